@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Verdict} from "./Types.sol";
+
+/// @title The verdict rule, and evidence of contradiction
+interface IConsensusVerifier {
+    /// @notice A statement about one round's result that a node key signs off chain (EIP-712).
+    struct Attestation {
+        bytes32 taskId;
+        uint8 round;
+        uint32 account;
+        bytes32 digest;
+    }
+
+    error NotContradicting();
+    error BadSignature();
+
+    /// @param winner zero unless passed
+    event RoundClosed(
+        bytes32 indexed taskId, uint8 round, bool passed, bool dissent, bytes32 winner, uint256 confidence
+    );
+    event ContradictionProven(uint32 indexed account, bytes32 indexed taskId, address indexed reporter);
+
+    function MIN_VERIFIERS() external view returns (uint256);
+    function CONSENSUS_THRESHOLD() external view returns (uint256);
+
+    /// @notice Tally the current round and apply its verdict. Anyone, once all members opened or the window closed.
+    function processVerificationRound(bytes32 taskId) external;
+
+    /// @notice What the tally of the current round would say now.
+    function previewVerdict(bytes32 taskId) external view returns (Verdict memory);
+
+    /// @notice Two attestations by one account for one task and round with different digests: 100 % slash.
+    function reportContradiction(
+        Attestation calldata a,
+        bytes calldata signatureA,
+        Attestation calldata b,
+        bytes calldata signatureB
+    ) external;
+}

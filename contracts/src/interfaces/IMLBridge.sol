@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {TaskStatus} from "./Types.sol";
+
+/// @title The door of ML Bridge
+/// @notice Requesters submit and cancel here, compute providers commit and reveal here. Holds every wei of the protocol.
+interface IMLBridge {
+    error ZeroAddress();
+    error OnlyRewardDistributor();
+    error TransferFailed(address to, uint256 amount);
+    error InputSize(uint256 size, uint256 maximum);
+
+    event Released(address indexed to, uint256 amount);
+
+    /// @notice Submit a task with the default committee size.
+    /// @param inputData 0x00 || payload (inline) or 0x01 || payload hash (32 bytes) || CID bytes
+    /// @param deadline unix seconds by which the first committee must have committed
+    function submitTask(bytes32 modelId, bytes calldata inputData, uint256 deadline)
+        external
+        payable
+        returns (bytes32 taskId);
+
+    /// @notice Submit with a chosen committee size and a salt: the same salt gives the same task id, so a retry cannot pay twice.
+    function submitTaskWith(bytes32 modelId, bytes calldata inputData, uint256 deadline, uint8 seats, bytes32 salt)
+        external
+        payable
+        returns (bytes32 taskId);
+
+    /// @notice Cancel before the randomness block of the first draw; the whole payment becomes claimable.
+    function cancelTask(bytes32 taskId) external;
+
+    /// @param commitment keccak256(abi.encode(COMMIT_TYPEHASH, chainId, taskManager, taskId, round, account, digest, salt))
+    function commitResult(bytes32 taskId, bytes32 commitment) external;
+
+    /// @param result 0x00 || payload, or 0x01 || payload hash || CID bytes; in a Vote round 0x00 || uint32 packed votes
+    /// @param proof salt (32 bytes), then optional evidence that stays outside the compared digest
+    function submitResult(bytes32 taskId, bytes calldata result, bytes calldata proof) external;
+
+    /// @notice The task as the white paper prints it; inputDataHash is keccak256(inputData) as 32 bytes.
+    function tasks(bytes32 taskId)
+        external
+        view
+        returns (
+            bytes32 id,
+            address requester,
+            bytes32 modelId,
+            bytes memory inputDataHash,
+            uint256 reward,
+            uint256 deadline,
+            TaskStatus status
+        );
+
+    /// @notice Bonded MLB of an address over all roles (18 decimals).
+    function stakes(address account) external view returns (uint256);
+
+    /// @notice The least payment in wei that a task of this size needs now.
+    function quote(bytes32 modelId, uint8 seats) external view returns (uint256);
+
+    /// @notice Pay out a claim. Only the RewardDistributor, which keeps the ledger.
+    function release(address payable to, uint256 amount) external;
+
+    /// @notice Stop or allow new tasks. Never touches commits, reveals, refunds or withdrawals.
+    function pause() external;
+    function unpause() external;
+}

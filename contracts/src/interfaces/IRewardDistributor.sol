@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Fault, Role} from "./Types.sol";
+
+/// @title The one ledger: stake by role, unbonding, slashing, reputation, payouts
+/// @dev Native coin is held by MLBridge, MLB by this contract. An account is one operator in one seat-holding role:
+/// id = operatorId * 2 + (role == Verifier ? 1 : 0); operator ids start at 1.
+interface IRewardDistributor {
+    struct Account {
+        address operator;
+        uint96 bonded; // MLB, 18 decimals
+        uint96 unbonding; // MLB, slashable until withdrawn
+        uint64 releaseAt; // unix seconds; when unbonding MLB may be withdrawn
+        uint16 reputation; // basis points, decayed to now
+        uint8 absences; // consecutive
+        uint64 jailedUntil; // unix seconds; 0: not jailed
+    }
+
+    /// @notice Payment of one settled task, all in wei.
+    /// @param winners accounts that are paid `seatFee` each and gain reputation
+    struct Settlement {
+        bytes32 taskId;
+        address modelProvider;
+        uint256 modelFee;
+        uint256 protocolFee;
+        uint256 seatFee;
+        address requester;
+        uint256 refund;
+        uint32[] winners;
+    }
+
+    error OnlyTaskManager();
+    error OnlyConsensusVerifier();
+    error OnlyToken();
+    error ZeroAmount();
+    error AmountTooLarge(uint256 amount);
+    error BelowMinimum(Role role, uint256 stake, uint256 required);
+    error InsufficientStake(uint256 requested, uint256 available);
+    error StillBonded(uint256 releaseAt);
+    error NothingToClaim(address claimant);
+    error StillJailed(uint256 until);
+    error NotJailed(uint32 account);
+    error UnknownAccount(uint32 account);
+    error BadParameter(string name);
+
+    event Staked(address indexed operator, Role indexed role, uint256 amount, uint256 bonded);
+    event UnbondRequested(address indexed operator, Role indexed role, uint256 amount, uint256 releaseAt);
+    event Withdrawn(address indexed operator, Role indexed role, uint256 amount);
+    event AccountOpened(uint32 indexed account, address indexed operator, Role role);
+    event Slashed(
+        uint32 indexed account, bytes32 indexed taskId, Fault indexed fault, uint256 amount, uint256 basisPoints
+    );
+    event SlashSplit(bytes32 indexed taskId, uint256 toReserve, uint256 toReporter, uint256 burned);
+    event Jailed(uint32 indexed account, uint256 until);
+    event Unjailed(uint32 indexed account);
+    event ReputationChanged(uint32 indexed account, uint256 reputation);
+    event TaskSettled(bytes32 indexed taskId, uint256 modelFee, uint256 protocolFee, uint256 seatFee, uint256 refund, uint32[] winners);
+    event Credited(address indexed to, bytes32 indexed taskId, uint256 amount);
+    event JudgePaid(uint32 indexed account, bytes32 indexed taskId, uint256 amount);
+    event Claimed(address indexed claimant, uint256 amount);
+    event TokenClaimed(address indexed claimant, uint256 amount);
+    event ReserveFunded(address indexed from, uint256 amount);
+
+    // ---- staking, by the operator's cold address ----
+    /// @notice Pull `amount` MLB from the caller into its stake for `role`.
+    function stake(Role role, uint256 amount) external;
+    /// @notice As `stake`, with an ERC-2612 permit instead of an approval.
+    function stakeWithPermit(Role role, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+    /// @notice Holder stake through MLBridgeToken.stake; the token has already moved the MLB here.
+    function onTokenStake(address holder, uint256 amount) external;
+    /// @notice Start unbonding; a second request adds to the first and restarts its delay. Unbonding MLB stays slashable.
+    function requestUnbond(Role role, uint256 amount) external;
+    function withdraw(Role role) external returns (uint256 amount);
+    /// @notice After the jail term, with the minimum still bonded.
+    function unjail(uint32 account) external;
+
+    // ---- claims: pull payments ----
+    /// @notice Pay the claimant's wei to itself: credits plus seat fees of its accounts.
+    function claim(address claimant) external returns (uint256 amount);
+    /// @notice Pay the claimant's MLB (judge fees, reporter shares).
+    function claimTokens(address claimant) external returns (uint256 amount);
+
+    // ---- views ----
+    function accountId(address operator, Role role) external view returns (uint32);
+    function accounts(uint32 account) external view returns (Account memory);
+    function stakeOf(address operator, Role role) external view returns (uint256);
+    function totalStakeOf(address operator) external view returns (uint256);
+    function minimumStake(Role role) external view returns (uint256);
+    function claimable(address claimant) external view returns (uint256 weiAmount);
+    function claimableTokens(address claimant) external view returns (uint256 amount);
+    function disputeReserve() external view returns (uint256);
+    function unbondingDelay() external view returns (uint256);
+    /// @notice stake (whole MLB) x reputation (basis points); 0 if jailed, below the minimum.
+    function weightOf(uint32 account) external view returns (uint64);
+    function weightsOf(uint32[] calldata accounts) external view returns (uint64[] memory);
+
+    // ---- task manager only ----
+    function settle(Settlement calldata settlement) external;
+    function credit(address to, bytes32 taskId, uint256 amount) external;
+    /// @notice Fixed fee from the dispute reserve to every judge that revealed, whatever its verdict.
+    function payJudges(bytes32 taskId, uint32[] calldata judges) external;
+    /// @notice Whether the reserve can pay `judges` fees.
+    function canPayJudges(uint256 judges) external view returns (bool);
+    /// @param confidence basis points of the verdict the account lost against; scales Incorrect and Unopened
+    /// @param reporter gets at most 10 % of what is taken; zero for none
+    function slash(uint32 account, bytes32 taskId, Fault fault, uint256 confidence, address reporter)
+        external
+        returns (uint256 amount);
+    function fundReserve(uint256 amount) external;
+}
