@@ -1,0 +1,1 @@
+"""A compute provider's machine."""

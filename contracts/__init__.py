@@ -1,0 +1,1 @@
+"""Contracts: ABIs, deployment and typed access from Python."""

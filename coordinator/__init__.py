@@ -1,0 +1,1 @@
+"""Bridges contract events to Ray tasks."""

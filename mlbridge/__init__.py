@@ -1,0 +1,1 @@
+"""ML Bridge: verified machine learning on hardware you do not own."""

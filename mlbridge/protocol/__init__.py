@@ -1,0 +1,1 @@
+"""Pure protocol: encodings, digests, votes and the verdict rule."""
