@@ -55,7 +55,9 @@ interface IRewardDistributor {
     event Jailed(uint32 indexed account, uint256 until);
     event Unjailed(uint32 indexed account);
     event ReputationChanged(uint32 indexed account, uint256 reputation);
-    event TaskSettled(bytes32 indexed taskId, uint256 modelFee, uint256 protocolFee, uint256 seatFee, uint256 refund, uint32[] winners);
+    event TaskSettled(
+        bytes32 indexed taskId, uint256 modelFee, uint256 protocolFee, uint256 seatFee, uint256 refund, uint32[] winners
+    );
     event Credited(address indexed to, bytes32 indexed taskId, uint256 amount);
     event JudgePaid(uint32 indexed account, bytes32 indexed taskId, uint256 amount);
     event Claimed(address indexed claimant, uint256 amount);
