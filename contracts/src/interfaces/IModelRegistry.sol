@@ -15,7 +15,7 @@ interface IModelRegistry {
     /// @param id keccak256(abi.encode(chainId, registry, provider, ipfsHash))
     /// @param ipfsHash CID (string) of the manifest
     /// @param pricePerInference model provider's fee in wei a task
-    /// @param reputation finalized tasks less unresolved disputes, 0-10,000 basis points
+    /// @param reputation basis points: 10,000, multiplied by 3/4 by each task that ended in an unresolved dispute
     struct Model {
         bytes32 id;
         address provider;
@@ -43,6 +43,7 @@ interface IModelRegistry {
     error ModelProviderStakeTooLow(uint256 stake, uint256 required);
     error OnlyTaskManager();
     error BadModelStatus(ModelStatus current);
+    error ProviderStakeSufficient(uint256 stake);
 
     event ModelRegistered(
         bytes32 indexed modelId,
@@ -82,7 +83,10 @@ interface IModelRegistry {
     function termsAt(uint32 index) external view returns (bytes32 modelId, Terms memory);
 
     function setPrice(bytes32 modelId, uint256 pricePerInference) external;
+    /// @notice By the model's provider; resuming needs the model provider's minimum stake.
     function setPaused(bytes32 modelId, bool paused) external;
+    /// @notice Pause a model whose provider no longer holds the minimum stake; anyone.
+    function pauseUnderstaked(bytes32 modelId) external;
     /// @notice Governance only.
     function setSuspended(bytes32 modelId, bool suspended) external;
     /// @notice Task manager only: a task of this model ended without a verdict.

@@ -42,6 +42,7 @@ interface IRewardDistributor {
     error StillJailed(uint256 until);
     error NotJailed(uint32 account);
     error UnknownAccount(uint32 account);
+    error NotOperator(uint32 account, address caller);
     error BadParameter(string name);
 
     event Staked(address indexed operator, Role indexed role, uint256 amount, uint256 bonded);
@@ -63,6 +64,8 @@ interface IRewardDistributor {
     event Claimed(address indexed claimant, uint256 amount);
     event TokenClaimed(address indexed claimant, uint256 amount);
     event ReserveFunded(address indexed from, uint256 amount);
+    event JudgeFeeChanged(uint256 judgeFee);
+    event ProtocolFeesAssigned(address indexed to, uint256 amount);
 
     // ---- staking, by the operator's cold address ----
     /// @notice Pull `amount` MLB from the caller into its stake for `role`.
@@ -74,7 +77,7 @@ interface IRewardDistributor {
     /// @notice Start unbonding; a second request adds to the first and restarts its delay. Unbonding MLB stays slashable.
     function requestUnbond(Role role, uint256 amount) external;
     function withdraw(Role role) external returns (uint256 amount);
-    /// @notice After the jail term, with the minimum still bonded.
+    /// @notice By the account's operator, after the jail term, with the minimum still bonded.
     function unjail(uint32 account) external;
 
     // ---- claims: pull payments ----
@@ -93,6 +96,12 @@ interface IRewardDistributor {
     function claimableTokens(address claimant) external view returns (uint256 amount);
     function disputeReserve() external view returns (uint256);
     function unbondingDelay() external view returns (uint256);
+    /// @notice Seconds that an account stays jailed at least.
+    function jailSeconds() external view returns (uint256);
+    /// @notice MLB for a judge that revealed.
+    function judgeFee() external view returns (uint256);
+    /// @notice Wei of protocol fees that governance has not yet assigned.
+    function protocolFees() external view returns (uint256);
     /// @notice stake (whole MLB) x reputation (basis points); 0 if jailed, below the minimum.
     function weightOf(uint32 account) external view returns (uint64);
     function weightsOf(uint32[] calldata accounts) external view returns (uint64[] memory);
@@ -100,7 +109,8 @@ interface IRewardDistributor {
     // ---- task manager only ----
     function settle(Settlement calldata settlement) external;
     function credit(address to, bytes32 taskId, uint256 amount) external;
-    /// @notice Fixed fee from the dispute reserve to every judge that revealed, whatever its verdict.
+    /// @notice Fixed fee from the dispute reserve to every judge that revealed, whatever its verdict. A reserve that
+    /// cannot pay all in full is shared evenly: payment never stops a settlement.
     function payJudges(bytes32 taskId, uint32[] calldata judges) external;
     /// @notice Whether the reserve can pay `judges` fees.
     function canPayJudges(uint256 judges) external view returns (bool);
@@ -109,5 +119,13 @@ interface IRewardDistributor {
     function slash(uint32 account, bytes32 taskId, Fault fault, uint256 confidence, address reporter)
         external
         returns (uint256 amount);
+
+    // ---- anyone ----
+    /// @notice Give MLB to the dispute reserve.
     function fundReserve(uint256 amount) external;
+
+    // ---- governance only ----
+    function setJudgeFee(uint256 judgeFee_) external;
+    /// @notice Turn the protocol fees collected so far into a credit of `to`.
+    function assignProtocolFees(address to) external;
 }
