@@ -1,0 +1,50 @@
+"""The root of the command."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from mlbridge.cli.lazy import LazyGroup
+from mlbridge.cli.output import fail, people
+from mlbridge.errors import MLBridgeError
+
+app = typer.Typer(
+    name="mlbridge",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Verified machine learning on hardware you do not own.\n\n"
+    'Start with: mlbridge up   (a whole network here), then: mlbridge run minilm "hello"',
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"mlbridge {version('mlbridge')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that every command shares come after the command's name."""
+
+
+def main() -> None:
+    """Entry point: errors become one sentence, a way out and an exit code."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except MLBridgeError as error:
+        fail(error, as_json=as_json)
+    except KeyboardInterrupt:
+        people.print("interrupted")
+        raise SystemExit(130) from None
