@@ -1,0 +1,151 @@
+"""Canonical CBOR (RFC 8949 section 4.2.1) of whatever is hashed: one value, one spelling.
+
+Values: None, bool, int (-2^64 to 2^64-1), float, str, bytes, lists and maps with text keys. Text keys only:
+for them the key order of RFC 8949 (bytewise) and that of RFC 7049 (length first, as cbor2 sorts) are the same.
+Tags, undefined, other simple values and indefinite lengths are refused: they add spellings, no meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cbor2
+
+from mlbridge.errors import MLBridgeError
+
+MAX_BYTES: Final = 1 << 20
+MAX_DEPTH: Final = 16
+
+_UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
+_INT_LIMIT: Final = 1 << 64
+_SIMPLE_VALUES: Final = {20: "false", 21: "true", 22: "null"}
+
+
+def encode(obj: object, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> bytes:
+    """The canonical encoding of obj. Tuples encode as lists.
+
+    Raises MLBridgeError `encoding.type`, `encoding.too_deep` or `encoding.too_large`.
+    """
+    _check(obj, max_depth)
+    try:
+        data = bytes(cbor2.dumps(obj, canonical=True))
+    except (cbor2.CBOREncodeError, UnicodeError) as error:
+        raise MLBridgeError("encoding.type", f"The value has no canonical encoding: {error}.") from error
+    if len(data) > max_bytes:
+        raise _too_large(len(data), max_bytes)
+    return data
+
+
+def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> object:
+    """The value whose canonical encoding is exactly data.
+
+    Raises MLBridgeError `encoding.too_large`, `encoding.too_deep`, `encoding.truncated`,
+    `encoding.trailing`, `encoding.duplicate_key`, `encoding.type` (tags, keys that are not text)
+    or `encoding.not_canonical`.
+    """
+    if len(data) > max_bytes:
+        raise _too_large(len(data), max_bytes)
+    data = bytes(data)
+    end = _skip(data, 0, max_depth)
+    if end != len(data):
+        raise MLBridgeError("encoding.trailing", f"{len(data) - end} bytes follow the encoded value.")
+    try:
+        value: object = cbor2.loads(data)
+    except (cbor2.CBORDecodeError, UnicodeError) as error:
+        raise MLBridgeError("encoding.not_canonical", f"The bytes are not valid CBOR: {error}.") from error
+    # The walk has fixed structure, heads and key order; what is left are float widths.
+    if cbor2.dumps(value, canonical=True) != data:
+        raise MLBridgeError("encoding.not_canonical", "A float is not in its shortest form.")
+    return value
+
+
+def _check(obj: object, depth: int) -> None:
+    kind = type(obj)
+    if obj is None or kind in (bool, str, bytes, float):
+        return
+    if kind is int:
+        if not -_INT_LIMIT <= obj < _INT_LIMIT:  # type: ignore[operator]
+            raise MLBridgeError("encoding.type", f"The integer {obj!r} needs more than 64 bits.")
+        return
+    if not isinstance(obj, (list, tuple, dict)):
+        raise MLBridgeError(
+            "encoding.type", f"A {kind.__name__} cannot be encoded.", hint="Convert it first."
+        )
+    if depth == 0:
+        raise _too_deep()
+    if isinstance(obj, dict):
+        for key, value in obj.items():
+            if type(key) is not str:
+                raise MLBridgeError("encoding.type", f"Map keys must be text, not {key!r}.")
+            _check(value, depth - 1)
+    else:
+        for value in obj:
+            _check(value, depth - 1)
+
+
+def _skip(data: bytes, start: int, depth: int) -> int:
+    """Walk the item at start, holding its heads, keys, depth and lengths to the rules; where it ends."""
+    major, argument, at = _head(data, start)
+    if major in (_UINT, _NEGATIVE, _SIMPLE):
+        return at
+    if major in (_BYTES, _TEXT):
+        if argument > len(data) - at:
+            raise _truncated()
+        return at + argument
+    if depth == 0:
+        raise _too_deep()
+    if major == _ARRAY:
+        for _ in range(argument):
+            at = _skip(data, at, depth - 1)
+        return at
+    previous = b""
+    for _ in range(argument):
+        key_start = at
+        if _head(data, at)[0] != _TEXT:
+            raise MLBridgeError("encoding.type", "A map key is not text.")
+        at = _skip(data, at, 0)
+        key = data[key_start:at]
+        if key == previous:
+            raise MLBridgeError("encoding.duplicate_key", f"The map key {key[1:40]!r} appears twice.")
+        if key < previous:
+            raise MLBridgeError("encoding.not_canonical", f"The map key {key[1:40]!r} is out of order.")
+        previous = key
+        at = _skip(data, at, depth - 1)
+    return at
+
+
+def _head(data: bytes, at: int) -> tuple[int, int, int]:
+    """(major type, argument, position after the head) of the item at `at`."""
+    if at >= len(data):
+        raise _truncated()
+    major, info = data[at] >> 5, data[at] & 31
+    if major == _TAG:
+        raise MLBridgeError("encoding.type", "Tagged values are not allowed.")
+    if major == _SIMPLE and info not in (25, 26, 27) and info not in _SIMPLE_VALUES:
+        raise MLBridgeError("encoding.type", f"The simple value {info} is not allowed.")
+    if info < 24:
+        return major, info, at + 1
+    if info > 27:
+        raise MLBridgeError("encoding.not_canonical", "Indefinite or reserved lengths are not allowed.")
+    width = 1 << (info - 24)
+    end = at + 1 + width
+    if end > len(data):
+        raise _truncated()
+    argument = int.from_bytes(data[at + 1 : end], "big")
+    if major == _SIMPLE:
+        return major, argument, end
+    if argument < (24 if width == 1 else 1 << (4 * width)):
+        raise MLBridgeError("encoding.not_canonical", "A length or integer is not in its shortest form.")
+    return major, argument, end
+
+
+def _too_large(size: int, limit: int) -> MLBridgeError:
+    return MLBridgeError("encoding.too_large", f"The encoding has {size} bytes, more than {limit}.")
+
+
+def _too_deep() -> MLBridgeError:
+    return MLBridgeError("encoding.too_deep", "The value nests too deeply.")
+
+
+def _truncated() -> MLBridgeError:
+    return MLBridgeError("encoding.truncated", "The bytes end in the middle of a value.")

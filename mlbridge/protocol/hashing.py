@@ -1,0 +1,129 @@
+"""The hashes of the direct lane (docs/design/direct-lane.md, "Content on chain").
+
+Every bytes32 is a `bytes` of length 32, every address a checksummed `str`. Arguments of the wrong length or
+range raise MLBridgeError `hash.argument`; nothing is padded or truncated in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from eth_abi.abi import encode as abi_encode
+from eth_abi.exceptions import EncodingError
+from eth_hash.auto import keccak as _keccak
+from eth_utils.address import is_checksum_address
+
+from mlbridge.errors import MLBridgeError
+
+
+def keccak(data: bytes) -> bytes:
+    """keccak256 of data, 32 bytes."""
+    return bytes(_keccak(data))
+
+
+TASK_TYPEHASH: Final = keccak(
+    b"MLBridgeTask(uint256 chainId,address taskManager,address requester,bytes32 modelId,bytes32 inputHash,"
+    b"uint256 deadline,uint256 payment,uint8 seats,bytes32 salt)"
+)
+RESULT_TYPEHASH: Final = keccak(b"MLBridgeResult(uint256 chainId,bytes32 taskId,bytes32 payloadRoot)")
+COMMIT_TYPEHASH: Final = keccak(
+    b"MLBridgeCommitment(uint256 chainId,address taskManager,bytes32 taskId,uint8 round,uint32 account,"
+    b"bytes32 digest,bytes32 salt)"
+)
+
+
+def _hash(types: Sequence[str], values: Sequence[object]) -> bytes:
+    for kind, value in zip(types, values, strict=True):
+        if kind == "bytes32" and not (isinstance(value, bytes) and len(value) == 32):
+            raise _argument("a bytes32 must be exactly 32 bytes")
+        if kind == "address" and not (isinstance(value, str) and is_checksum_address(value)):
+            raise _argument("an address must be a checksummed 0x string")
+        if kind.startswith("uint") and (isinstance(value, bool) or not isinstance(value, int)):
+            raise _argument(f"a {kind} must be an int")
+    try:
+        return keccak(abi_encode(list(types), list(values)))
+    except EncodingError as error:
+        raise MLBridgeError("hash.argument", f"A value does not fit its Solidity type: {error}.") from error
+
+
+def _argument(message: str) -> MLBridgeError:
+    # The value stays out of the message: it may be a salt.
+    return MLBridgeError("hash.argument", f"In a hash of the protocol {message}.")
+
+
+def input_hash(input_data: bytes) -> bytes:
+    """keccak256 of the tagged input bytes that go on chain."""
+    return keccak(input_data)
+
+
+def payload_root(payload: bytes) -> bytes:
+    """keccak256 of the payload itself, whether it travels inline or by CID."""
+    return keccak(payload)
+
+
+def submit_salt(block_number: int) -> bytes:
+    """The salt `submitTask` uses in block `block_number`; `submitTaskWith` takes any."""
+    return _hash(["uint256"], [block_number])
+
+
+def task_id(
+    chain_id: int,
+    task_manager: str,
+    requester: str,
+    model_id: bytes,
+    input_hash: bytes,
+    deadline: int,
+    payment: int,
+    seats: int,
+    salt: bytes,
+) -> bytes:
+    """Id of a task; deadline in unix seconds, payment in wei, seats at most 15 (the chain's rule)."""
+    return _hash(
+        [
+            "bytes32",
+            "uint256",
+            "address",
+            "address",
+            "bytes32",
+            "bytes32",
+            "uint256",
+            "uint256",
+            "uint8",
+            "bytes32",
+        ],
+        [
+            TASK_TYPEHASH,
+            chain_id,
+            task_manager,
+            requester,
+            model_id,
+            input_hash,
+            deadline,
+            payment,
+            seats,
+            salt,
+        ],
+    )
+
+
+def result_digest(chain_id: int, task_id: bytes, payload_root: bytes) -> bytes:
+    """What members compare: binds the payload to chain and task, and by the task id to model and class."""
+    return _hash(
+        ["bytes32", "uint256", "bytes32", "bytes32"], [RESULT_TYPEHASH, chain_id, task_id, payload_root]
+    )
+
+
+def commitment(
+    chain_id: int, task_manager: str, task_id: bytes, round: int, account: int, digest: bytes, salt: bytes
+) -> bytes:
+    """What a seat stores before anybody reveals. salt: 32 secret random bytes."""
+    return _hash(
+        ["bytes32", "uint256", "address", "bytes32", "uint8", "uint32", "bytes32", "bytes32"],
+        [COMMIT_TYPEHASH, chain_id, task_manager, task_id, round, account, digest, salt],
+    )
+
+
+def draw_seed(block_hash: bytes, task_id: bytes, round: int, redraw: int) -> bytes:
+    """Seed of a draw; block_hash is that of the armed randomness block."""
+    return _hash(["bytes32", "bytes32", "uint256", "uint256"], [block_hash, task_id, round, redraw])
