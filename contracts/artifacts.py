@@ -1,0 +1,59 @@
+"""Compiled contracts: what `npm run abi` wrote below abi/, loaded once a process."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mlbridge.errors import MLBridgeError
+
+ABI_DIR = Path(__file__).parent / "abi"
+
+BRIDGE = "MLBridge"
+REGISTRY = "ModelRegistry"
+TASKS = "TaskManager"
+VERIFIER = "ConsensusVerifier"
+DISTRIBUTOR = "RewardDistributor"
+TOKEN = "MLBridgeToken"  # noqa: S105 - a contract's name
+AUTHORITY = "AccessManager"
+NAMES = (AUTHORITY, TOKEN, REGISTRY, DISTRIBUTOR, TASKS, VERIFIER, BRIDGE)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One compiled contract. bytecode: creation code; source_hash: hex digest of its sources."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: bytes
+    source_hash: str
+
+
+@cache
+def load(name: str) -> Artifact:
+    """Artifact of a contract by name. Raises MLBridgeError `contracts.artifact` if it cannot be read."""
+    path = ABI_DIR / f"{name}.json"
+    try:
+        data = json.loads(path.read_text())
+        return Artifact(
+            name=data["contractName"],
+            abi=data["abi"],
+            bytecode=bytes.fromhex(data["bytecode"].removeprefix("0x")),
+            source_hash=data["sourceHash"],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise MLBridgeError(
+            "contracts.artifact",
+            f"The compiled contract {name} cannot be loaded ({error}).",
+            hint="Reinstall the package, or in a checkout run `npm ci && npm run abi` in contracts/.",
+            contract=name,
+        ) from error
+
+
+@cache
+def load_all() -> tuple[Artifact, ...]:
+    """Every contract of the deployment, in deployment order."""
+    return tuple(load(name) for name in NAMES)
