@@ -1,0 +1,167 @@
+"""Opening the store's database: URL, pragmas, migrations and the lock that keeps a second coordinator out."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from mlbridge.errors import MLBridgeError
+
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+BUSY_MS = 30_000
+
+
+def database_url(text_url: str) -> URL:
+    """The URL with its asynchronous driver: `sqlite:///file.db`, `postgresql://user@host/name`.
+
+    Raises MLBridgeError `store.url`. Relative SQLite paths are relative to the working directory.
+    """
+    hint = "Use sqlite:///path/to/coordinator.db or postgresql://user:password@host/database."
+    try:
+        url = make_url(text_url)
+    except ArgumentError as error:
+        raise MLBridgeError(
+            "store.url", "The store's URL is not a database URL.", hint=hint, exit_code=2
+        ) from error
+    family = url.drivername.partition("+")[0]
+    if family not in DRIVERS:
+        raise MLBridgeError("store.url", f"The store cannot use {url.drivername}.", hint=hint, exit_code=2)
+    if family == "sqlite" and url.database in (None, "", ":memory:"):
+        raise MLBridgeError(
+            "store.url", "A store in memory would forget everything at a restart.", hint=hint, exit_code=2
+        )
+    return url.set(drivername=DRIVERS[family])
+
+
+def open_engine(url: URL) -> AsyncEngine:
+    """An engine with the settings that the store relies on; creates SQLite's folder."""
+    if not url.drivername.startswith("sqlite"):
+        return create_async_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True)
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def pragmas(connection: Any, _record: Any) -> None:
+        # The driver must not open transactions by itself: `begin` below does, also around DDL.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            f"busy_timeout={BUSY_MS}",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+async def migrate(engine: AsyncEngine) -> None:
+    """Bring the schema up to date; concurrent starts wait for each other."""
+    async with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("migrate")}
+            )
+        await connection.run_sync(_upgrade)
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(files("coordinator") / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+class StoreLock(Protocol):
+    """Held while this process may write to the store and send transactions for it."""
+
+    async def release(self) -> None: ...
+
+
+class FileLock:
+    """An advisory lock on `<database>.lock`; the kernel drops it when the process dies, however it dies."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    @classmethod
+    def try_take(cls, database: Path) -> FileLock | None:
+        handle = Path(f"{database}.lock").open("a+")  # noqa: SIM115 - open for as long as the lock is held
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            return None
+        return cls(handle)
+
+    async def release(self) -> None:
+        self._handle.close()
+
+
+class SessionLock:
+    """A PostgreSQL advisory lock, held by a connection of its own; dropped with the connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def try_take(cls, engine: AsyncEngine) -> SessionLock | None:
+        connection = await engine.connect()
+        taken = await connection.scalar(
+            text("SELECT pg_try_advisory_lock(:key)"), {"key": _lock_key("writer")}
+        )
+        await connection.commit()
+        if not taken:
+            await connection.close()
+            return None
+        return cls(connection)
+
+    async def release(self) -> None:
+        await self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _lock_key("writer")})
+        await self._connection.close()
+
+
+async def take_lock(engine: AsyncEngine, *, wait_s: float) -> StoreLock:
+    """The writer's lock of this store, waiting up to `wait_s` seconds for another holder to end.
+
+    Raises MLBridgeError `store.locked`.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait_s
+    while True:
+        lock: StoreLock | None
+        if engine.dialect.name == "postgresql":
+            lock = await SessionLock.try_take(engine)
+        else:
+            lock = FileLock.try_take(Path(engine.url.database or ""))
+        if lock is not None:
+            return lock
+        if loop.time() >= until:
+            raise MLBridgeError(
+                "store.locked",
+                "Another coordinator works on this store.",
+                hint="Give each coordinator a store of its own, or stop the other one.",
+            )
+        await asyncio.sleep(0.1)
+
+
+def _lock_key(purpose: str) -> int:
+    digest = hashlib.sha256(f"mlbridge-coordinator/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
