@@ -192,6 +192,7 @@ class HeadSpec:
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(p["haproxy-metrics"]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(p["haproxy-stats"]),
             "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+            "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
             "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(p["fallback-http"]),
             "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(p["fallback-grpc"]),
             "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(self.base_port + 30),
