@@ -1,0 +1,77 @@
+"""Which network, whose key: what every command that talks to the chain needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from eth_account.signers.local import LocalAccount
+
+from contracts import keystore
+from contracts.network import Network, load_network
+from mlbridge.devnet import accounts
+from mlbridge.errors import MLBridgeError
+from mlbridge.sdk import AsyncClient
+from mlbridge.storage import open_store
+
+NETWORK_ENV = "MLBRIDGE_NETWORK"
+KEY_ENV = "MLBRIDGE_KEYSTORE"
+PASSWORD_ENV = "MLBRIDGE_PASSWORD"  # noqa: S105 - the variable's name
+
+NetworkOption = Annotated[
+    str | None,
+    typer.Option("--network", envvar=NETWORK_ENV, help="Name or file of a network. Default: the devnet here."),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option("--keystore", envvar=KEY_ENV, help="Keystore file of the paying account. Default on a devnet: its requester."),
+]
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option("--password-file", help=f"File with the keystore's password (or set {PASSWORD_ENV})."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def devnet_home() -> Path:
+    """Where the devnet of this folder lives: the nearest `.mlbridge/devnet` upwards, else one here."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".mlbridge" / "devnet").is_dir():
+            return folder / ".mlbridge" / "devnet"
+    return here / ".mlbridge" / "devnet"
+
+
+def find_network(name: str | None) -> Network:
+    """The network asked for, or the devnet of this folder. Raises MLBridgeError `network.none_chosen`."""
+    if name:
+        return load_network(name)
+    file = devnet_home() / "network.yaml"
+    if not file.is_file():
+        raise MLBridgeError(
+            "network.none_chosen",
+            "No network was chosen and no devnet is set up in this folder.",
+            hint=f"Start one with `mlbridge up`, or choose one: --network NAME (or {NETWORK_ENV}=NAME).",
+            exit_code=2,
+        )
+    return load_network(file)
+
+
+def find_account(network: Network, key: Path | None, password_file: Path | None) -> LocalAccount | None:
+    """The paying account: a keystore's, or the devnet's requester; None elsewhere."""
+    if key is not None:
+        return keystore.load(key, password_file=password_file, password_env=PASSWORD_ENV)
+    if network.chain_id == accounts.CHAIN_ID:
+        return accounts.requester()
+    return None
+
+
+def open_client(
+    network_name: str | None, key: Path | None = None, password_file: Path | None = None
+) -> AsyncClient:
+    """An SDK client for the chosen network and key; not yet connected."""
+    network = find_network(network_name)
+    store = open_store(network.storage_url) if network.storage_url else None
+    return AsyncClient(network, find_account(network, key, password_file), store=store)
+
