@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+
+import {MLBridgeToken} from "../../src/MLBridgeToken.sol";
+import {RewardDistributor} from "../../src/RewardDistributor.sol";
+import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
+import {Fault, Role} from "../../src/interfaces/Types.sol";
+import {Test} from "./Test.sol";
+
+/// @dev What the ledger needs of MLBridge: wei, and `release` by the ledger alone.
+contract BridgeStub {
+    error TransferFailed(address to, uint256 amount);
+
+    address public distributor;
+
+    receive() external payable {}
+
+    function setDistributor(address distributor_) external {
+        distributor = distributor_;
+    }
+
+    function release(address payable to, uint256 amount) external {
+        require(msg.sender == distributor, "not the ledger");
+        (bool ok,) = to.call{value: amount}("");
+        if (!ok) revert TransferFailed(to, amount);
+    }
+}
+
+/// @title The ledger alone: the test plays task manager and verifier
+abstract contract LedgerTest is Test {
+    uint256 internal constant UNBONDING = 14 days;
+    uint256 internal constant JAIL = 1 days;
+    uint256 internal constant JUDGE_FEE = 100e18;
+    uint256 internal constant COMPUTE_MIN = 50_000e18;
+    uint256 internal constant VERIFIER_MIN = 25_000e18;
+    uint256 internal constant PROVIDER_MIN = 10_000e18;
+    bytes32 internal constant TASK = keccak256("task");
+
+    AccessManager internal manager;
+    MLBridgeToken internal token;
+    RewardDistributor internal ledger;
+    BridgeStub internal bridge;
+
+    address internal governor = makeAddr("governor");
+    address internal treasury = makeAddr("treasury");
+    address internal taskManager = makeAddr("taskManager");
+    address internal verifier = makeAddr("verifier");
+    address internal alice = makeAddr("alice");
+    address internal bob = makeAddr("bob");
+    address internal carol = makeAddr("carol");
+    address internal stranger = makeAddr("stranger");
+
+    function setUp() public virtual {
+        manager = new AccessManager(governor);
+        bridge = new BridgeStub();
+        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+        token = new MLBridgeToken(treasury, predicted);
+        ledger = new RewardDistributor(
+            address(manager), address(token), address(bridge), taskManager, verifier, UNBONDING, JAIL, JUDGE_FEE
+        );
+        assertEq(address(ledger), predicted);
+        bridge.setDistributor(address(ledger));
+        vm.deal(address(bridge), 1_000 ether);
+    }
+
+    function fund(address who, uint256 amount) internal {
+        vm.prank(treasury);
+        token.transfer(who, amount);
+        vm.prank(who);
+        token.approve(address(ledger), type(uint256).max);
+    }
+
+    /// @dev Stake in a role and name the account.
+    function staked(address operator, Role role, uint256 amount) internal returns (uint32 id) {
+        fund(operator, amount);
+        vm.prank(operator);
+        ledger.stake(role, amount);
+        return ledger.accountId(operator, role);
+    }
+
+    function unbond(address operator, Role role, uint256 amount) internal {
+        vm.prank(operator);
+        ledger.requestUnbond(role, amount);
+    }
+
+    function slash(uint32 id, Fault fault, uint256 confidence) internal returns (uint256) {
+        vm.prank(taskManager);
+        return ledger.slash(id, TASK, fault, confidence, address(0));
+    }
+
+    function win(uint32 id, uint256 seatFee) internal {
+        uint32[] memory winners = new uint32[](1);
+        winners[0] = id;
+        settle(winners, seatFee);
+    }
+
+    function settle(uint32[] memory winners, uint256 seatFee) internal {
+        vm.prank(taskManager);
+        ledger.settle(IRewardDistributor.Settlement(TASK, address(0), 0, 0, seatFee, address(0), 0, winners));
+    }
+
+    function account(uint32 id) internal view returns (IRewardDistributor.Account memory) {
+        return ledger.accounts(id);
+    }
+
+    /// @dev Run `call` as `caller` and return what it reverted with.
+    function revertOf(address caller, bytes memory data) internal returns (bytes memory) {
+        vm.prank(caller);
+        (bool ok, bytes memory answer) = address(ledger).call(data);
+        assertFalse(ok, "expected a revert");
+        return answer;
+    }
+}
