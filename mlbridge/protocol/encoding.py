@@ -1,7 +1,7 @@
 """Canonical CBOR (RFC 8949 section 4.2.1) of whatever is hashed: one value, one spelling.
 
 Values: None, bool, int (-2^64 to 2^64-1), float, str, bytes, lists and maps with text keys. Text keys only:
-for them the key order of RFC 8949 (bytewise) and that of RFC 7049 (length first, as cbor2 sorts) are the same.
+for them the key order of RFC 8949 (bytewise) and that of RFC 7049 (length first, as in cbor2) are the same.
 Tags, undefined, other simple values and indefinite lengths are refused: they add spellings, no meaning.
 """
 
