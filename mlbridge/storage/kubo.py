@@ -138,7 +138,7 @@ class KuboStore:
                 raise MLBridgeError(
                     "storage.cid_mismatch",
                     f"The kubo daemon at {self.url} added {cid} as {added}.",
-                    hint="Reset the daemon's Import settings: files need 256 KiB chunks and 174 links a node.",
+                    hint="Reset the daemon's Import settings: it needs 256 KiB chunks and 174 links a node.",
                 )
             return cid
 
