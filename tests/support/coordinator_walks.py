@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from coordinator.events import TaskEvent
 from hypothesis import strategies as st
+
+from coordinator.events import TaskEvent
 
 ADDRESS = "0x" + "aa" * 20
 
@@ -163,9 +164,7 @@ class Course:
                 self.log("RevealFault", account=account, round=self.round)
             else:
                 value = digest(self.draw(st.integers(1, 2)))
-                self.log(
-                    "ResultRevealed", account=account, round=self.round, digest=value, result="0x0001"
-                )
+                self.log("ResultRevealed", account=account, round=self.round, digest=value, result="0x0001")
             return
         self.close()
 
