@@ -21,11 +21,17 @@ PASSWORD_ENV = "MLBRIDGE_PASSWORD"  # noqa: S105 - the variable's name
 
 NetworkOption = Annotated[
     str | None,
-    typer.Option("--network", envvar=NETWORK_ENV, help="Name or file of a network. Default: the devnet here."),
+    typer.Option(
+        "--network", envvar=NETWORK_ENV, help="Name or file of a network. Default: the devnet here."
+    ),
 ]
 KeyOption = Annotated[
     Path | None,
-    typer.Option("--keystore", envvar=KEY_ENV, help="Keystore file of the paying account. Default on a devnet: its requester."),
+    typer.Option(
+        "--keystore",
+        envvar=KEY_ENV,
+        help="Keystore file of the paying account. Default on a devnet: its requester.",
+    ),
 ]
 PasswordFileOption = Annotated[
     Path | None,
@@ -74,4 +80,3 @@ def open_client(
     network = find_network(network_name)
     store = open_store(network.storage_url) if network.storage_url else None
     return AsyncClient(network, find_account(network, key, password_file), store=store)
-

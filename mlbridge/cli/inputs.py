@@ -79,6 +79,8 @@ def _shipped_digit(number: str) -> list[int]:
     pictures = load_digits().data
     if not number.isdigit() or int(number) >= len(pictures):
         raise MLBridgeError(
-            "input.no_such_digit", f"digit:N takes N from 0 to {len(pictures) - 1}, not {number!r}.", exit_code=2
+            "input.no_such_digit",
+            f"digit:N takes N from 0 to {len(pictures) - 1}, not {number!r}.",
+            exit_code=2,
         )
     return [int(value) for value in pictures[int(number)]]

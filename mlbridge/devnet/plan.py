@@ -1,0 +1,140 @@
+"""What a devnet consists of, decided before anything starts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from mlbridge.devnet.accounts import MOST_PROVIDERS
+from mlbridge.errors import MLBridgeError
+from mlbridge.rayproc import PORTS_PER_CLUSTER
+
+MODELS = ("minilm", "digits", "smollm2")
+FAULTS = ("wrong-result", "copy-commitment", "silent", "no-reveal", "wrong-reveal", "unbond")
+COMMITTEE = 3
+CLUSTERS_PER_CORE = 2  # a Ray head with replicas idles at about a quarter of a core
+
+
+class Plan(BaseModel):
+    """One devnet. Times in seconds; faults: provider number (from 1) -> behaviour."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    home: Path
+    providers: int
+    models: tuple[str, ...]
+    faults: dict[int, str]
+    shared_ray: bool
+    engine: str
+    block_time: float
+    commit_window: int
+    reveal_window: int
+    epoch: int
+    base_port: int
+
+    @property
+    def chain_port(self) -> int:
+        return self.base_port
+
+    @property
+    def coordinator_port(self) -> int:
+        return self.base_port + 1
+
+    @property
+    def rpc_url(self) -> str:
+        return f"http://127.0.0.1:{self.chain_port}"
+
+    @property
+    def network_file(self) -> Path:
+        return self.home / "network.yaml"
+
+    @property
+    def blocks(self) -> Path:
+        """The content store that the devnet's machines share."""
+        return self.home / "blocks"
+
+    def ray_port(self, cluster: int) -> int:
+        """First port of a Ray cluster; 0 is the coordinator's, providers count from 1."""
+        return 20000 + (self.base_port - 8545) * 40 + cluster * PORTS_PER_CLUSTER
+
+    def provider_name(self, number: int) -> str:
+        return f"provider-{number}"
+
+
+def parse_fault(text: str) -> tuple[int, str]:
+    """`wrong-result@2` -> (2, "wrong-result"). Raises MLBridgeError `devnet.bad_fault`."""
+    match = re.fullmatch(r"([a-z-]+)@(\d+)", text)
+    if match is None or match[1] not in FAULTS or int(match[2]) < 1:
+        raise MLBridgeError(
+            "devnet.bad_fault",
+            f"--fault takes BEHAVIOUR@PROVIDER, not {text!r}.",
+            hint=f"Behaviours: {', '.join(FAULTS)}. Providers count from 1: --fault wrong-result@2",
+            exit_code=2,
+        )
+    return int(match[2]), match[1]
+
+
+def make_plan(
+    home: Path,
+    *,
+    providers: int | None,
+    models: list[str] | None,
+    faults: list[str],
+    shared_ray: bool | None,
+    engine: str | None,
+    block_time: float,
+    commit_window: int,
+    reveal_window: int,
+    base_port: int,
+) -> Plan:
+    """Fill in what was not asked for, and refuse what cannot work.
+
+    With a liar there must be enough others to judge it: six providers by default, in one Ray cluster where the
+    machine is small. Raises MLBridgeError `devnet.*`.
+    """
+    wrong = dict(parse_fault(fault) for fault in faults)
+    count = providers if providers is not None else (2 * COMMITTEE if wrong else COMMITTEE)
+    if not COMMITTEE <= count <= MOST_PROVIDERS:
+        raise MLBridgeError(
+            "devnet.bad_providers",
+            f"--providers takes {COMMITTEE} to {MOST_PROVIDERS}, not {count}.",
+            hint="A committee has three seats, each of another provider.",
+            exit_code=2,
+        )
+    beyond = sorted(number for number in wrong if number > count)
+    if beyond:
+        raise MLBridgeError(
+            "devnet.bad_fault",
+            f"--fault names provider {beyond[0]}, but there are only {count}.",
+            hint=f"Use --providers {beyond[0]} or more.",
+            exit_code=2,
+        )
+    chosen = tuple(models) if models else (("digits",) if wrong else MODELS)
+    unknown = [name for name in chosen if name not in MODELS]
+    if unknown:
+        raise MLBridgeError(
+            "devnet.unknown_model",
+            f"There is no demo model {unknown[0]!r}.",
+            hint=f"--models takes a list of: {','.join(MODELS)}",
+            exit_code=2,
+        )
+    gpu = shutil.which("nvidia-smi") is not None
+    return Plan(
+        home=home,
+        providers=count,
+        models=chosen,
+        faults=wrong,
+        shared_ray=shared_ray
+        if shared_ray is not None
+        else count > CLUSTERS_PER_CORE * (os.cpu_count() or 1),
+        engine=engine or ("vllm" if gpu else "torch"),
+        block_time=block_time,
+        commit_window=commit_window,
+        reveal_window=reveal_window,
+        epoch=5,
+        base_port=base_port,
+    )
