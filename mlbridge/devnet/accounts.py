@@ -19,7 +19,17 @@ _FIRST_OPERATOR = 10
 _FIRST_NODE = 40
 MOST_PROVIDERS = _FIRST_NODE - _FIRST_OPERATOR - 1
 
-__all__ = ["CHAIN_ID", "FUNDED", "MOST_PROVIDERS", "coordinator", "deployer", "model_provider", "node", "operator", "requester"]  # fmt: skip
+__all__ = [
+    "CHAIN_ID",
+    "FUNDED",
+    "MOST_PROVIDERS",
+    "coordinator",
+    "deployer",
+    "model_provider",
+    "node",
+    "operator",
+    "requester",
+]
 
 
 def deployer() -> LocalAccount:

@@ -93,8 +93,8 @@ def make_plan(
 ) -> Plan:
     """Fill in what was not asked for, and refuse what cannot work.
 
-    With a liar there must be enough others to judge it: six providers by default, in one Ray cluster where the
-    machine is small. Raises MLBridgeError `devnet.*`.
+    With a liar there must be enough others to judge it: six providers by default, in one Ray cluster where
+    the machine is small. Raises MLBridgeError `devnet.*`.
     """
     wrong = dict(parse_fault(fault) for fault in faults)
     count = providers if providers is not None else (2 * COMMITTEE if wrong else COMMITTEE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_many_clusters_share_one_on_a_small_machine(monkeypatch: pytest.MonkeyPa
 def test_clusters_never_share_ports() -> None:
     made = plan(providers=6)
     first = [made.ray_port(number) for number in range(7)]
-    assert all(later - sooner >= PORTS_PER_CLUSTER for sooner, later in zip(first, first[1:], strict=False))
+    assert all(later - sooner >= PORTS_PER_CLUSTER for sooner, later in pairwise(first))
 
 
 @pytest.mark.parametrize(
