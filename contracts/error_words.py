@@ -1,7 +1,7 @@
 """What each custom error means and what to do about it.
 
 Each entry: (one sentence, hint). Braces name the error's arguments; after a colon stands how to show the
-value (see contracts.errors): mlb, wei, time, status, role. tests/unit/test_errors_words.py holds this complete.
+value (see contracts.errors): mlb, wei, time, status, role. tests/unit/test_errors_words.py keeps it complete.
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ class Sender:
         return None
 
     async def _landed(self, pending: _Pending) -> bool:
-        """Whether a transaction of ours with this nonce is in a block; nodes may index blocks a little late."""
+        """Whether a transaction of ours with this nonce is in a block; nodes may index it a little late."""
         for _ in range(6):
             if await self._receipt(pending) is not None:
                 return True

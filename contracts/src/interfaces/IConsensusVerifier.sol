@@ -15,6 +15,7 @@ interface IConsensusVerifier {
 
     error NotContradicting();
     error BadSignature();
+    error AlreadyProven();
 
     /// @param winner zero unless passed
     event RoundClosed(

@@ -21,7 +21,7 @@ interface IMLBridge {
         payable
         returns (bytes32 taskId);
 
-    /// @notice Submit with a chosen committee size and a salt: the same salt gives the same task id, so a retry cannot pay twice.
+    /// @notice Submit with a chosen committee size (0: the default) and a salt: the same salt gives the same task id, so a retry cannot pay twice.
     function submitTaskWith(bytes32 modelId, bytes calldata inputData, uint256 deadline, uint8 seats, bytes32 salt)
         external
         payable

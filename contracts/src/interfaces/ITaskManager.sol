@@ -147,9 +147,14 @@ interface ITaskManager {
     // ---- views ----
     function getTask(bytes32 taskId) external view returns (TaskView memory);
     function getSeats(bytes32 taskId, uint8 round) external view returns (Seat[] memory);
+    /// @notice The operator that a key may act for now; 0 for none.
     function operatorOfNode(address node) external view returns (uint32 operatorId);
+    /// @notice The operator that a key was bound to, for ever, and whether it may act now.
+    function nodeBinding(address node) external view returns (uint32 operatorId, bool allowed);
     function isServing(bytes32 modelId, uint32 account) external view returns (bool);
+    /// @notice Accounts that a task armed now can draw: membership at the start of the current epoch.
     function poolSize(bytes32 modelId, bool verifiers) external view returns (uint256);
+    /// @notice Their summed weight, as it stood then.
     function poolWeight(bytes32 modelId, bool verifiers) external view returns (uint256);
     function currentEpoch() external view returns (uint256);
     function parameters() external view returns (Parameters memory);
