@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -141,6 +141,14 @@ def encode_output(kind: str, value: Mapping[str, object] | TaskOutput) -> bytes:
     return _encode(_lookup(_OUTPUTS, kind), value, f"{kind} output", MAX_OUTPUT_BYTES)
 
 
+@overload
+def decode_output(kind: Literal["embedding"], payload: bytes) -> EmbeddingOutput: ...
+@overload
+def decode_output(kind: Literal["classification"], payload: bytes) -> ClassificationOutput: ...
+@overload
+def decode_output(kind: Literal["chat"], payload: bytes) -> ChatOutput: ...
+@overload
+def decode_output(kind: str, payload: bytes) -> TaskOutput: ...
 def decode_output(kind: str, payload: bytes) -> TaskOutput:
     """The task output in a payload of a known kind.
 

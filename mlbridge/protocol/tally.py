@@ -36,8 +36,8 @@ class _Count:
 def clip(weights: Sequence[int]) -> list[int]:
     """Weights such that no seat of four or more has above 30 % of their sum, scaled by a common factor.
 
-    The heaviest k seats are cut to c = 3/10 (k c + rest), that is c = 3 rest / (10 - 3 k), with the least k for
-    which no uncut seat exceeds c. Multiplied by (10 - 3 k) all are whole numbers.
+    The heaviest k seats are cut to c = 3/10 (k c + rest), that is c = 3 rest / (10 - 3 k), with the least k
+    for which no uncut seat exceeds c. Multiplied by (10 - 3 k) all are whole numbers.
     """
     rest = sum(weights)
     cut: set[int] = set()
@@ -80,8 +80,9 @@ def tally_results(seats: Sequence[Seat]) -> Verdict:
 def tally_votes(seats: Sequence[Seat], candidates: Mapping[int, bytes], judges: bool) -> Verdict:
     """Verdict of a Vote round over all its seats in drawing order, silent ones included.
 
-    candidates: digest (32 bytes) of each result revealed in round 0, by seat index. Unless judges vote, the author
-    of a candidate counts as accepting it. A seat's value holds its votes (protocol/votes.py) as the low 32 bits.
+    candidates: digest (32 bytes) of each result revealed in round 0, by seat index. Unless judges vote, the
+    author of a candidate counts as accepting it. A seat's value holds its votes (protocol/votes.py) in the
+    low 32 bits.
     """
     weights = clip([seat.weight for seat in seats])
     total = sum(weights)
