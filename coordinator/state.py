@@ -286,6 +286,10 @@ def _cancelled(state: TaskState, event: TaskEvent) -> TaskState:
     )
 
 
+def _settled(state: TaskState, event: TaskEvent) -> TaskState:
+    return replace(state, refunded=event.args["refund"])
+
+
 def _tipped(state: TaskState, event: TaskEvent) -> TaskState:
     return replace(state, tips=state.tips + event.args["amount"])
 
@@ -338,6 +342,7 @@ HANDLERS: Mapping[str, Callable[[TaskState, TaskEvent], TaskState]] = {
     "TaskFinalized": _finalized,
     "TaskRefunded": _refunded,
     "TaskCancelled": _cancelled,
+    "TaskSettled": _settled,
     "TipPaid": _tipped,
     "Slashed": _slashed,
 }

@@ -62,8 +62,8 @@ class Slash:
 class TaskState:
     """Everything that the events up to `position` (block, log index) say about a task.
 
-    confidence: basis points; tips: wei paid to pokers; reason: why it was refunded; randomness_block: the
-    block that the pending draw waits for, None when no draw is pending.
+    confidence: basis points; refunded: wei that came back; tips: wei paid to pokers; reason: why it was
+    refunded; randomness_block: the block that the pending draw waits for, None when no draw is pending.
     """
 
     task_id: str

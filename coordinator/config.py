@@ -1,0 +1,281 @@
+"""A coordinator's one YAML file, checked before anything starts."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from contracts.network import Network, load_network
+from coordinator.database import database_url
+from mlbridge.errors import MLBridgeError
+from mlbridge.rayproc import PORTS_PER_CLUSTER
+
+HTTP_PORT = 8780
+ACTOR_NAME = "mlbridge-coordinator"
+NAMESPACE = "mlbridge"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def _resolve(value: object, info: ValidationInfo) -> object:
+    """`~` is the home directory; a relative path is relative to the YAML file."""
+    if not isinstance(value, str | Path):
+        return value
+    path = Path(value).expanduser()
+    base = (info.context or {}).get("base")
+    return path if path.is_absolute() or base is None else Path(base) / path
+
+
+class KeyFile(_Section):
+    """An encrypted keystore file and where its password is; the key itself never stands in the YAML."""
+
+    keystore: Path = Field(description="path of an encrypted keystore file (eth-account v3)")
+    password_env: str | None = Field(
+        default=None, min_length=1, description="name of the environment variable that holds the password"
+    )
+    password_file: Path | None = Field(default=None, description="path of a file that holds the password")
+
+    _paths = field_validator("keystore", "password_file", mode="before")(_resolve)
+
+    @model_validator(mode="after")
+    def _one_password(self) -> KeyFile:
+        if (self.password_env is None) == (self.password_file is None):
+            raise ValueError("give exactly one of password_env and password_file")
+        return self
+
+
+class HttpConfig(_Section):
+    """Where the actor's HTTP server listens. It speaks plain HTTP: put a proxy with TLS before it."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(default=HTTP_PORT, ge=1, le=65535, description="TCP port")
+    token_file: Path | None = Field(
+        default=None, description="path of the bearer token; made at the first start if it is not there"
+    )
+
+    _paths = field_validator("token_file", mode="before")(_resolve)
+
+
+class PokeConfig(_Section):
+    """Moving stalled tasks on, for their tips."""
+
+    enabled: bool = Field(default=True, description="false: never send a poke")
+    jitter_s: float = Field(
+        default=2.0, ge=0, description="a step waits up to this long, so that coordinators do not race"
+    )
+    retry_s: float = Field(default=15.0, gt=0, description="seconds before the same step is tried again")
+    require_profit: bool = Field(
+        default=True, description="false: poke although the tip does not cover the gas"
+    )
+    own_always: bool = Field(
+        default=True, description="true: tasks paid by this coordinator are poked whatever it costs"
+    )
+    max_in_flight: int = Field(default=8, ge=1, le=256, description="pokes under way at once")
+
+
+class SubmissionConfig(_Section):
+    """Tasks that clients submit and this coordinator's key pays."""
+
+    enabled: bool = Field(default=True, description="false: refuse every submission")
+    queue_limit: int = Field(default=256, ge=1, description="most submissions that may wait")
+    max_in_flight: int = Field(default=16, ge=1, le=256, description="submissions under way at once")
+    max_task_wei: int | None = Field(default=None, ge=0, description="most wei a task may cost")
+    daily_wei: int | None = Field(default=None, ge=0, description="most wei to pay within 24 hours")
+    deadline_s: int = Field(
+        default=600, ge=1, description="seconds until the deadline of a task that names none"
+    )
+    claim_wei: int | None = Field(
+        default=10**16, ge=1, description="refunds of at least this much are claimed; null: never"
+    )
+
+
+class RayConfig(_Section):
+    """The coordinator's own Ray cluster, or one to join."""
+
+    mode: Literal["own", "join"] = Field(
+        default="own", description="own (start a cluster) or join (use one that runs)"
+    )
+    address: str | None = Field(default=None, description="host:port of the cluster to join")
+    token_file: Path | None = Field(default=None, description="path of the token of the cluster to join")
+    base_port: int = Field(
+        default=19000,
+        ge=1024,
+        le=65536 - PORTS_PER_CLUSTER,
+        description=f"first of {PORTS_PER_CLUSTER} ports in a row, best below 32768",
+    )
+    num_cpus: int = Field(default=1, ge=1, description="CPU cores that the cluster may use")
+    object_store_memory: int = Field(
+        default=100 * 2**20, ge=80 * 2**20, description="bytes, at least 83886080"
+    )
+    include_dashboard: bool = Field(
+        default=True, description="false saves 250 MB, and the Jobs API is missing"
+    )
+    start_timeout_s: float = Field(default=120, gt=0, description="seconds that a start may take")
+
+    _paths = field_validator("token_file", mode="before")(_resolve)
+
+    @model_validator(mode="after")
+    def _join_is_complete(self) -> RayConfig:
+        if self.mode == "join" and self.address is None:
+            raise ValueError("mode join also needs address")
+        return self
+
+
+class CoordinatorConfig(_Section):
+    """Everything about one coordinator."""
+
+    name: str = Field(
+        default="coordinator",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,30}$",
+        description="1 to 31 lower-case letters, digits and hyphens",
+    )
+    network: str = Field(min_length=1, description="a network's name, or the path of its file")
+    home: Path = Field(description="directory for the store, logs and state")
+    store: str | None = Field(
+        default=None, description="sqlite:///path or postgresql://...; default: a SQLite file in home"
+    )
+    key: KeyFile | None = Field(
+        default=None,
+        description="the key that pays for tasks and pokes; without it the coordinator only follows",
+    )
+    storage_url: str | None = Field(
+        default=None, description="file:///path or kubo://host:port; default: the network's"
+    )
+    receipts: bool = Field(default=True, description="build and keep the receipt of every finalized task")
+    http: HttpConfig = Field(default_factory=HttpConfig)
+    pokes: PokeConfig = Field(default_factory=PokeConfig)
+    submissions: SubmissionConfig = Field(default_factory=SubmissionConfig)
+    ray: RayConfig = Field(default_factory=RayConfig)
+
+    _paths = field_validator("home", mode="before")(_resolve)
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _network_path(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and (os.sep in value or value.endswith((".yaml", ".yml", ".json"))):
+            return str(_resolve(value, info))
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _store_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                database_url(value)
+            except MLBridgeError as error:
+                raise ValueError(f"{error.message} {error.hint}") from error
+        return value
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL; a SQLite file in `home` unless one is given."""
+        return self.store or f"sqlite:///{self.home / 'coordinator.db'}"
+
+    @property
+    def http_token_file(self) -> Path:
+        """Where the bearer token of the HTTP server is."""
+        return self.http.token_file or self.home / "http.token"
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine reaches the HTTP server."""
+        host = "127.0.0.1" if self.http.host in ("0.0.0.0", "::") else self.http.host  # noqa: S104 - compared, not bound
+        return f"http://{host}:{self.http.port}"
+
+    def load_network(self) -> Network:
+        """The network, with storage as this coordinator reaches it. Raises MLBridgeError `network.*`."""
+        network = load_network(self.network)
+        return network.model_copy(update={"storage_url": self.storage_url}) if self.storage_url else network
+
+
+def load_config(path: str | Path) -> CoordinatorConfig:
+    """The coordinator file at `path`; relative paths in it are relative to it.
+
+    Raises MLBridgeError `config.missing`, `config.unreadable` or `config.invalid`: field, bad value, way out.
+    """
+    file = Path(path).expanduser()
+    try:
+        data = yaml.safe_load(file.read_text())
+    except FileNotFoundError as error:
+        raise MLBridgeError(
+            "config.missing",
+            f"There is no coordinator file {file}.",
+            hint="Copy one from configs/coordinator and change it.",
+            exit_code=5,
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        told = " ".join(str(error).split())
+        raise MLBridgeError(
+            "config.unreadable", f"The coordinator file {file} cannot be read: {told}.", exit_code=2
+        ) from error
+    if not isinstance(data, dict):
+        raise MLBridgeError(
+            "config.invalid",
+            f"The coordinator file {file} holds no fields.",
+            hint="See configs/coordinator.",
+            exit_code=2,
+        )
+    return parse_config(data, base=file.resolve().parent, source=str(file))
+
+
+def parse_config(
+    data: dict[str, Any], *, base: Path | None = None, source: str = "The coordinator file"
+) -> CoordinatorConfig:
+    """Validate a coordinator file's fields; relative paths are below `base`. Raises `config.invalid`."""
+    try:
+        return CoordinatorConfig.model_validate(data, context={"base": base})
+    except ValidationError as error:
+        raise _in_words(error, source) from error
+
+
+def _in_words(error: ValidationError, source: str) -> MLBridgeError:
+    """The first problem in one sentence, with how many more there are."""
+    problems = error.errors()
+    first = problems[0]
+    path = ".".join(str(part) for part in first["loc"]) or "the file"
+    known, takes = _beside(first["loc"])
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        told = f"{path} is not a known field"
+        hint = f"Did you mean {close[0]}?" if close else f"Known fields here: {', '.join(known)}."
+    elif first["type"] == "missing":
+        told, hint = f"{path} is missing", f"Give it: {takes}." if takes else "Give it."
+    else:
+        # Somebody may have put a key where its file's path belongs.
+        hidden = "key" in first["loc"] or isinstance(first["input"], dict | BaseModel)
+        shown = "" if hidden else f" is {first['input']!r}"
+        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        told = f"{path}{shown}: {reason[:1].lower()}{reason[1:]}"
+        hint = f"It takes: {takes}." if takes else ""
+    more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
+    return MLBridgeError("config.invalid", f"{source}: {told}{more}.", hint=hint, exit_code=2, field=path)
+
+
+def _beside(location: tuple[int | str, ...]) -> tuple[list[str], str]:
+    """Names of the fields beside the one at `location`, and what that one takes."""
+    section: type[BaseModel] = CoordinatorConfig
+    for part in location[:-1]:
+        field = section.model_fields.get(str(part))
+        annotation = None if field is None else field.annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        inner = [item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)]
+        if not inner:
+            return [], ""
+        section = inner[0]
+    field = section.model_fields.get(str(location[-1])) if location else None
+    return sorted(section.model_fields), (field.description or "") if field is not None else ""

@@ -1,0 +1,85 @@
+"""What the coordinator's loops share: passes that survive failures, and waiters that are woken."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+
+import structlog
+
+from coordinator.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+LONGEST_PAUSE_S = 30.0
+
+
+class Bell:
+    """Wakes a sleeping loop before its pause is over."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until rung, or `timeout_s` seconds."""
+        try:
+            await asyncio.wait_for(self._rung.wait(), timeout_s)
+        except TimeoutError:
+            return
+        finally:
+            self._rung.clear()
+
+
+class Changes:
+    """Waiters for changes of tasks; `told` wakes all who wait for one of them."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+
+    def told(self, task_ids: Iterable[str]) -> None:
+        for task_id in task_ids:
+            for waiter in self._waiting.get(task_id, ()):
+                waiter.set()
+
+    async def wait(self, task_id: str, timeout_s: float) -> None:
+        """Until the task changes, or `timeout_s` seconds."""
+        waiter = asyncio.Event()
+        self._waiting.setdefault(task_id, set()).add(waiter)
+        try:
+            await asyncio.wait_for(waiter.wait(), timeout_s)
+        except TimeoutError:
+            return
+        finally:
+            left = self._waiting[task_id]
+            left.discard(waiter)
+            if not left:
+                del self._waiting[task_id]
+
+
+async def forever(
+    name: str, step: Callable[[], Awaitable[bool]], bell: Bell, *, pause_s: float, metrics: Metrics
+) -> None:
+    """Run `step` again and again: at once while it returns True, else when `bell` rings or after `pause_s`.
+
+    A failed pass is logged, counted and tried again, more slowly each time, at most every 30 s.
+    """
+    failures = 0
+    while True:
+        try:
+            busy = await step()
+            failures = 0
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            failures += 1
+            metrics.failures.labels(name).inc()
+            pause = min(LONGEST_PAUSE_S, pause_s * 2.0 ** min(failures, 8))
+            log.warning("loop_failed", loop=name, reason=str(error), retry_s=round(pause, 1), exc_info=True)
+            await asyncio.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries, hides nothing
+            continue
+        if not busy:
+            await bell.wait(pause_s)
