@@ -114,7 +114,8 @@ class Tolerance(_Frozen):
 class Manifest(_Frozen):
     """A model, completely.
 
-    input_schema, output_schema: see `schema_ids`; licence: SPDX expression; evidence: what the tolerance was calibrated with (required for `numeric`).
+    input_schema, output_schema: see `schema_ids`; licence: SPDX expression; evidence: what the tolerance was
+    calibrated with (required for `numeric`).
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -234,8 +235,8 @@ def check_path(path: str) -> str:
     if PurePosixPath(path).suffix not in FILE_SUFFIXES:
         allowed = ", ".join(sorted(FILE_SUFFIXES))
         raise ValueError(
-            f"{path} is not of an allowed type ({allowed}); pickle and code are never loaded: convert weights "
-            "to safetensors"
+            f"{path} is not of an allowed type ({allowed}); pickle and code are never loaded: "
+            "convert weights to safetensors"
         )
     return path
 
