@@ -46,7 +46,7 @@ def build(directory: Path, progress: Progress = silent) -> Pack:
     return build_pack(directory, SPEC, _write, progress)
 
 
-def _write(folder: Path, progress: Progress) -> Mapping[str, Any]:
+def _write(folder: Path, progress: Progress) -> Mapping[str, str]:
     import torch
     from safetensors.torch import save_file
     from sklearn.datasets import load_digits
@@ -71,7 +71,10 @@ def _write(folder: Path, progress: Progress) -> Mapping[str, Any]:
         folder / ENGINE_FILE,
         {
             "architecture": "mlp",
+            "kind": SPEC.kind,
             "dtype": SPEC.dtype,
+            "quantisation": SPEC.quantisation,
+            "sampling": SPEC.sampling,
             "layers": list(LAYERS),
             "activation": "relu",
             "pixel_max": PIXEL_MAX,
@@ -79,10 +82,10 @@ def _write(folder: Path, progress: Progress) -> Mapping[str, Any]:
     )
     progress(f"digits: {right} of {HELD_OUT} held-out images right")
     return {
-        "held_out_accuracy": right / HELD_OUT,
-        "held_out_images": HELD_OUT,
-        "trained_images": len(images) - HELD_OUT,
-        "seed": SEED,
+        "held_out_accuracy": f"{right / HELD_OUT:.4f}",
+        "held_out_images": str(HELD_OUT),
+        "trained_images": str(len(images) - HELD_OUT),
+        "seed": str(SEED),
         "torch": torch.__version__,
     }
 

@@ -27,7 +27,7 @@ WEIGHTS_FILE = "model.safetensors"
 Progress = Callable[[str], None]
 """Called with one short line per step."""
 
-Writer = Callable[[Path, Progress], Mapping[str, Any]]
+Writer = Callable[[Path, Progress], Mapping[str, str]]
 """Writes a model's files into an empty folder and returns the evidence to keep in `pack.json`."""
 
 
@@ -50,7 +50,7 @@ class PackSpec:
     policy: str
     licence: str
     source: str
-    tolerance: Mapping[str, Any] | None = None
+    tolerance: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Pack:
     directory: Path
     spec: PackSpec
     files: tuple[PackedFile, ...]
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weights_sha256(self) -> str:

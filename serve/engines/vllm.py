@@ -1,0 +1,131 @@
+"""vLLM through ray.serve.llm: continuous batching, token ids in and out.
+
+Prompts are rendered and tokenised by ChatFormat, not by vLLM, so that both engines of a model folder see the
+same prompt. Within a class vLLM's greedy and seeded tokens do not depend on the batch (on GPUs with
+VLLM_BATCH_INVARIANT=1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import payload
+from serve.engines.base import PROBES, Device, EngineInfo, read_settings, wrong_kind
+from serve.engines.chat_format import ChatFormat
+
+CPU_ENVIRONMENT: Final[Mapping[str, str]] = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+}
+GPU_ENVIRONMENT: Final[Mapping[str, str]] = {"VLLM_BATCH_INVARIANT": "1"}  # crashes the CPU engine
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_DO_NOT_TRACK": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What vLLM produced. finish_reason: stop or length."""
+
+    token_ids: list[int]
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to continue a prompt; temperature 0 is greedy."""
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int | None
+    stop_token_ids: tuple[int, ...]
+
+
+Generate = Callable[[list[int], Sampling], Awaitable[Generation]]
+"""Continues prompt token ids. Raises MLBridgeError engine.failed."""
+
+
+class VllmRunner:
+    """A vLLM engine behind the Runner door. The engine itself is started by whoever gives `generate`."""
+
+    def __init__(
+        self, directory: Path, generate: Generate, health: Callable[[], Awaitable[None]], *, device: Device
+    ) -> None:
+        self._settings = read_settings(directory)
+        self._format = ChatFormat(directory, max_prompt_tokens=int(self._settings["max_prompt_tokens"]))
+        self._generate = generate
+        self._health = health
+        self._device: Device = device
+
+    async def start(self) -> None:
+        """See Runner. One token, so that the first task does not pay for the warm-up."""
+        await self.run(payload.encode_input("chat", PROBES["chat"]))
+
+    async def run(self, data: bytes) -> bytes:
+        """See Runner."""
+        task = payload.decode_input(data)
+        if not isinstance(task, payload.ChatInput):
+            raise wrong_kind("chat", task.kind)
+        settings = self._settings
+        stop = tuple(settings["stop_token_ids"])
+        greedy = task.seed is None
+        sampling = Sampling(
+            max_tokens=min(task.max_tokens, int(settings["max_new_tokens"])),
+            temperature=0.0 if greedy else float(settings["temperature"]),
+            top_p=1.0 if greedy else float(settings["top_p"]),
+            seed=task.seed,
+            stop_token_ids=stop,
+        )
+        made = await self._generate(self._format.prompt_ids(task.messages), sampling)
+        if made.finish_reason not in ("stop", "length"):
+            raise MLBridgeError("engine.failed", f"vLLM ended a generation with {made.finish_reason}.")
+        ids = made.token_ids[:-1] if made.token_ids[-1:] and made.token_ids[-1] in stop else made.token_ids
+        fields = {"token_ids": ids, "text": self._format.text(ids), "finish_reason": made.finish_reason}
+        return payload.encode_output("chat", fields)
+
+    async def check(self) -> None:
+        """See Runner."""
+        await self._health()
+
+    def info(self) -> EngineInfo:
+        """See Runner."""
+        return EngineInfo(
+            "vllm", "chat", self._settings["architecture"], self._settings["dtype"], self._device, 0
+        )
+
+
+def engine_arguments(
+    directory: Path, device: Device, *, slots: int, extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    """vLLM's engine arguments for a model folder; `extra` adds to them but cannot loosen the class."""
+    settings = read_settings(directory)
+    context = int(settings["max_prompt_tokens"]) + int(settings["max_new_tokens"])
+    pinned = {
+        "dtype": settings["dtype"],
+        "enable_prefix_caching": False,  # a warm and a cold cache may round differently
+        "generation_config": "vllm",  # sampling comes from the task and engine.json alone
+        "trust_remote_code": False,
+    }
+    base = {"max_model_len": context, "max_num_seqs": slots, "enforce_eager": device == "cpu"}
+    clash = sorted(pinned.keys() & extra.keys())
+    if clash:
+        raise MLBridgeError(
+            "engine.arguments",
+            f"engine_args may not set {', '.join(clash)}: the execution class fixes it.",
+            exit_code=2,
+        )
+    return {**base, **extra, **pinned}
+
+
+def environment(device: Device, *, threads: int) -> dict[str, str]:
+    """Environment variables of the processes that vLLM runs in."""
+    own = GPU_ENVIRONMENT if device == "cuda" else {**CPU_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
+    return {**ENVIRONMENT, **own}

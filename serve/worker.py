@@ -1,0 +1,90 @@
+"""An engine on a thread of its own, so that the event loop keeps answering."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from mlbridge.errors import MLBridgeError
+from serve.engines.base import Engine, EngineInfo, probe
+
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """What the service needs of a model, wherever it runs."""
+
+    async def start(self) -> None:
+        """Makes the model ready. Raises MLBridgeError engine.*."""
+
+    async def run(self, data: bytes) -> bytes:
+        """Output payload of an input payload. Raises MLBridgeError payload.*, input.* or engine.*."""
+
+    async def check(self) -> None:
+        """Raises MLBridgeError engine.unhealthy when the model no longer answers as it did at the start."""
+
+    def info(self) -> EngineInfo:
+        """What runs."""
+
+
+class ThreadRunner:
+    """Runs a blocking engine on one thread; loads it there too, because thread settings are per thread.
+
+    stuck_after_s: a single run that lasts longer counts as dead.
+    """
+
+    def __init__(
+        self, engine: Engine, *, stuck_after_s: float = 600.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine = engine
+        self._stuck_after_s = stuck_after_s
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._expected = b""
+        self._busy_since: float | None = None
+
+    async def start(self) -> None:
+        """See Runner."""
+        await self._call(self._engine.load)
+        self._expected = await self._call(lambda: probe(self._engine))
+
+    async def run(self, data: bytes) -> bytes:
+        """See Runner."""
+        return await self._call(lambda: self._timed(data))
+
+    async def check(self) -> None:
+        """See Runner. A run under way is evidence of life; otherwise the probe is run again."""
+        since = self._busy_since
+        if since is not None:
+            if self._clock() - since > self._stuck_after_s:
+                raise _unhealthy(f"one run has lasted more than {self._stuck_after_s:.0f} s")
+            return
+        if await self._call(lambda: probe(self._engine)) != self._expected:
+            raise _unhealthy("the same input gave another answer than at the start")
+
+    def info(self) -> EngineInfo:
+        """See Runner."""
+        return self._engine.info()
+
+    def _timed(self, data: bytes) -> bytes:
+        self._busy_since = self._clock()
+        try:
+            return self._engine.run(data)
+        except MLBridgeError:
+            raise
+        except Exception as error:
+            raise MLBridgeError(
+                "engine.failed", f"The engine failed: {type(error).__name__}: {error}."
+            ) from error
+        finally:
+            self._busy_since = None
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _unhealthy(reason: str) -> MLBridgeError:
+    return MLBridgeError("engine.unhealthy", f"The engine is not healthy: {reason}.")
