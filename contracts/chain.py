@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Self
 
 from eth_utils.address import to_checksum_address
 from web3 import AsyncWeb3
@@ -61,7 +61,7 @@ class Endpoint:
         """Close the connections."""
         await self.provider.disconnect()
 
-    async def __aenter__(self) -> Endpoint:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

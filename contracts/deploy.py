@@ -1,0 +1,311 @@
+"""Deploy every contract to any chain: resumable, and the same result when run twice with the same record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+from rlp import encode as rlp_encode  # type: ignore[import-untyped]
+from web3.contract.async_contract import AsyncContractConstructor
+
+from contracts import artifacts
+from contracts.chain import Chain, Endpoint
+from contracts.events import as_int
+from contracts.network import Addresses, Network, save, write_whole
+from contracts.reads import Parameters
+from contracts.sender import Sender, SendPolicy
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.hashing import keccak as keccak256
+
+log = structlog.get_logger(__name__)
+
+MLB: Final = 10**18
+DAY: Final = 86_400
+
+
+@dataclass(frozen=True)
+class DeployParams:
+    """What a deployment is built with.
+
+    epoch_seconds, unbonding_delay, jail_seconds: seconds; judge_fee, reserve: MLB with 18 decimals. admin
+    may set parameters, pause and suspend; treasury receives the whole supply; empty: the deployer. reserve:
+    taken from the treasury into the dispute reserve, only where the deployer is the treasury.
+    """
+
+    epoch_seconds: int
+    unbonding_delay: int
+    jail_seconds: int
+    judge_fee: int
+    parameters: Parameters
+    admin: str = ""
+    treasury: str = ""
+    reserve: int = 0
+
+
+DEVNET: Final = DeployParams(
+    epoch_seconds=5,
+    unbonding_delay=14 * DAY,
+    jail_seconds=60,
+    judge_fee=100 * MLB,
+    parameters=Parameters(
+        default_seats=3,
+        first_judge_seats=3,
+        last_judge_seats=5,
+        max_redraws=3,
+        commit_window=60,
+        reveal_window=60,
+        min_task_time=90,
+        max_task_time=DAY,
+        seat_fee=10**13,
+        tip=10**12,
+        protocol_fee=500,
+    ),
+    reserve=100_000 * MLB,
+)
+PUBLIC: Final = DeployParams(
+    epoch_seconds=300,
+    unbonding_delay=14 * DAY,
+    jail_seconds=DAY,
+    judge_fee=100 * MLB,
+    parameters=Parameters(
+        default_seats=3,
+        first_judge_seats=5,
+        last_judge_seats=9,
+        max_redraws=3,
+        commit_window=300,
+        reveal_window=300,
+        min_task_time=600,
+        max_task_time=7 * DAY,
+        seat_fee=10**13,
+        tip=10**12,
+        protocol_fee=500,
+    ),
+)
+
+
+@dataclass
+class DeployRecord:
+    """What one deployment has done so far; a JSON file beside the network file.
+
+    first_nonce: the deployer's nonce of the first contract; done: contract name -> address.
+    """
+
+    chain_id: int
+    deployer: str
+    first_nonce: int
+    fingerprint: str
+    start_block: int
+    done: dict[str, str] = field(default_factory=dict)
+    reserve_funded: bool = False
+
+    @classmethod
+    def read(cls, path: Path | None) -> DeployRecord | None:
+        """The record in a file; None without file or name."""
+        if path is None or not path.exists():
+            return None
+        return cls(**json.loads(path.read_text()))
+
+    def write(self, path: Path | None) -> None:
+        """Save it, if it has a file."""
+        if path is not None:
+            write_whole(path, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def create_address(deployer: str, nonce: int) -> str:
+    """Address of the contract that an account creates with its transaction number `nonce`."""
+    raw = rlp_encode([bytes.fromhex(deployer.removeprefix("0x")), nonce])
+    return str(to_checksum_address(keccak(raw)[12:]))
+
+
+def plan_addresses(deployer: str, first_nonce: int) -> Addresses:
+    """Where the contracts will stand, one transaction each, in the order of `artifacts.NAMES`."""
+    at = {name: create_address(deployer, first_nonce + i) for i, name in enumerate(artifacts.NAMES)}
+    return Addresses(
+        authority=at[artifacts.AUTHORITY],
+        token=at[artifacts.TOKEN],
+        registry=at[artifacts.REGISTRY],
+        distributor=at[artifacts.DISTRIBUTOR],
+        tasks=at[artifacts.TASKS],
+        verifier=at[artifacts.VERIFIER],
+        bridge=at[artifacts.BRIDGE],
+    )
+
+
+def constructor_arguments(name: str, at: Addresses, params: DeployParams) -> tuple[Any, ...]:
+    """Constructor arguments of a contract. params: with admin and treasury filled in."""
+    arguments: dict[str, tuple[Any, ...]] = {
+        artifacts.AUTHORITY: (params.admin,),
+        artifacts.TOKEN: (params.treasury, at.distributor),
+        artifacts.REGISTRY: (at.authority, at.tasks, at.distributor),
+        artifacts.DISTRIBUTOR: (
+            at.authority,
+            at.token,
+            at.bridge,
+            at.tasks,
+            at.verifier,
+            params.unbonding_delay,
+            params.jail_seconds,
+            params.judge_fee,
+        ),
+        artifacts.TASKS: (
+            at.authority,
+            at.bridge,
+            at.verifier,
+            at.distributor,
+            at.registry,
+            params.epoch_seconds,
+            params.parameters.as_tuple(),
+        ),
+        artifacts.VERIFIER: (at.tasks, at.distributor),
+        artifacts.BRIDGE: (at.authority, at.tasks, at.distributor),
+    }
+    return arguments[name]
+
+
+async def deploy(
+    rpc_url: str,
+    deployer: LocalAccount,
+    params: DeployParams,
+    *,
+    name: str = "devnet",
+    record_file: Path | None = None,
+    network_file: Path | None = None,
+    confirmations: int = 0,
+    block_time: float = 12.0,
+    storage_url: str = "",
+    policy: SendPolicy | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Network:
+    """Deploy what is missing and return the network.
+
+    With a record_file a second run finds what the first one did, even one that was cut off, and does only
+    the rest. No role is granted: the AccessManager's administrator is params.admin alone. progress: told
+    each contract's name. Raises MLBridgeError `deploy.moved` (the deployer's account was used in between),
+    `deploy.changed` (other parameters or code than the record's), or what a Sender raises.
+    """
+    full = replace(
+        params, admin=params.admin or deployer.address, treasury=params.treasury or deployer.address
+    )
+    async with await Endpoint.open(rpc_url) as endpoint:
+        record = await _open_record(endpoint, deployer, full, record_file)
+        addresses = plan_addresses(record.deployer, record.first_nonce)
+        sender = Sender(endpoint, deployer, policy)
+        for index, (contract, address) in enumerate(addresses.named().items()):
+            if contract in record.done:
+                continue
+            if not await _has_code(endpoint, address):
+                await _require_nonce(endpoint, record, index)
+                await _create(endpoint, sender, contract, addresses, full)
+            record.done[contract] = address
+            record.write(record_file)
+            log.info("contract_deployed", contract=contract, address=address)
+            if progress is not None:
+                progress(contract)
+        network = Network(
+            name=name,
+            chain_id=endpoint.chain_id,
+            rpc_url=rpc_url,
+            addresses=addresses,
+            confirmations=confirmations,
+            start_block=record.start_block,
+            block_time=block_time,
+            storage_url=storage_url,
+        )
+    await _fund_reserve(network, deployer, full, record, record_file, policy)
+    if network_file is not None:
+        save(network, network_file)
+    return network
+
+
+def _fingerprint(params: DeployParams) -> str:
+    """Names parameters and code: a record made with others describes another deployment."""
+    code = b"".join(keccak256(artifact.bytecode) for artifact in artifacts.load_all())
+    return keccak256(json.dumps(asdict(params), sort_keys=True).encode() + code).hex()
+
+
+async def _open_record(
+    endpoint: Endpoint, deployer: LocalAccount, params: DeployParams, path: Path | None
+) -> DeployRecord:
+    fingerprint = _fingerprint(params)
+    record = DeployRecord.read(path)
+    if record is not None:
+        mine = (endpoint.chain_id, deployer.address, fingerprint)
+        if (record.chain_id, record.deployer, record.fingerprint) != mine:
+            raise MLBridgeError(
+                "deploy.changed",
+                f"The deployment in {path} was begun for another chain, deployer, parameters or code.",
+                hint="Use another file for a new deployment.",
+            )
+        if all([await _has_code(endpoint, address) for address in record.done.values()]):
+            return record
+        raise MLBridgeError(
+            "deploy.gone",
+            f"Contracts that {path} names are not on chain {endpoint.chain_id}.",
+            hint="The chain was reset or the node is behind. Delete the file to deploy anew.",
+        )
+    nonce = as_int(await endpoint.provider.request("eth_getTransactionCount", [deployer.address, "pending"]))
+    head = await endpoint.head()
+    record = DeployRecord(endpoint.chain_id, str(deployer.address), nonce, fingerprint, head.number)
+    record.write(path)
+    return record
+
+
+async def _has_code(endpoint: Endpoint, address: str) -> bool:
+    return await endpoint.provider.request("eth_getCode", [address, "latest"]) not in ("0x", None)
+
+
+async def _require_nonce(endpoint: Endpoint, record: DeployRecord, index: int) -> None:
+    nonce = as_int(await endpoint.provider.request("eth_getTransactionCount", [record.deployer, "pending"]))
+    if nonce != record.first_nonce + index:
+        raise MLBridgeError(
+            "deploy.moved",
+            f"The deployer {record.deployer} sent other transactions (nonce {nonce}, expected "
+            f"{record.first_nonce + index}), so the remaining contracts would get other addresses.",
+            hint="Start a new deployment with a new file and an account that nobody else uses meanwhile.",
+        )
+
+
+async def _create(
+    endpoint: Endpoint, sender: Sender, contract: str, addresses: Addresses, params: DeployParams
+) -> None:
+    artifact = artifacts.load(contract)
+    factory: Any = endpoint.w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+    creation: AsyncContractConstructor = factory.constructor(
+        *constructor_arguments(contract, addresses, params)
+    )
+    receipt = await sender.send(creation)
+    created = to_checksum_address(str(receipt["contractAddress"]))
+    expected = addresses.named()[contract]
+    if created != expected:
+        raise MLBridgeError(
+            "deploy.moved",
+            f"{contract} was created at {created} instead of {expected}: the deployer sent something else.",
+            hint="Start a new deployment with a new file and an account that nobody else uses meanwhile.",
+        )
+
+
+async def _fund_reserve(
+    network: Network,
+    deployer: LocalAccount,
+    params: DeployParams,
+    record: DeployRecord,
+    path: Path | None,
+    policy: SendPolicy | None,
+) -> None:
+    if params.reserve == 0 or params.treasury != deployer.address or record.reserve_funded:
+        return
+    async with await Chain.connect(network) as chain:
+        # asked on chain too: the record may have been lost after the transaction
+        if int(await chain.distributor.functions.disputeReserve().call()) < params.reserve:
+            sender = Sender(chain, deployer, policy)
+            await sender.send(chain.token.functions.approve(network.addresses.distributor, params.reserve))
+            await sender.send(chain.distributor.functions.fundReserve(params.reserve))
+    record.reserve_funded = True
+    record.write(path)
