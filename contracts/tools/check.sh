@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Everything that must hold before contract changes are merged; CI runs this. From a fresh checkout: `npm ci` first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ ! -d node_modules ]; then
+  echo "contracts/node_modules is missing: run \`npm ci\` in contracts/" >&2
+  exit 1
+fi
+
+step() {
+  echo "== $1"
+  shift
+  local started=$SECONDS
+  "$@"
+  echo "-- $((SECONDS - started)) s"
+}
+
+lockfile_names_no_host() {
+  # A resolved address would pin everybody to one registry.
+  ! grep -n '"resolved"' package-lock.json
+}
+
+snapshot() {
+  # Gas of whole tasks with the deployed bytecode. A rise above the tolerance fails; commit a new .gas-snapshot
+  # (`npm run snapshot`) together with the reason for it.
+  FOUNDRY_PROFILE=release tools/forge snapshot --match-contract Gas --check .gas-snapshot --tolerance 2
+}
+
+step "lockfile" lockfile_names_no_host
+step "format" tools/forge fmt --check src test
+step "build and test" tools/forge test
+step "gas snapshot" snapshot
+step "ABI drift" node tools/export_abi.mjs --check
+echo "== all contract checks passed in $SECONDS s"
