@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -45,23 +46,32 @@ class FileSink(Protocol):
         ...
 
 
-async def describe_folder(folder: Path | str) -> Manifest:
-    """The manifest of a model folder: its `manifest.json`, completed from the other files.
+async def describe_folder(
+    folder: Path | str, *, draft: Mapping[str, object] | None = None, ignore: Collection[str] = ()
+) -> Manifest:
+    """The manifest of a model folder: its `manifest.json`, or draft in its place, completed from the files.
 
+    ignore: paths in the folder that are not the model's.
     `files` and `exec_class.weights_sha256` are computed; if given they must agree. The schemas follow from
     the kind, tolerance and evidence may be left out. Raises MLBridgeError `manifest.*` (also for files that
     may not be in a model, such as pickles) or `storage.*`.
     """
-    return await asyncio.to_thread(_describe, Path(folder))
+    return await asyncio.to_thread(_describe, Path(folder), draft, {MANIFEST_NAME, *ignore})
 
 
-async def publish_folder(folder: Path | str, store: FileSink) -> tuple[Manifest, str]:
+async def publish_folder(
+    folder: Path | str,
+    store: FileSink,
+    *,
+    draft: Mapping[str, object] | None = None,
+    ignore: Collection[str] = (),
+) -> tuple[Manifest, str]:
     """Store a model folder's files and its manifest; the manifest and its CID.
 
-    Raises as `describe_folder`.
+    Arguments and errors are those of `describe_folder`.
     """
     folder = Path(folder)
-    manifest = await describe_folder(folder)
+    manifest = await describe_folder(folder, draft=draft, ignore=ignore)
     for file in manifest.files:
         if await store.put_file(folder / file.path) != file.cid:
             raise MLBridgeError(
@@ -97,26 +107,26 @@ async def fetch_files(manifest: Manifest, store: FileSource, directory: Path | s
     await asyncio.to_thread(_finish, manifest, directory)
 
 
-def _describe(folder: Path) -> Manifest:
-    draft = _read_draft(folder / MANIFEST_NAME)
-    files = [_reference(folder, path) for path in _list(folder)]
+def _describe(folder: Path, draft: Mapping[str, object] | None, ignore: Collection[str]) -> Manifest:
+    fields = _read_draft(folder / MANIFEST_NAME) if draft is None else dict(draft)
+    files = [_reference(folder, path) for path in _list(folder, ignore)]
     listed = [file.model_dump() for file in files]
-    if draft.setdefault("files", listed) != listed:
+    if fields.setdefault("files", listed) != listed:
         raise MLBridgeError(
             "manifest.files_changed",
             f"The files in {folder} are not those that its {MANIFEST_NAME} lists.",
             hint=f"Take `files` out of {MANIFEST_NAME} to have the folder listed again.",
         )
-    exec_class = draft.get("exec_class")
-    if isinstance(exec_class, dict):
-        exec_class.setdefault("weights_sha256", weights_digest(files))
-    kind = draft.get("kind")
-    if kind in KINDS:
-        draft.setdefault("input_schema", schema_ids(kind)[0])
-        draft.setdefault("output_schema", schema_ids(kind)[1])
-    draft.setdefault("tolerance", None)
-    draft.setdefault("evidence", {})
-    return Manifest.from_fields(draft)
+    exec_class = fields.get("exec_class")
+    if isinstance(exec_class, Mapping):
+        fields["exec_class"] = {"weights_sha256": weights_digest(files), **exec_class}
+    for kind in KINDS:
+        if fields.get("kind") == kind:
+            fields.setdefault("input_schema", schema_ids(kind)[0])
+            fields.setdefault("output_schema", schema_ids(kind)[1])
+    fields.setdefault("tolerance", None)
+    fields.setdefault("evidence", {})
+    return Manifest.from_fields(fields)
 
 
 def _read_draft(path: Path) -> dict[str, Any]:
@@ -143,16 +153,16 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _list(folder: Path) -> list[str]:
-    """Paths of the model files in a folder, sorted, the manifest left out."""
-    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+def _list(folder: Path, ignore: Collection[str]) -> list[str]:
+    """Paths of the model files in a folder, sorted."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    paths = sorted(path for path in found if path not in ignore)
     for path in paths:
-        if path != MANIFEST_NAME:
-            try:
-                check_path(path)
-            except ValueError as error:
-                raise MLBridgeError("manifest.file_type", f"In {folder}: {error}.", exit_code=2) from error
-    return [path for path in paths if path != MANIFEST_NAME]
+        try:
+            check_path(path)
+        except ValueError as error:
+            raise MLBridgeError("manifest.file_type", f"In {folder}: {error}.", exit_code=2) from error
+    return paths
 
 
 def _reference(folder: Path, path: str) -> FileRef:
