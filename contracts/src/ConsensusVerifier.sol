@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {Ballot, IBallotBox} from "./interfaces/IBallotBox.sol";
+import {IConsensusVerifier} from "./interfaces/IConsensusVerifier.sol";
+import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
+import {ITaskManager} from "./interfaces/ITaskManager.sol";
+import {Fault, Verdict} from "./interfaces/Types.sol";
+import {Tally} from "./libraries/Tally.sol";
+
+/// @title The verdict rule, and evidence of contradiction
+contract ConsensusVerifier is IConsensusVerifier, EIP712 {
+    bytes32 private constant ATTESTATION_TYPEHASH =
+        keccak256("Attestation(bytes32 taskId,uint8 round,uint32 account,bytes32 digest)");
+    /// @dev Confidence that the distributor ignores: two signatures leave no doubt.
+    uint256 private constant CERTAIN = 10_000;
+
+    /// @inheritdoc IConsensusVerifier
+    uint256 public constant MIN_VERIFIERS = Tally.MIN_SEATS;
+    /// @inheritdoc IConsensusVerifier
+    uint256 public constant CONSENSUS_THRESHOLD = Tally.THRESHOLD;
+
+    /// @notice Keeps the rounds and applies verdicts.
+    address public immutable taskManager;
+    /// @notice Takes the stake of who contradicts itself.
+    IRewardDistributor public immutable distributor;
+
+    /// @notice Whether an account was already punished for contradicting itself in this task and round. Without it
+    /// the same two signatures would take whatever the operator stakes afterwards.
+    mapping(uint32 account => mapping(bytes32 taskId => mapping(uint8 round => bool))) public proven;
+
+    constructor(address taskManager_, address distributor_) EIP712("ML Bridge", "1") {
+        taskManager = taskManager_;
+        distributor = IRewardDistributor(distributor_);
+    }
+
+    /// @inheritdoc IConsensusVerifier
+    /// @dev The task manager rejects the verdict of a round that cannot be closed yet.
+    function processVerificationRound(bytes32 taskId) external {
+        (Verdict memory found, uint8 round) = _tally(taskId);
+        emit RoundClosed(taskId, round, found.passed, found.dissent, found.winner, found.confidence);
+        ITaskManager(taskManager).applyVerdict(taskId, found, msg.sender);
+    }
+
+    /// @inheritdoc IConsensusVerifier
+    function previewVerdict(bytes32 taskId) external view returns (Verdict memory found) {
+        (found,) = _tally(taskId);
+    }
+
+    /// @inheritdoc IConsensusVerifier
+    /// @dev A key counts for the operator that it was ever bound to: forbidding a key must not undo what it signed.
+    function reportContradiction(
+        Attestation calldata a,
+        bytes calldata signatureA,
+        Attestation calldata b,
+        bytes calldata signatureB
+    ) external {
+        if (a.taskId != b.taskId || a.round != b.round || a.account != b.account || a.digest == b.digest) {
+            revert NotContradicting();
+        }
+        if (proven[a.account][a.taskId][a.round]) revert AlreadyProven();
+        _requireSigned(a, signatureA);
+        _requireSigned(b, signatureB);
+        proven[a.account][a.taskId][a.round] = true;
+        emit ContradictionProven(a.account, a.taskId, msg.sender);
+        distributor.slash(a.account, a.taskId, Fault.Malicious, CERTAIN, msg.sender);
+    }
+
+    /// @notice What a node key signs for an attestation.
+    function attestationHash(Attestation calldata attestation) public view returns (bytes32) {
+        return _hashTypedDataV4(
+            keccak256(
+                abi.encode(
+                    ATTESTATION_TYPEHASH,
+                    attestation.taskId,
+                    attestation.round,
+                    attestation.account,
+                    attestation.digest
+                )
+            )
+        );
+    }
+
+    function _tally(bytes32 taskId) private view returns (Verdict memory found, uint8 round) {
+        Ballot memory ballot = IBallotBox(taskManager).ballot(taskId);
+        return (Tally.verdict(ballot), ballot.round);
+    }
+
+    function _requireSigned(Attestation calldata attestation, bytes calldata signature) private view {
+        (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(attestationHash(attestation), signature);
+        if (problem != ECDSA.RecoverError.NoError) revert BadSignature();
+        (uint32 operatorId,) = ITaskManager(taskManager).nodeBinding(signer);
+        if (operatorId == 0 || operatorId != attestation.account >> 1) revert BadSignature();
+    }
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {ITaskManager} from "./interfaces/ITaskManager.sol";
+import {Policy, RoundKind, TaskStatus, Verdict} from "./interfaces/Types.sol";
+import {Hashing} from "./libraries/Hashing.sol";
+import {MAX_SEATS, SEAT_SLOTS, SeatPacking} from "./libraries/SeatPacking.sol";
+import {Body, BodyWord, Head, HeadWord} from "./libraries/TaskWords.sol";
+import {Rules} from "./tasks/Rules.sol";
+import {TaskModule} from "./tasks/TaskModule.sol";
+import {TaskViews} from "./tasks/TaskViews.sol";
+
+/// @title Task lifecycle: draw, deadlines, rounds, escalation, settlement
+/// @notice Holds no money. It calls only the contracts named at its construction, and those call nobody else on its
+/// behalf, so no call of a stranger can come in between.
+/// @dev What every task passes through is here; the rest is in the module, which runs on this contract's storage.
+contract TaskManager is TaskViews {
+    using SeatPacking for uint256[SEAT_SLOTS];
+
+    uint256 private constant SALT_SIZE = 32;
+    /// @dev The inline tag and four bytes.
+    uint256 private constant VOTE_SIZE = 5;
+
+    /// @notice Code of the functions that need no speed.
+    address public immutable module;
+
+    /// @param authority AccessManager of `setParameters`
+    /// @param epochSeconds_ for how long a change of a pool waits to take effect, at most
+    constructor(
+        address authority,
+        address bridge_,
+        address verifier_,
+        address distributor_,
+        address registry_,
+        uint256 epochSeconds_,
+        Parameters memory parameters_
+    )
+        AccessManaged(authority)
+        Rules(bridge_, verifier_, distributor_, registry_, epochSeconds_)
+    {
+        if (authority == address(0)) revert BadParameter("authority");
+        _initParameters(parameters_);
+        module = address(new TaskModule(authority, bridge_, verifier_, distributor_, registry_, epochSeconds_));
+    }
+
+    // ---- MLBridge only ----
+
+    /// @inheritdoc ITaskManager
+    /// @dev 0 seats stand for the default.
+    function create(
+        address requester,
+        bytes32 modelId,
+        bytes calldata inputData,
+        uint256 deadline,
+        uint8 seats,
+        bytes32 salt,
+        uint256 payment
+    ) external onlyBridge returns (bytes32 taskId) {
+        if (seats == 0) seats = _run.defaultSeats;
+        if (seats < MIN_SEATS || seats > MAX_SEATS) {
+            revert BadCommitteeSize(seats, uint8(MIN_SEATS), uint8(MAX_SEATS));
+        }
+        if (!Hashing.wellFormed(inputData)) revert BadParameter("inputData");
+        _requireDeadline(deadline);
+        Hashing.TaskSpec memory spec;
+        spec.requester = requester;
+        spec.modelId = modelId;
+        spec.inputHash = keccak256(inputData);
+        spec.deadline = deadline;
+        spec.payment = payment;
+        spec.seats = seats;
+        spec.salt = salt;
+        taskId = _open(spec);
+        emit TaskSubmitted(
+            taskId, requester, modelId, inputData, payment, deadline, seats, block.number + RANDOMNESS_DELAY
+        );
+    }
+
+    /// @inheritdoc ITaskManager
+    function cancel(bytes32 taskId, address caller) external onlyBridge {
+        Head head = _tasks[taskId].head;
+        _requireStatus(taskId, head, TaskStatus.Submitted);
+        if (caller != head.requester()) revert NotRequester(taskId, caller);
+        if (block.number > head.phaseAt()) revert TooLateToCancel(taskId);
+        _tasks[taskId].head = head.withStatus(TaskStatus.Cancelled);
+        uint256 amount = _tasks[taskId].body.reward();
+        emit TaskCancelled(taskId, amount);
+        distributor.credit(caller, taskId, amount);
+    }
+
+    /// @inheritdoc ITaskManager
+    function commit(bytes32 taskId, address node, bytes32 commitment) external onlyBridge {
+        Head head = _tasks[taskId].head;
+        _requireStatus(taskId, head, TaskStatus.Committing);
+        if (block.timestamp > head.phaseAt()) revert PhaseClosed(taskId, head.phaseAt());
+        if (commitment == 0) revert ZeroCommitment();
+        Round storage round = _rounds[taskId][head.round()];
+        (uint256 seat, uint32 account) = _seatOf(taskId, head, round, node);
+        if (round.values[seat] != 0) revert AlreadyCommitted(taskId, account);
+
+        round.values[seat] = commitment;
+        uint256 committed = head.committed() + 1;
+        head = head.withCommitted(committed);
+        emit ResultCommitted(taskId, account, uint8(head.round()), commitment);
+        if (committed == head.seats()) _openReveal(taskId, head, _tasks[taskId].body);
+        else _tasks[taskId].head = head;
+    }
+
+    /// @inheritdoc ITaskManager
+    /// @dev Content that cannot be read reverts, so a node may mend it. Content that is not what was committed to is
+    /// recorded, so a member cannot hold up its round by trying.
+    function reveal(bytes32 taskId, address node, bytes calldata result, bytes calldata proof) external onlyBridge {
+        Head head = _tasks[taskId].head;
+        _requireStatus(taskId, head, TaskStatus.Revealing);
+        if (block.timestamp > head.phaseAt()) revert PhaseClosed(taskId, head.phaseAt());
+        Round storage round = _rounds[taskId][head.round()];
+        (uint256 seat, uint32 account) = _seatOf(taskId, head, round, node);
+        if (head.hasOpened(seat)) revert AlreadyRevealed(taskId, account);
+        if (round.values[seat] == 0) revert NotCommitted(taskId, account);
+        bool votes = head.kind() == RoundKind.Vote;
+        _requireReadable(result, proof, votes);
+
+        bytes32 digest = Hashing.digest(taskId, Hashing.payloadRoot(result));
+        bytes32 opened = Hashing.commitment(
+            address(this), taskId, head.round(), account, digest, bytes32(proof[:SALT_SIZE])
+        );
+        if (opened != round.values[seat]) {
+            head = head.withFaulty(seat);
+            emit RevealFault(taskId, account, uint8(head.round()));
+        } else {
+            head = head.withRevealed(seat);
+            round.values[seat] = votes ? bytes32(uint256(uint32(bytes4(result[1:]))) | VOTE_TAG) : digest;
+            emit ResultRevealed(taskId, account, uint8(head.round()), digest, result);
+        }
+        _tasks[taskId].head = head;
+        if (head.allOpened()) verifier.processVerificationRound(taskId);
+    }
+
+    // ---- ConsensusVerifier only ----
+
+    /// @inheritdoc ITaskManager
+    function applyVerdict(bytes32 taskId, Verdict calldata verdict, address caller) external {
+        if (!verdict.passed || (verdict.dissent && _tasks[taskId].head.stage() == 0)) {
+            _delegate();
+            return;
+        }
+        (Head head, Body body, uint256 tip) = _closing(taskId, caller);
+        _finalize(taskId, head, body, verdict);
+        _payTip(taskId, caller, tip);
+    }
+
+    // ---- anyone: move a task on ----
+
+    /// @inheritdoc ITaskManager
+    function assign(bytes32) external {
+        _delegate();
+    }
+
+    /// @inheritdoc ITaskManager
+    function poke(bytes32) external {
+        _delegate();
+    }
+
+    // ---- operators ----
+
+    /// @inheritdoc ITaskManager
+    function setNodeKey(address, bool) external {
+        _delegate();
+    }
+
+    /// @inheritdoc ITaskManager
+    function serveModel(bytes32, uint32, bytes32) external {
+        _delegate();
+    }
+
+    /// @inheritdoc ITaskManager
+    function stopServing(bytes32, uint32) external {
+        _delegate();
+    }
+
+    /// @inheritdoc ITaskManager
+    function refreshWeight(bytes32, uint32) external {
+        _delegate();
+    }
+
+    // ---- governance ----
+
+    /// @inheritdoc ITaskManager
+    function setParameters(Parameters calldata) external {
+        _delegate();
+    }
+
+    // ---- internal ----
+
+    function _open(Hashing.TaskSpec memory spec) private returns (bytes32 taskId) {
+        spec.chainId = block.chainid;
+        spec.taskManager = address(this);
+        taskId = Hashing.taskId(spec);
+        if (!_tasks[taskId].head.isEmpty()) revert TaskExists(taskId);
+
+        IModelRegistry.Terms memory terms = registry.terms(spec.modelId);
+        if (!terms.active || terms.policy == Policy.None || terms.index > BodyWord.MAX_MODEL) {
+            revert ModelNotActive(spec.modelId);
+        }
+        if (spec.payment > BodyWord.MAX_REWARD || terms.price > BodyWord.MAX_MODEL_FEE) {
+            revert PaymentTooHigh(spec.payment);
+        }
+        uint256 required = _quote(terms.price, spec.seats);
+        if (spec.payment < required) revert PaymentTooLow(spec.payment, required);
+        uint256 available = _eligible(_poolId(terms.index, false));
+        if (available < spec.seats) revert TooFewProviders(spec.modelId, available, spec.seats);
+
+        _tasks[taskId] = Task({
+            head: HeadWord.open(spec.requester, block.number + RANDOMNESS_DELAY, spec.seats, TIPS),
+            inputHash: spec.inputHash,
+            body: BodyWord.make(
+                spec.payment, terms.price, terms.index, spec.deadline, _epoch(), _run.version
+            )
+        });
+    }
+
+    /// @dev The seat of the operator that the node acts for.
+    function _seatOf(bytes32 taskId, Head head, Round storage round, address node)
+        private
+        view
+        returns (uint256 seat, uint32 account)
+    {
+        uint256 operatorId = _actingFor(node);
+        uint256 count = head.seats();
+        if (operatorId != 0) (seat, account) = round.seats.find(count, operatorId);
+        else seat = count;
+        if (seat == count) revert NotSeated(taskId, node);
+    }
+
+    function _requireReadable(bytes calldata result, bytes calldata proof, bool votes) private pure {
+        if (!Hashing.wellFormed(result) || proof.length < SALT_SIZE) revert BadResult();
+        if (votes && (result.length != VOTE_SIZE || result[0] != Hashing.INLINE)) revert BadResult();
+    }
+
+    /// @dev Run this very call with the module's code.
+    function _delegate() private {
+        Address.functionDelegateCall(module, msg.data);
+    }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {RoundKind} from "./Types.sol";
+
+/// @notice What a tally needs to know of a round. Arrays run over the round's seats, silent ones included.
+/// @param judges whether the round belongs to judges, who are no authors of the candidates
+/// @param revealed bit i set: seat i opened its commitment
+/// @param weights when drawn, not clipped
+/// @param values digest (Result round) or packed votes (Vote round); meaningless unless revealed
+/// @param candidates Vote round: bit i set when seat i of round 0 revealed a result
+/// @param digests Vote round: results of round 0 by seat; empty otherwise
+struct Ballot {
+    RoundKind kind;
+    bool judges;
+    uint8 round;
+    uint16 revealed;
+    uint256[] weights;
+    bytes32[] values;
+    uint16 candidates;
+    bytes32[] digests;
+}
+
+/// @title Where the verifier reads the round that it tallies
+interface IBallotBox {
+    /// @notice The current round; empty unless its members open their commitments now.
+    function ballot(bytes32 taskId) external view returns (Ballot memory);
+}

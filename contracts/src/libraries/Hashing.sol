@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+/// @title Every hash that the chain and the nodes must agree on
+/// @notice docs/design/direct-lane.md, "Content on chain"; test/vectors/hashing.json holds examples.
+library Hashing {
+    /// @dev Its memory layout is what is hashed, so the order of its members is part of the protocol.
+    struct TaskSpec {
+        bytes32 typeHash;
+        uint256 chainId;
+        address taskManager;
+        address requester;
+        bytes32 modelId;
+        bytes32 inputHash;
+        uint256 deadline;
+        uint256 payment;
+        uint8 seats;
+        bytes32 salt;
+    }
+
+    bytes32 internal constant TASK_TYPEHASH = keccak256(
+        "MLBridgeTask(uint256 chainId,address taskManager,address requester,bytes32 modelId,bytes32 inputHash,uint256 deadline,uint256 payment,uint8 seats,bytes32 salt)"
+    );
+    bytes32 internal constant RESULT_TYPEHASH =
+        keccak256("MLBridgeResult(uint256 chainId,bytes32 taskId,bytes32 payloadRoot)");
+    bytes32 internal constant COMMIT_TYPEHASH = keccak256(
+        "MLBridgeCommitment(uint256 chainId,address taskManager,bytes32 taskId,uint8 round,uint32 account,bytes32 digest,bytes32 salt)"
+    );
+
+    /// @notice First byte of content that carries its payload.
+    bytes1 internal constant INLINE = 0x00;
+    /// @notice First byte of content that names its payload by hash and CID.
+    bytes1 internal constant POINTER = 0x01;
+    /// @dev Tag and payload hash; a CID of at least one byte must follow.
+    uint256 private constant POINTER_HEAD = 33;
+
+    function taskId(TaskSpec memory spec) internal pure returns (bytes32) {
+        spec.typeHash = TASK_TYPEHASH;
+        return keccak256(abi.encode(spec));
+    }
+
+    function digest(bytes32 task, bytes32 root) internal view returns (bytes32) {
+        return keccak256(abi.encode(RESULT_TYPEHASH, block.chainid, task, root));
+    }
+
+    function commitment(
+        address taskManager,
+        bytes32 task,
+        uint256 round,
+        uint256 account,
+        bytes32 resultDigest,
+        bytes32 salt
+    ) internal view returns (bytes32) {
+        return keccak256(
+            abi.encode(COMMIT_TYPEHASH, block.chainid, taskManager, task, round, account, resultDigest, salt)
+        );
+    }
+
+    function seed(bytes32 randomness, bytes32 task, uint256 round, uint256 redraw) internal pure returns (bytes32) {
+        return keccak256(abi.encode(randomness, task, round, redraw));
+    }
+
+    /// @notice Whether tagged content can be read at all.
+    function wellFormed(bytes calldata content) internal pure returns (bool) {
+        if (content.length == 0) return false;
+        return content[0] == INLINE || (content[0] == POINTER && content.length > POINTER_HEAD);
+    }
+
+    /// @notice keccak256 of the payload, the same whether it is carried or named.
+    /// @dev Content must be well formed.
+    function payloadRoot(bytes calldata content) internal pure returns (bytes32) {
+        return content[0] == INLINE ? keccak256(content[1:]) : bytes32(content[1:POINTER_HEAD]);
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {SumTree} from "../libraries/SumTree.sol";
+import {Rules} from "./Rules.sol";
+
+/// @title Where node keys and draw pools are kept
+/// @notice Second layer of the TaskManager and its module.
+abstract contract PoolStore is Rules {
+    using SumTree for SumTree.Tree;
+
+    /// @dev operatorId << 1 | allowed. Kept here and not asked from the distributor, so that a commit or a reveal
+    /// stays within this contract.
+    mapping(address node => uint256) internal _nodes;
+    /// @dev Pool id: model index << 1, plus 1 for verifiers, as in an account id.
+    mapping(uint256 pool => SumTree.Tree) internal _pools;
+    /// @dev (leaf + 1) << 1 | serving
+    mapping(uint256 pool => mapping(uint256 account => uint256)) internal _members;
+
+    function _poolId(uint256 model, bool verifiers) internal pure returns (uint256) {
+        return model << 1 | (verifiers ? 1 : 0);
+    }
+
+    /// @dev The operator that a key may act for; 0 for none.
+    function _actingFor(address node) internal view returns (uint256) {
+        uint256 word = _nodes[node];
+        return word & 1 == 1 ? word >> 1 : 0;
+    }
+
+    /// @dev Accounts that randomness armed now could draw.
+    function _eligible(uint256 pool) internal view returns (uint256) {
+        return _pools[pool].countAt(_epoch());
+    }
+}
