@@ -105,7 +105,7 @@ class Metrics:
             (self.pokes, POKE_OUTCOMES),
             (self.submissions, SUBMISSION_OUTCOMES),
             (self.queue, QUEUES),
-            (self.failures, ("follow", "poke", "submit", "receipt")),
+            (self.failures, ("follow", "poke", "submit", "receipt", "claim")),
         ):
             for value in values:
                 metric.labels(value)

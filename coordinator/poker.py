@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from contracts import reads
 from contracts.chain import Chain
 from contracts.errors import ContractError, from_exception
 from contracts.events import BlockRef, as_hex, as_int
@@ -83,9 +84,10 @@ class Poker:
             task.add_done_callback(self._tasks.discard)
         return False
 
-    async def drain(self) -> None:
-        """Wait for pokes under way."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for what is under way, at most `timeout_s` seconds; the store knows how to go on."""
+        for task in (await asyncio.wait(self._tasks, timeout=timeout_s))[1] if self._tasks else ():
+            task.cancel()
 
     async def _try(self, row: PokeRow, head: BlockRef) -> None:
         try:
@@ -118,7 +120,7 @@ class Poker:
             await self._outbox.poked(row, outcome="held", not_before=time.time() + self._wait_of(row.key))
             return "held", None
         task_id = bytes.fromhex(row.task_id[2:])
-        if not await self._chain.tasks.functions.pokeable(task_id).call(block_identifier="pending"):
+        if not await reads.pokeable(self._chain, task_id):
             return "skipped", None
         call = self._chain.tasks.functions.poke(task_id)
         try:
@@ -163,13 +165,5 @@ class Poker:
     async def _current_tip(self) -> int:
         """Tip for a step, wei, as governed now; tasks submitted under older rules may pay another."""
         if self._tip is None or time.monotonic() - self._tip[0] > TIP_READ_S:
-            parameters = await self._chain.tasks.functions.parameters().call()
-            names = [item["name"] for item in _components(self._chain.tasks.abi, "parameters")]
-            self._tip = time.monotonic(), int(dict(zip(names, parameters, strict=True))["tip"])
+            self._tip = time.monotonic(), (await reads.get_parameters(self._chain)).tip
         return self._tip[1]
-
-
-def _components(abi: Any, function: str) -> list[dict[str, Any]]:
-    entry = next(item for item in abi if item.get("name") == function and item["type"] == "function")
-    components: list[dict[str, Any]] = entry["outputs"][0]["components"]
-    return components

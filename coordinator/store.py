@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Table, delete, func, select, update
+from sqlalchemy import Row, Table, and_, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -22,8 +22,10 @@ from coordinator.events import TaskEvent, dump_args
 from coordinator.state import Effect, TransitionError, advance, due_poke, effects
 from coordinator.task import TaskState
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.types import TaskStatus
 
 CHUNK = 500
+_OWED_RECEIPT = and_(tables.tasks.c.status == int(TaskStatus.FINALIZED), tables.tasks.c.receipt.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,11 @@ class Store:
                 await connection.execute(select(tables.tasks).where(tables.tasks.c.task_id == task_id))
             ).first()
 
+    @staticmethod
+    def state_of(row: Row[Any]) -> TaskState:
+        """The state in a row of `task_row`."""
+        return TaskState.from_json(json.loads(row.state))
+
     async def tasks(
         self, *, limit: int = 50, ended: bool | None = None, before: int | None = None
     ) -> list[TaskState]:
@@ -307,12 +314,18 @@ class Store:
         """Finalized tasks whose receipt is still to be built, oldest first."""
         query = (
             select(tables.tasks.c.task_id)
-            .where(tables.tasks.c.ended, tables.tasks.c.receipt.is_(None))
+            .where(_OWED_RECEIPT)
             .order_by(tables.tasks.c.finished_at)
             .limit(limit)
         )
         async with self.engine.connect() as connection:
             return [row.task_id for row in await connection.execute(query)]
+
+    async def count_without_receipt(self) -> int:
+        """Finalized tasks whose receipt is still to be built."""
+        query = select(func.count()).select_from(tables.tasks).where(_OWED_RECEIPT)
+        async with self.engine.connect() as connection:
+            return int(await connection.scalar(query) or 0)
 
     async def keep_receipt(self, task_id: str, receipt: str, *, position: tuple[int, int]) -> bool:
         """Keep a receipt unless the task changed since `position`; whether it was kept."""

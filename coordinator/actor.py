@@ -1,0 +1,183 @@
+"""The detached Ray actor: one coordinator a cluster, found by name, restarted by Ray when its process dies.
+
+The engine runs in an event loop of its own, in a thread that the constructor starts, so that a restarted
+process resumes without anybody calling it, and so that the HTTP server never waits for Ray.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import ray
+import structlog
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from contracts.network import Network
+from coordinator.config import ACTOR_NAME, NAMESPACE, CoordinatorConfig
+from coordinator.engine import Engine
+from coordinator.logs import log_to_file
+from coordinator.receipts import BuildReceipt, build_receipt
+from coordinator.submissions import TaskRequest
+from mlbridge.errors import MLBridgeError
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 30.0
+RECEIPT_RETRIES = 3
+
+
+class EngineHost:
+    """An engine in a thread with an event loop of its own, started again until it starts."""
+
+    def __init__(self, config: CoordinatorConfig, build: BuildReceipt) -> None:
+        self._config, self._build = config, build
+        self._loop = asyncio.new_event_loop()
+        self._engine: Engine | None = None
+        self._problem: MLBridgeError | None = None
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="coordinator", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._main())
+        except BaseException:
+            log.exception("coordinator_died")
+            # Without its engine this process is of no use: end it, and Ray starts another.
+            os._exit(1)
+        finally:
+            self._loop.close()
+
+    async def _main(self) -> None:
+        pause = FIRST_RETRY_S
+        while self._engine is None and not self._stopping.is_set():
+            try:
+                self._engine = await Engine.start(self._config, build=self._build)
+                self._problem = None
+            except MLBridgeError as error:
+                self._problem = error
+                log.warning("coordinator_start_failed", code=error.code, reason=str(error), retry_s=pause)
+                await self._pause(pause)
+                pause = min(LONGEST_RETRY_S, 2 * pause)
+        await self._stopping.wait()
+        if self._engine is not None:
+            await self._engine.stop()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def call(self, work: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` in the engine's loop. Raises MLBridgeError `coordinator.starting` before it is up."""
+        if self._engine is None:
+            raise self._problem or MLBridgeError(
+                "coordinator.starting",
+                "The coordinator is starting.",
+                hint="Try again in a few seconds; a chain node that does not answer is waited for.",
+            )
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(self._engine), self._loop))
+
+    async def stop(self) -> None:
+        """Stop the engine and its thread."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        await asyncio.to_thread(self._thread.join)
+
+
+def receipt_task(network_json: str, task_id: str) -> str:
+    """Build a finalized task's receipt, on whichever worker Ray chooses; repeating it does no harm."""
+    return asyncio.run(build_receipt(Network.model_validate_json(network_json), task_id))
+
+
+async def build_on_ray(network: Network, task_id: str) -> str:
+    """As `build_receipt`, as a Ray task."""
+    task = ray.remote(receipt_task).options(num_cpus=0.1, max_retries=RECEIPT_RETRIES)
+    reference = task.remote(network.model_dump_json(), task_id)
+    receipt: str = await asyncio.wrap_future(reference.future())
+    return receipt
+
+
+class CoordinatorActor:
+    """What Ray calls. Values are JSON-ready; errors are MLBridgeErrors.
+
+    Every method may be repeated by Ray without harm; `submit` therefore insists on an idempotency key.
+    """
+
+    def __init__(self, config_json: str) -> None:
+        config = CoordinatorConfig.model_validate_json(config_json)
+        log_to_file(config.home / "logs" / "coordinator.log")
+        self._host = EngineHost(config, build_on_ray)
+        self._host.start()
+
+    async def ping(self) -> int:
+        """The process id; answers also while the engine starts."""
+        return os.getpid()
+
+    async def status(self) -> dict[str, Any]:
+        """As `Engine.status`."""
+        return await self._host.call(lambda engine: engine.status())
+
+    async def submit(self, request: dict[str, Any]) -> dict[str, Any]:
+        """As `Engine.submit`. Raises MLBridgeError `submission.key_missing` without an idempotency key."""
+        asked = TaskRequest.model_validate(request)
+        if asked.idempotency_key is None:
+            raise MLBridgeError(
+                "submission.key_missing",
+                "A submission through Ray needs an idempotency key, because Ray may repeat the call.",
+                hint="Give idempotency_key, for example a UUID.",
+                exit_code=2,
+            )
+        return await self._host.call(lambda engine: engine.submit(asked))
+
+    async def task(self, task_id: str, wait_s: float = 0.0) -> dict[str, Any]:
+        """As `Engine.task`."""
+        return await self._host.call(lambda engine: engine.task(task_id, wait_s=wait_s))
+
+    async def tasks(self, limit: int = 50, ended: bool | None = None) -> list[dict[str, Any]]:
+        """As `Engine.tasks`."""
+        return await self._host.call(lambda engine: engine.tasks(limit=limit, ended=ended))
+
+    async def stop(self) -> None:
+        """Stop the engine; the process stays until it is killed."""
+        await self._host.stop()
+
+
+def start_actor(config: CoordinatorConfig) -> Any:
+    """The coordinator's actor on the connected cluster: the one that lives there, else a new one.
+
+    It is bound to this node while that lives: its home is here.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    return (
+        ray.remote(CoordinatorActor)
+        .options(
+            name=ACTOR_NAME,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            max_restarts=-1,
+            max_task_retries=3,
+            max_concurrency=1000,
+            num_cpus=0,
+            scheduling_strategy=here,
+        )
+        .remote(config.model_dump_json())
+    )
+
+
+def find_actor() -> Any | None:
+    """The coordinator's actor on the connected cluster, None when there is none."""
+    try:
+        return ray.get_actor(ACTOR_NAME, namespace=NAMESPACE)
+    except ValueError:
+        return None

@@ -1,0 +1,212 @@
+"""The coordinator's HTTP face: tasks in, tasks out, health and metrics. JSON; errors as problem+json."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+from typing import TYPE_CHECKING, Annotated, Any
+
+import uvicorn
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from coordinator.config import HttpConfig
+from coordinator.submissions import TaskRequest
+from mlbridge.errors import MLBridgeError
+
+if TYPE_CHECKING:
+    from coordinator.engine import Engine
+
+PROBLEM = "application/problem+json"
+BIND_S = 20.0
+STATUS_BY_CODE = {
+    "coordinator.full": 503,
+    "coordinator.no_submissions": 503,
+    "chain.unreachable": 503,
+    "coordinator.budget": 402,
+    "task.too_expensive": 402,
+    "submission.key_reused": 422,
+    "http.unauthorized": 401,
+}
+STATUS_BY_EXIT = {2: 422, 3: 403, 4: 402, 5: 404, 6: 504}
+
+
+def build_app(engine: Engine, token: str) -> FastAPI:
+    """The application. token: what `Authorization: Bearer` must carry on every route below /v1."""
+    app = FastAPI(title="ML Bridge coordinator", docs_url=None, redoc_url=None)
+
+    async def authorised(authorization: Annotated[str, Header()] = "") -> None:
+        scheme, _, given = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+            raise MLBridgeError(
+                "http.unauthorized",
+                "This route needs the coordinator's bearer token.",
+                hint="Send `Authorization: Bearer <token>`; the token is in the file http.token of its home.",
+                exit_code=3,
+            )
+
+    guarded = [Depends(authorised)]
+
+    @app.post("/v1/tasks", status_code=202, dependencies=guarded)
+    async def submit_task(
+        body: TaskRequest,
+        response: Response,
+        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=128)] = None,
+        wait: Annotated[float, Query(ge=0, le=300)] = 0.0,
+    ) -> dict[str, Any]:
+        if idempotency_key is not None:
+            if body.idempotency_key not in (None, idempotency_key):
+                raise MLBridgeError(
+                    "submission.key_reused",
+                    "The header and the body name different idempotency keys.",
+                    hint="Send one of them.",
+                    exit_code=2,
+                )
+            body = body.model_copy(update={"idempotency_key": idempotency_key})
+        view = await engine.submit(body)
+        if wait:
+            view = await engine.task(view["task_id"], wait_s=wait)
+        response.headers["Location"] = f"/v1/tasks/{view['task_id']}"
+        return view
+
+    @app.get("/v1/tasks", dependencies=guarded)
+    async def list_tasks(
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        ended: bool | None = None,
+        before: Annotated[int | None, Query(ge=0)] = None,
+    ) -> dict[str, Any]:
+        return {"data": await engine.tasks(limit=limit, ended=ended, before=before)}
+
+    @app.get("/v1/tasks/{task_id}", dependencies=guarded)
+    async def get_task(task_id: str, wait: Annotated[float, Query(ge=0, le=300)] = 0.0) -> dict[str, Any]:
+        return await engine.task(task_id.lower(), wait_s=wait)
+
+    @app.get("/v1/status", dependencies=guarded)
+    async def get_status() -> dict[str, Any]:
+        return await engine.status()
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        ok = engine.alive
+        return JSONResponse({"status": "ok" if ok else "failing"}, status_code=200 if ok else 503)
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        ok = engine.alive and engine.ready
+        body = {"status": "ready" if ok else "catching up", "lag_blocks": engine.follow.lag}
+        return JSONResponse(body, status_code=200 if ok else 503)
+
+    @app.get("/metrics")
+    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
+        body, content_type = engine.metrics.exposition(accept)
+        return Response(body, media_type=content_type)
+
+    _problems(app)
+    return app
+
+
+def _problems(app: FastAPI) -> None:
+    async def told(request: Request, error: Exception) -> Response:
+        if not isinstance(error, MLBridgeError):
+            raise error
+        status = STATUS_BY_CODE.get(error.code) or STATUS_BY_EXIT.get(error.exit_code, 400)
+        headers = {}
+        if status == 503:
+            headers["Retry-After"] = str(error.context.get("retry_after_s", 5))
+        if status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        facts = {"code": error.code, "hint": error.hint, "detail": error.message, **_plain(error.context)}
+        return problem(status, error.code, facts, headers)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        errors = [
+            {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+            for item in error.errors()
+        ]
+        facts = {
+            "code": "http.invalid",
+            "detail": f"{errors[0]['pointer']}: {errors[0]['detail']}",
+            "hint": "Compare the request with /openapi.json.",
+            "errors": errors,
+        }
+        return problem(422, "http.invalid", facts)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        code = "http.not_found" if error.status_code == 404 else f"http.{error.status_code}"
+        facts = {"code": code, "detail": str(error.detail), "hint": "See /openapi.json for the routes."}
+        return problem(error.status_code, code, facts, dict(error.headers or {}))
+
+    app.add_exception_handler(MLBridgeError, told)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http_error)
+
+
+def problem(
+    status: int, title: str, facts: dict[str, Any], headers: dict[str, str] | None = None
+) -> Response:
+    """An RFC 9457 problem document."""
+    body = {"type": "about:blank", "title": title, "status": status, **facts}
+    return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM)
+
+
+def _plain(context: dict[str, object]) -> dict[str, object]:
+    simple = (str, int, float, bool, type(None))
+    return {name: value for name, value in context.items() if isinstance(value, simple)}
+
+
+class HttpServer:
+    """uvicorn inside the running event loop."""
+
+    def __init__(self, server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+        self._server, self._task = server, task
+
+    @classmethod
+    async def start(cls, app: FastAPI, config: HttpConfig) -> HttpServer:
+        """Listen and serve. Raises MLBridgeError `http.port` when the port stays taken for 20 s."""
+        listening = await _bind(config)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False)
+        )
+        task = asyncio.create_task(server.serve(sockets=[listening]), name="coordinator-http")
+        while not server.started:
+            if task.done():
+                await task
+            await asyncio.sleep(0.01)
+        return cls(server, task)
+
+    async def stop(self) -> None:
+        """Answer what is under way, then close."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        await self._task
+
+
+async def _bind(config: HttpConfig) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + BIND_S
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    while True:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((config.host, config.port))
+        except OSError as error:
+            listening.close()
+            # A process killed a moment ago may still hold the port.
+            if loop.time() >= until:
+                raise MLBridgeError(
+                    "http.port",
+                    f"Port {config.port} on {config.host} is taken ({error.strerror}).",
+                    hint="Choose another http.port, or stop what listens there.",
+                ) from error
+            await asyncio.sleep(0.2)
+            continue
+        listening.setblocking(False)
+        return listening

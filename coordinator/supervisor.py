@@ -1,0 +1,283 @@
+"""Keeps one coordinator running: its Ray head and its actor, whichever of them is killed.
+
+The head is a process group of its own and outlives the supervisor; a new supervisor adopts it. Ray restarts a
+killed actor by itself; the supervisor puts the actor on a new head, and replaces one that no longer answers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from coordinator.config import CoordinatorConfig
+from mlbridge import procs
+from mlbridge.errors import MLBridgeError
+from mlbridge.rayproc import HeadSpec, RayHead
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 1.0
+HEALTH_TIMEOUT_S = 5.0
+PATIENCE_S = 15.0
+SILENT_S = 90.0
+DRIVER_S = 180.0
+STOP_S = 90.0
+LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True)
+class JoinedSpec(HeadSpec):
+    """A cluster that somebody else runs; drivers join it with the token at `join_token_file`."""
+
+    join_address: str = ""
+    join_token_file: Path | None = None
+
+    def driver_environment(self) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PYTHONDONTWRITEBYTECODE")
+        }
+        kept["RAY_ADDRESS"] = self.join_address
+        if self.join_token_file is not None:
+            kept |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.join_token_file)}
+        return kept
+
+
+def head_of(config: CoordinatorConfig) -> RayHead:
+    """The Ray head that a coordinator file describes, running or not."""
+    ray = config.ray
+    common: dict[str, Any] = {
+        "name": config.name,
+        "state_dir": config.home / "ray",
+        "base_port": ray.base_port,
+    }
+    if ray.mode == "join":
+        return RayHead(JoinedSpec(**common, join_address=ray.address or "", join_token_file=ray.token_file))
+    return RayHead(
+        HeadSpec(
+            **common,
+            num_cpus=ray.num_cpus,
+            object_store_memory=ray.object_store_memory,
+            include_dashboard=ray.include_dashboard,
+            start_timeout=ray.start_timeout_s,
+        )
+    )
+
+
+class Supervisor:
+    """The loop of `mlbridge coordinator up`. Blocking; one a home."""
+
+    def __init__(self, config: CoordinatorConfig) -> None:
+        self.config = config
+        self.head = head_of(config)
+        self.stopping = False
+        self._healthy_at = time.monotonic()
+        self._not_before = 0.0
+        self._failures = 0
+
+    @property
+    def owns_head(self) -> bool:
+        return self.config.ray.mode == "own"
+
+    def run(self, *, announce: Callable[[dict[str, Any]], None] | None = None) -> None:
+        """Start or adopt everything, keep it running until SIGTERM or SIGINT, then stop it.
+
+        announce: told the status once it answers for the first time. Raises MLBridgeError when the first
+        start fails, or `coordinator.running` when another supervisor has this home.
+        """
+        with _only_one(self.config.home):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._stop)
+            try:
+                status = self.ensure()
+                log.info("coordinator_up", url=self.config.local_url, pid=status.get("pid"))
+                if announce is not None:
+                    announce(status)
+                while not self.stopping:
+                    self.look()
+                    time.sleep(LOOK_S)
+            finally:
+                self.stop()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def ensure(self) -> dict[str, Any]:
+        """Start or adopt the head and the actor; the actor's status. Raises MLBridgeError."""
+        self.config.home.mkdir(parents=True, exist_ok=True)
+        if self.owns_head:
+            adopted = self.head.start()
+            log.info("ray_head", adopted=adopted, address=self.head.spec.address)
+        status = self._drive("start", config=self.config.model_dump(mode="json"), timeout_s=DRIVER_S - 30)
+        self._healthy_at = time.monotonic()
+        return status
+
+    def look(self) -> None:
+        """One look: bring back what is missing, more slowly each time it fails."""
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            if self.owns_head and not self.head.alive():
+                log.warning("ray_head_lost", address=self.head.spec.address)
+                self.ensure()
+            elif healthy(self.config.local_url):
+                self._healthy_at, self._failures = time.monotonic(), 0
+            elif time.monotonic() - self._healthy_at > PATIENCE_S:
+                self._revive()
+        except MLBridgeError as error:
+            self._failures += 1
+            pause = min(LONGEST_PAUSE_S, 2.0 ** min(self._failures, 6))
+            self._not_before = time.monotonic() + pause
+            log.warning("revival_failed", code=error.code, reason=str(error), retry_s=pause)
+
+    def _revive(self) -> None:
+        """The HTTP server has been silent for a while: find out why, and act."""
+        silent_s = time.monotonic() - self._healthy_at
+        pid = self._drive("ping").get("pid")
+        if pid is None:
+            log.warning("actor_lost", silent_s=round(silent_s))
+            self._drive("start", config=self.config.model_dump(mode="json"), timeout_s=DRIVER_S - 30)
+        elif silent_s > SILENT_S:
+            log.warning("actor_silent", pid=pid, silent_s=round(silent_s))
+            self._drive("restart")
+            self._healthy_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Stop the actor, then the head if it is ours."""
+        if not self.owns_head or self.head.alive():
+            try:
+                self._drive("stop", timeout=STOP_S)
+            except MLBridgeError as error:
+                log.warning("actor_stop_failed", code=error.code, reason=str(error))
+        if self.owns_head:
+            self.head.stop()
+        log.info("coordinator_down")
+
+    def _drive(self, action: str, *, timeout: float = DRIVER_S, **facts: Any) -> dict[str, Any]:
+        return self.head.run("coordinator.driver", {"action": action, **facts}, timeout=timeout)
+
+
+def healthy(url: str) -> bool:
+    """Whether GET /healthz says so."""
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=HEALTH_TIMEOUT_S) as answer:  # noqa: S310 - our own http URL
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+class _only_one:  # noqa: N801 - reads as a statement
+    """Holds `supervisor.lock` in the home; our pid and start time stand in it while we live."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "supervisor.lock"
+
+    def __enter__(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = self._path.open("a+")
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._handle.close()
+            raise MLBridgeError(
+                "coordinator.running",
+                f"A coordinator runs in {self._path.parent} already.",
+                hint="`mlbridge coordinator status` shows it, `mlbridge coordinator down` stops it.",
+            ) from None
+        self._handle.truncate(0)
+        self._handle.write(f"{os.getpid()} {procs.start_time(os.getpid())}")
+        self._handle.flush()
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.truncate(0)
+        self._handle.close()
+
+
+def supervisor_of(home: Path) -> procs.Process | None:
+    """The living supervisor of a home."""
+    try:
+        pid, started = (home / "supervisor.lock").read_text().split()
+    except (OSError, ValueError):
+        return None
+    found = procs.Process(int(pid), int(started))
+    return found if procs.alive(found) else None
+
+
+def detach(config_file: Path, config: CoordinatorConfig, *, timeout_s: float) -> None:
+    """Run `coordinator up` in the background and wait until it answers.
+
+    Raises MLBridgeError `coordinator.up_failed` with the end of its log.
+    """
+    log_file = config.home / "logs" / "supervisor.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    begin = log_file.stat().st_size if log_file.exists() else 0
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    with log_file.open("ab") as out:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "coordinator.commands", "up", "--config", str(config_file)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        if child.poll() is not None:
+            with log_file.open("rb") as told:
+                told.seek(begin)
+                lines = told.read().decode(errors="replace").strip().splitlines()
+            raise MLBridgeError(
+                "coordinator.up_failed",
+                f"The coordinator did not come up: {' | '.join(lines[-4:]) or 'no output'}",
+                hint=f"Its log is {log_file}.",
+            )
+        if healthy(config.local_url) and supervisor_of(config.home) is not None:
+            return
+        time.sleep(0.3)
+    raise MLBridgeError(
+        "coordinator.up_failed",
+        f"The coordinator does not answer after {timeout_s:.0f} s; it is still being started.",
+        hint=f"Watch {log_file}, or stop it with `mlbridge coordinator down`.",
+        exit_code=6,
+    )
+
+
+def down(config: CoordinatorConfig, *, timeout_s: float) -> bool:
+    """Stop the supervisor and all it keeps; without a supervisor, what one left behind. Whether anything ran.
+
+    Raises MLBridgeError `coordinator.down_failed` when it does not end in time.
+    """
+    running = supervisor_of(config.home)
+    if running is None:
+        supervisor = Supervisor(config)
+        if supervisor.owns_head and supervisor.head.leader() is None:
+            return False
+        supervisor.stop()
+        return True
+    procs.send(running, signal.SIGTERM)
+    until = time.monotonic() + timeout_s
+    while procs.alive(running):
+        if time.monotonic() >= until:
+            raise MLBridgeError(
+                "coordinator.down_failed",
+                f"The supervisor (pid {running.pid}) has not ended after {timeout_s:.0f} s.",
+                hint=f"Read {config.home / 'logs' / 'supervisor.log'}.",
+                exit_code=6,
+            )
+        time.sleep(0.2)
+    return True
