@@ -38,6 +38,7 @@ _ADD_OPTIONS: Final = {
     "quieter": "true",
 }
 _ATTEMPTS: Final = 3
+_CONNECT_S: Final = 5.0
 _MISSING_WORDS: Final = ("not found", "not find", "deadline exceeded")
 
 
@@ -50,7 +51,7 @@ class KuboStore:
 
     def __init__(self, host: str, port: int = 5001, *, timeout_s: float = 60.0, find_s: float = 30.0) -> None:
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._timeout = httpx2.Timeout(max(timeout_s, find_s + 5), connect=5.0)
+        self._timeout_s = timeout_s
         self._find_s = find_s
 
     async def put(self, data: bytes) -> str:
@@ -107,7 +108,7 @@ class KuboStore:
 
         async def run() -> None:
             options = {"arg": cid, "timeout": f"{self._find_s:g}s"}
-            async with self._call("block/stat", options) as response:
+            async with self._call("block/stat", options, extra_s=self._find_s) as response:
                 if not response.is_success:
                     raise self._error("block/stat", cid, await _message(response))
 
@@ -146,11 +147,16 @@ class KuboStore:
 
     @asynccontextmanager
     async def _call(
-        self, command: str, options: dict[str, str], content: bytes | BinaryIO | None = None
+        self,
+        command: str,
+        options: dict[str, str],
+        content: bytes | BinaryIO | None = None,
+        extra_s: float = 0.0,
     ) -> AsyncIterator[httpx2.Response]:
+        timeout = httpx2.Timeout(self._timeout_s + extra_s, connect=_CONNECT_S)
         # A client a call: stores outlive event loops, and a connection to the own machine costs little.
         async with (
-            httpx2.AsyncClient(verify=_tls(), trust_env=False, timeout=self._timeout) as client,
+            httpx2.AsyncClient(verify=_tls(), trust_env=False, timeout=timeout) as client,
             client.stream(
                 "POST",
                 f"{self.url}/api/v0/{command}",
