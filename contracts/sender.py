@@ -25,6 +25,9 @@ _KNOWN = ("already known", "already imported", "known transaction", "transaction
 _NONCE_USED = ("nonce too low", "nonce is too low", "invalid nonce", "oldnonce")
 _OCCUPIED = ("replacement transaction underpriced", "replacement not allowed", "could not replace existing")
 _UNDERPRICED = ("underpriced", "fee too low", "max fee per gas less than block base fee", "feetoolow")
+# What these cost depends on who comes first: the last commitment opens the reveal phase, the last reveal
+# settles the task. Gas that is not used costs nothing.
+_GAS_FLOOR = {"commitResult": 150_000, "submitResult": 500_000}
 _POOR = ("insufficient funds", "insufficient balance")
 
 
@@ -91,12 +94,14 @@ class Sender:
         it), MLBridgeError `wallet.empty`, `tx.timeout`, `tx.fee`, or RpcUnreachableError.
         """
         call: TxParams = {"from": self._account.address, "value": cast(Any, value)}
+        floor = 0
         if isinstance(fn, AsyncContractConstructor):
             call["data"] = fn.data_in_transaction
         else:
             call["to"] = fn.address
             call["data"] = fn._encode_transaction_data()
-        return await self.send_call(call, gas=gas)
+            floor = _GAS_FLOOR.get(fn.fn_name, 0)
+        return await self.send_call(call, gas=gas, floor=floor)
 
     async def transfer(self, to: str, value: int) -> TxReceipt:
         """Send coins. value: wei. Raises as `send`."""
@@ -108,10 +113,10 @@ class Sender:
         }
         return await self.send_call(call)
 
-    async def send_call(self, call: TxParams, *, gas: int | None = None) -> TxReceipt:
-        """Send a prepared call: from, to, value, data. Raises as `send`."""
+    async def send_call(self, call: TxParams, *, gas: int | None = None, floor: int = 0) -> TxReceipt:
+        """Send a prepared call: from, to, value, data. floor: least gas limit. Raises as `send`."""
         fixed = gas is not None
-        limit = gas if gas is not None else await self.estimate(call)
+        limit = gas if gas is not None else max(floor, await self.estimate(call))
         while True:
             receipt = await self._transact(cast(TxParams, {**call, "gas": limit}))
             if receipt["status"] == 1:

@@ -1,0 +1,54 @@
+"""One real anvil with one deployment for all integration tests of a session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from contracts.anvil import Anvil, dev_account, free_port
+from contracts.chain import Chain
+from contracts.deploy import DEVNET, deploy
+from contracts.network import Network
+from contracts.sender import Sender
+from tests.support.seats import FAST
+
+# Short phases, so that tests of silence need not wait; short epochs, so that new members are drawn soon.
+PARAMETERS = replace(DEVNET.parameters, commit_window=6, reveal_window=6, min_task_time=8)
+PARAMS = replace(DEVNET, epoch_seconds=1, jail_seconds=5, parameters=PARAMETERS)
+
+
+@dataclass(frozen=True)
+class DevChain:
+    """anvil, the deployment on it, and the key that deployed it and holds the treasury."""
+
+    anvil: Anvil
+    network: Network
+
+
+@pytest.fixture(scope="session")
+def devchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevChain]:
+    """A chain with a block for every transaction and every quarter of a second."""
+    folder = tmp_path_factory.mktemp("devchain")
+    arguments = ("--mixed-mining", "--disable-code-size-limit", "--disable-block-gas-limit")
+    anvil = Anvil(free_port(), block_time=0.25, log_file=folder / "anvil.log", extra_arguments=arguments)
+    with anvil:
+        network = asyncio.run(
+            deploy(anvil.rpc_url, dev_account(0), PARAMS, name="test", block_time=0.25, policy=FAST)
+        )
+        yield DevChain(anvil, network)
+
+
+@pytest.fixture
+async def chain(devchain: DevChain) -> AsyncIterator[Chain]:
+    """A connection of the test's own event loop."""
+    async with await Chain.connect(devchain.network) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def treasury(chain: Chain) -> Sender:
+    """Sends for the account that holds every coin and all MLB."""
+    return Sender(chain, dev_account(0), FAST)
