@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mlbridge.cli.lazy import LazyGroup
-from mlbridge.cli.output import fail, people
+from mlbridge.console import fail, people
 from mlbridge.errors import MLBridgeError
 
 app = typer.Typer(

@@ -1,0 +1,5 @@
+"""`python -m mlbridge.cli`."""
+
+from mlbridge.cli import main
+
+main()

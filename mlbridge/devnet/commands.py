@@ -1,0 +1,235 @@
+"""`mlbridge up`, `down`, `reset`, `status` and `logs`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import typer
+
+from mlbridge.devnet.plan import Plan, make_plan
+from mlbridge.devnet.services import process_of, read_running, read_services
+from mlbridge.errors import MLBridgeError
+
+HOME = Path(".mlbridge") / "devnet"
+HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the devnet's state.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def up(
+    providers: Annotated[
+        int | None, typer.Option(help="How many providers. Default 3; 6 with a fault.")
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: minilm,digits,smollm2. Default all; digits with a fault."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="BEHAVIOUR@PROVIDER, e.g. wrong-result@2; also copy-commitment, silent, no-reveal, "
+            "wrong-reveal, unbond. Repeatable."
+        ),
+    ] = None,
+    shared_ray: Annotated[
+        bool | None,
+        typer.Option("--shared-ray/--own-ray", help="One Ray cluster for all, for tiny machines."),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Engine of the chat model: torch or vllm. Default vllm with a GPU.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it runs.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Then run one task on each model.")] = False,
+    block_time: Annotated[float, typer.Option(help="Seconds between blocks.", min=0.1)] = 1.0,
+    commit_window: Annotated[int, typer.Option(help="Seconds a committee has to commit.", min=5)] = 60,
+    reveal_window: Annotated[int, typer.Option(help="Seconds it then has to reveal.", min=5)] = 60,
+    base_port: Annotated[int, typer.Option(help="The chain's port; others follow.", min=1024)] = 8545,
+    home: HomeOption = HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a whole network on this machine: chain, contracts, providers each with its own Ray cluster, coordinator.
+
+    Safe to repeat: what runs already is left alone. Without --detach it stays until Ctrl-C, then stops everything.
+    """
+    from mlbridge.devnet.session import start
+
+    if engine not in (None, "torch", "vllm"):
+        raise MLBridgeError(
+            "devnet.bad_engine", f"--engine takes torch or vllm, not {engine!r}.", exit_code=2
+        )
+    plan = make_plan(
+        home.absolute(),
+        providers=providers,
+        models=models.split(",") if models else None,
+        faults=fault or [],
+        shared_ray=shared_ray,
+        engine=engine,
+        block_time=block_time,
+        commit_window=commit_window,
+        reveal_window=reveal_window,
+        base_port=base_port,
+    )
+    refuse_other_plan(plan)
+    asyncio.run(start(plan, demo=demo, as_json=as_json))
+    if not detach:
+        _wait_for_interrupt()
+        stop(plan.home)
+
+
+def refuse_other_plan(plan: Plan) -> None:
+    """A devnet keeps its shape. Raises MLBridgeError `devnet.other_plan`."""
+    file = plan.home / "plan.json"
+    if not file.exists():
+        return
+    before = Plan.model_validate_json(file.read_text())
+    changed = [name for name in Plan.model_fields if getattr(before, name) != getattr(plan, name)]
+    if changed:
+        differences = ", ".join(f"{name} {getattr(before, name)!r}" for name in changed)
+        raise MLBridgeError(
+            "devnet.other_plan",
+            f"The devnet in {plan.home} was started with {differences}.",
+            hint="Start it with the same options, or forget it first: mlbridge reset",
+            exit_code=2,
+        )
+
+
+def down(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+    """Stop the devnet; its chain, stakes and results stay for the next `mlbridge up`."""
+    from mlbridge.console import emit_json, people
+
+    stopped = stop(home.absolute())
+    if as_json:
+        emit_json({"stopped": stopped})
+    else:
+        people.print("stopped" if stopped else "nothing was running")
+
+
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, home: HomeOption = HOME
+) -> None:
+    """Stop the devnet and delete its state. Built models are kept."""
+    home = home.absolute()
+    if not home.exists():
+        return
+    if not yes and not typer.confirm(f"Delete the devnet in {home}: its chain, keys, stakes and results?"):
+        raise typer.Exit(1)
+    stop(home)
+    for entry in home.iterdir():
+        if entry.name != "models":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+    """What of the devnet runs, since when, with how much memory, and where."""
+    from mlbridge.console import emit_json, table
+
+    facts = overview(home.absolute())
+    if as_json:
+        emit_json(facts)
+        return
+    rows = [
+        [
+            item["name"],
+            "running" if item["pid"] else "stopped",
+            str(item["pid"] or ""),
+            str(item["restarts"]),
+            f"{item['pss_mb']:,}" if item["pid"] else "",
+            item["log"],
+        ]
+        for item in facts["services"]
+    ]
+    table(f"devnet in {home}", ["service", "state", "pid", "restarts", "PSS MB", "log"], rows)
+
+
+def logs(
+    service: Annotated[str, typer.Argument(help="chain, coordinator, provider-N or supervisor.")],
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing.")] = False,
+    home: HomeOption = HOME,
+) -> None:
+    """Show the end of a log."""
+    file = home / "logs" / f"{service}.log"
+    if not file.is_file():
+        known = sorted(path.stem for path in (home / "logs").glob("*.log"))
+        raise MLBridgeError(
+            "devnet.no_log",
+            f"There is no log of {service!r}.",
+            hint=f"Logs here: {', '.join(known) or 'none'}.",
+            exit_code=5,
+        )
+    with file.open(errors="replace") as stream:
+        tail = stream.readlines()[-lines:]
+        sys.stdout.writelines(tail)
+        while follow:
+            line = stream.readline()
+            if line:
+                sys.stdout.write(line)
+            else:
+                sys.stdout.flush()
+                time.sleep(0.3)
+
+
+def stop(home: Path) -> bool:
+    """Stop every process of the devnet in `home`, the supervisor last; whether there were any."""
+    from mlbridge.devnet.launch import start_supervisor, supervisor_pid
+
+    alive = any(process_of(item) for item in read_running(home).values())
+    if supervisor_pid(home) is None:
+        if not alive:
+            return False
+        # A supervisor that was killed left its services: a new one adopts and stops them in order.
+        start_supervisor(home)
+    pid = _wait_for_pid(home)
+    os.kill(pid, signal.SIGTERM)
+    psutil.wait_procs([psutil.Process(pid)], timeout=600)
+    return True
+
+
+def _wait_for_pid(home: Path) -> int:
+    from mlbridge.devnet.launch import supervisor_pid
+
+    limit = time.monotonic() + 20
+    while (pid := supervisor_pid(home)) is None:
+        if time.monotonic() > limit:
+            raise MLBridgeError(
+                "devnet.no_supervisor",
+                "The devnet's supervisor does not start.",
+                hint=f"Its log: {home / 'logs' / 'supervisor.log'}",
+            )
+        time.sleep(0.1)
+    return pid
+
+
+def overview(home: Path) -> dict[str, Any]:
+    """Services of the devnet with pid, restarts, memory (PSS of the whole process tree, MB) and log."""
+    from mlbridge.devnet.memory import pss_mb
+
+    running = read_running(home)
+    services = []
+    for service in read_services(home):
+        process = process_of(running.get(service.name))
+        known = running.get(service.name)
+        services.append(
+            {
+                "name": service.name,
+                "pid": process.pid if process else None,
+                "restarts": known.restarts if known else 0,
+                "pss_mb": pss_mb(process) if process else 0,
+                "log": str(home / "logs" / f"{service.name}.log"),
+            }
+        )
+    return {"home": str(home), "services": services}
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,204 @@
+"""Brings a devnet up, one machine after the other: Ray heads that start together on few cores fail."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from contracts.chain import Chain
+from contracts.deploy import DEVNET, MLB, DeployParams, deploy
+from contracts.network import Network, load_network
+from contracts.sender import Sender, SendPolicy
+from mlbridge.devnet import accounts, machines
+from mlbridge.devnet.models import publish_models
+from mlbridge.devnet.plan import Plan
+from mlbridge.devnet.report import Report
+from mlbridge.devnet.services import (
+    Service,
+    process_of,
+    read_running,
+    read_services,
+    write_json,
+    write_services,
+)
+from mlbridge.errors import MLBridgeError
+
+QUICK = SendPolicy(poll_s=0.1)
+PROVIDER_MLB = (machines.COMPUTE_STAKE + 10_000) * MLB
+
+
+async def launch(plan: Plan, report: Report) -> Network:
+    """Start whatever does not run yet; safe to repeat. Raises MLBridgeError with the log to read."""
+    plan.home.mkdir(parents=True, exist_ok=True)
+    write_json(plan.home / "plan.json", plan.model_dump(mode="json"))
+    start_supervisor(plan.home)
+    with report.step("chain") as step:
+        ensure(plan.home, chain_service(plan))
+        await wait_until(plan, "chain", lambda: answers_rpc(plan.rpc_url), seconds=30)
+        step.detail = f"anvil {plan.rpc_url}, chain id {accounts.CHAIN_ID}"
+    with report.step("contracts") as step:
+        network = await deploy(
+            plan.rpc_url,
+            accounts.deployer(),
+            deploy_params(plan),
+            name="devnet",
+            record_file=plan.home / "deployment.json",
+            network_file=plan.network_file,
+            confirmations=0,
+            block_time=plan.block_time,
+            storage_url=f"file://{plan.blocks}",
+            policy=QUICK,
+            progress=step.now,
+        )
+        await fund(network, plan)
+        step.detail = str(plan.network_file)
+    with report.step("models") as step:
+        published = await publish_models(network, plan, step.now)
+        step.detail = ", ".join(published)
+    with report.step("coordinator") as step:
+        ensure(plan.home, command_service("coordinator", machines.coordinator_file(plan)))
+        url = f"http://127.0.0.1:{plan.coordinator_port}"
+        await wait_until(plan, "coordinator", lambda: answers_http(f"{url}/readyz"), seconds=240)
+        step.detail = url
+    for number in range(1, plan.providers + 1):
+        name = plan.provider_name(number)
+        with report.step(name) as step:
+            file = machines.provider_file(plan, number)
+            ensure(plan.home, command_service("provider", file, name))
+            await wait_until(plan, name, lambda file=file: provider_ready(file, step.now), seconds=600)  # type: ignore[misc]
+            step.detail = provider_line(plan, number)
+    write_targets(plan)
+    return network
+
+
+def deploy_params(plan: Plan) -> DeployParams:
+    """The devnet's contract parameters with this plan's windows."""
+    from dataclasses import replace
+
+    rules = replace(
+        DEVNET.parameters,
+        commit_window=plan.commit_window,
+        reveal_window=plan.reveal_window,
+    )
+    return replace(DEVNET, epoch_seconds=plan.epoch, parameters=rules)
+
+
+async def fund(network: Network, plan: Plan) -> None:
+    """Give operators and the model provider the MLB they stake."""
+    async with await Chain.connect(network) as chain:
+        sender = Sender(chain, accounts.deployer(), QUICK)
+        needs = {accounts.model_provider().address: 20_000 * MLB}
+        needs |= {accounts.operator(number).address: PROVIDER_MLB for number in range(1, plan.providers + 1)}
+        for address, amount in needs.items():
+            held = await chain.token.functions.balanceOf(address).call()
+            staked = await chain.distributor.functions.totalStakeOf(address).call()
+            if held + staked < amount:
+                await sender.send(chain.token.functions.transfer(address, amount - held - staked))
+
+
+def start_supervisor(home: Path) -> None:
+    """Start the process that keeps the others alive, unless it runs."""
+    if supervisor_pid(home) is not None:
+        return
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    (home / "logs").mkdir(parents=True, exist_ok=True)
+    with (home / "logs" / "supervisor.log").open("ab") as out:
+        subprocess.Popen(
+            [sys.executable, "-m", "mlbridge.devnet.supervise", str(home)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def supervisor_pid(home: Path) -> int | None:
+    """Process id of the running supervisor: whoever holds its lock; None when nobody does."""
+    import fcntl
+
+    try:
+        with (home / "supervisor.lock").open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read() or 0) or None
+    except FileNotFoundError:
+        return None
+    return None
+
+
+def ensure(home: Path, service: Service) -> None:
+    """Ask the supervisor for a service, keeping the others."""
+    others = [known for known in read_services(home) if known.name != service.name]
+    write_services(home, [*others, service])
+
+
+def chain_service(plan: Plan) -> Service:
+    state = plan.home / "chain" / "state.json"
+    argv = ["-m", "mlbridge.devnet.chain", str(plan.chain_port), str(state), str(plan.block_time)]
+    return Service(name="chain", argv=[sys.executable, *argv], grace=30)
+
+
+def command_service(command: str, file: Path, name: str = "") -> Service:
+    """`mlbridge COMMAND up --config FILE` as a service."""
+    argv = [sys.executable, "-m", "mlbridge.cli", command, "up", "--config", str(file)]
+    return Service(name=name or command, argv=argv, grace=120)
+
+
+async def wait_until(plan: Plan, service: str, ready: Callable[[], Any], *, seconds: float) -> None:
+    """Ask `ready` (an async question) until it says yes; a service that keeps dying fails sooner."""
+    limit = time.monotonic() + seconds
+    log_file = plan.home / "logs" / f"{service}.log"
+    while not await ready():
+        known = read_running(plan.home).get(service)
+        dying = known is not None and known.restarts >= 3 and process_of(known) is None
+        if dying or time.monotonic() > limit:
+            raise MLBridgeError(
+                "devnet.not_ready",
+                f"{service} {'keeps ending' if dying else f'was not ready within {seconds:.0f} s'}: {last_words(log_file)}",
+                hint=f"Its log: {log_file}. `mlbridge down` stops what runs; `mlbridge reset` also forgets it.",
+                exit_code=6,
+            )
+        await asyncio.sleep(0.3)
+
+
+def last_words(log_file: Path) -> str:
+    """The last line of a log that says something."""
+    try:
+        lines = [line.strip() for line in log_file.read_text(errors="replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return "it wrote nothing"
+    return lines[-1][:300] if lines else "it wrote nothing"
+
+
+async def answers_rpc(url: str) -> bool:
+    """Whether a chain node answers."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
+    try:
+        async with httpx2.AsyncClient(timeout=2) as client:
+            return int((await client.post(url, json=body)).json()["result"], 16) == accounts.CHAIN_ID
+    except (httpx2.HTTPError, ValueError, KeyError):
+        return False
+
+
+async def answers_http(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        async with httpx2.AsyncClient(timeout=2) as client:
+            return bool((await client.get(url)).status_code == httpx2.codes.OK)
+    except httpx2.HTTPError:
+        return False
+
+
+def load_running_network(home: Path) -> Network:
+    """The network of the devnet in `home`."""
+    return load_network(home / "network.yaml")

@@ -1,0 +1,34 @@
+"""The demo models: made from what Python packages ship, published by the devnet's model provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from contracts.network import Network
+from mlbridge.devnet import accounts
+from mlbridge.devnet.plan import Plan
+from mlbridge.sdk import AsyncClient
+from mlbridge.storage import open_store
+from serve import packs
+from serve.drafts import draft_of
+from serve.packs.folder import PACK_FILE
+
+PRICES_WEI = {"minilm": 10**13, "digits": 5 * 10**12, "smollm2": 5 * 10**13}
+
+
+async def publish_models(network: Network, plan: Plan, progress: Callable[[str], None]) -> list[str]:
+    """Build, store and register the plan's models, unless they are; returns their names."""
+    store = open_store(network.storage_url)
+    async with AsyncClient(network, accounts.model_provider(), store=store) as client:
+        known = {model.name for model in await client.models()}
+        for name in plan.models:
+            if name in known:
+                continue
+            progress(f"building {name}")
+            pack = await asyncio.to_thread(packs.build, name, plan.home / "models" / name, progress)
+            engine = plan.engine if name == "smollm2" else "torch"
+            draft = await asyncio.to_thread(draft_of, pack, engine)
+            progress(f"publishing {name}")
+            await client.publish(pack.directory, price_wei=PRICES_WEI[name], draft=draft, ignore={PACK_FILE})
+    return list(plan.models)
