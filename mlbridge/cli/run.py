@@ -9,8 +9,9 @@ import typer
 
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client
 from mlbridge.cli.inputs import build_input, read_input
-from mlbridge.console import emit_json, eth, people, run_async
+from mlbridge.console import data, emit_json, eth, people, run_async
 from mlbridge.devnet.demo import summary
+from mlbridge.sdk import AsyncClient
 
 RECEIPTS = Path("receipts")
 
@@ -36,32 +37,36 @@ def run(
 
     Examples: mlbridge run minilm "hello"   mlbridge run digits digit:7   mlbridge run smollm2 @question.txt
     """
+    price = None if max_price is None else round(max_price * 10**18)
     run_async(
         _run(
-            model=model, text=read_input(text), seats=seats, max_price=max_price, deadline=deadline,
-            max_tokens=max_tokens, key_id=key_id, timeout=timeout, receipts=receipts,
-            network=network, key=key, password_file=password_file, as_json=as_json,
+            open_client(network, key, password_file),
+            model,
+            read_input(text),
+            max_tokens,
+            {"seats": seats, "deadline_s": deadline, "max_price_wei": price, "idempotency_key": key_id},
+            timeout,
+            receipts,
+            as_json,
         )
-    )  # fmt: skip
+    )
 
 
 async def _run(
-    *, model: str, text: str, seats: int | None, max_price: float | None, deadline: int | None, max_tokens: int,
-    key_id: str | None, timeout: float, receipts: Path,
-    network: str | None, key: Path | None, password_file: Path | None, as_json: bool,
-) -> None:  # fmt: skip
-    async with open_client(network, key, password_file) as client:
+    client: AsyncClient,
+    model: str,
+    text: str,
+    max_tokens: int,
+    terms: dict[str, Any],
+    timeout: float,
+    receipts: Path,
+    as_json: bool,
+) -> None:
+    async with client:
         info = await client.model(model)
         manifest = await client.manifest(info)
         value = build_input(manifest.kind, text, max_tokens=max_tokens)
-        handle = await client.submit(
-            info.id,
-            value,
-            seats=seats,
-            deadline_s=deadline,
-            max_price_wei=None if max_price is None else round(max_price * 10**18),
-            idempotency_key=key_id,
-        )
+        handle = await client.submit(info.id, value, **terms)
         people.print(f"task {handle.task_id}")
         result = await handle.wait(timeout=timeout, progress=_tell)
     receipts.mkdir(parents=True, exist_ok=True)
@@ -71,7 +76,7 @@ async def _run(
         emit_json(_plain(handle.task_id, result, file))
         return
     people.print("")
-    print(summary(result.output))  # noqa: T201 - the answer is this command's output
+    data.print(summary(result.output), soft_wrap=True, markup=False)
     members = ", ".join(member.operator for member in result.committee)
     people.print(f"\nconfidence {result.confidence:.0%}   cost {eth(result.cost_wei)}")
     people.print(f"committee  {members}", soft_wrap=True)

@@ -54,9 +54,9 @@ def up(
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a whole network on this machine: chain, contracts, providers each with its own Ray cluster, coordinator.
+    """Start a whole network on this machine: chain, contracts, coordinator, and providers with a Ray cluster each.
 
-    Safe to repeat: what runs already is left alone. Without --detach it stays until Ctrl-C, then stops everything.
+    Safe to repeat: what runs already is left alone. Without --detach it stays until Ctrl-C, then stops all.
     """
     from mlbridge.devnet.session import start
 

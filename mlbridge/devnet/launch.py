@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +83,6 @@ async def launch(plan: Plan, report: Report) -> Network:
 
 def deploy_params(plan: Plan) -> DeployParams:
     """The devnet's contract parameters with this plan's windows."""
-    from dataclasses import replace
-
     rules = replace(
         DEVNET.parameters,
         commit_window=plan.commit_window,
@@ -123,8 +123,6 @@ def start_supervisor(home: Path) -> None:
 
 def supervisor_pid(home: Path) -> int | None:
     """Process id of the running supervisor: whoever holds its lock; None when nobody does."""
-    import fcntl
-
     try:
         with (home / "supervisor.lock").open("r+") as lock:
             try:
@@ -162,10 +160,11 @@ async def wait_until(plan: Plan, service: str, ready: Callable[[], Any], *, seco
         known = read_running(plan.home).get(service)
         dying = known is not None and known.restarts >= 3 and process_of(known) is None
         if dying or time.monotonic() > limit:
+            trouble = "keeps ending" if dying else f"was not ready within {seconds:.0f} s"
             raise MLBridgeError(
                 "devnet.not_ready",
-                f"{service} {'keeps ending' if dying else f'was not ready within {seconds:.0f} s'}: {last_words(log_file)}",
-                hint=f"Its log: {log_file}. `mlbridge down` stops what runs; `mlbridge reset` also forgets it.",
+                f"{service} {trouble}: {last_words(log_file)}",
+                hint=f"Its log: {log_file}. `mlbridge down` stops what runs, `mlbridge reset` also forgets it.",
                 exit_code=6,
             )
         await asyncio.sleep(0.3)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from serve.drafts import draft_of
+
 from contracts.network import Network
 from mlbridge.devnet import accounts
 from mlbridge.devnet.plan import Plan
 from mlbridge.sdk import AsyncClient
 from mlbridge.storage import open_store
 from serve import packs
-from serve.drafts import draft_of
 from serve.packs.folder import PACK_FILE
 
 PRICES_WEI = {"minilm": 10**13, "digits": 5 * 10**12, "smollm2": 5 * 10**13}

@@ -1,0 +1,131 @@
+"""`mlbridge account`: what an address holds, stakes and can claim."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from eth_utils.address import is_address, to_checksum_address
+
+from contracts.chain import Chain
+from contracts.network import Network
+from contracts.reads import account_id, get_account
+from contracts.sender import Sender
+from mlbridge.cli.context import (
+    JsonOption,
+    KeyOption,
+    NetworkOption,
+    PasswordFileOption,
+    find_account,
+    find_network,
+)
+from mlbridge.console import data, emit_json, eth, mlb, people, run_async
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.types import Role
+
+app = typer.Typer(no_args_is_help=True, help="Balances, stakes and claims of an address.")
+
+
+@app.command()
+def show(
+    address: Annotated[str | None, typer.Argument(help="Default: the paying account.")] = None,
+    network: NetworkOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Balances in coin and MLB, stakes by role, reputation, and what can be claimed."""
+    chosen = find_network(network)
+    if address is None:
+        account = find_account(chosen, key, password_file)
+        if account is None:
+            raise MLBridgeError(
+                "account.none", "No address and no key was given.", hint="Name an address.", exit_code=2
+            )
+        address = str(account.address)
+    if not is_address(address):
+        raise MLBridgeError("account.bad_address", f"{address!r} is not an address.", exit_code=2)
+    facts = run_async(_facts(chosen, to_checksum_address(address)))
+    if as_json:
+        emit_json(facts)
+        return
+    data.print(f"{facts['address']}  on {chosen.name}")
+    data.print(f"  balance      {eth(facts['balance_wei'])}, {mlb(facts['balance_mlb'])}")
+    data.print(f"  claimable    {eth(facts['claimable_wei'])}, {mlb(facts['claimable_mlb'])}")
+    for role, amount in facts["stakes"].items():
+        if amount:
+            data.print(f"  stake        {mlb(amount)} as {role}")
+    for held in facts["accounts"]:
+        jailed = "   [red]jailed[/red]" if held["jailed_until"] else ""
+        data.print(
+            f"  account {held['id']:<4} {held['role']}, reputation {held['reputation'] / 100:.2f} %, "
+            f"unbonding {mlb(held['unbonding'])}{jailed}"
+        )
+
+
+@app.command()
+def claim(
+    network: NetworkOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take home what the paying account has earned or got back, in coin and MLB."""
+    chosen = find_network(network)
+    account = find_account(chosen, key, password_file)
+    if account is None:
+        raise MLBridgeError(
+            "account.none",
+            "Claiming needs a key.",
+            hint="Name one with --keystore.",
+            exit_code=3,
+        )
+    taken = run_async(_claim(chosen, account))
+    if as_json:
+        emit_json(taken)
+    else:
+        people.print(f"claimed {eth(taken['wei'])} and {mlb(taken['mlb'])}")
+
+
+async def _facts(network: Network, address: str) -> dict[str, Any]:
+    async with await Chain.connect(network) as chain:
+        ledger = chain.distributor.functions
+        held = []
+        for role in (Role.COMPUTE, Role.VERIFIER):
+            number = await account_id(chain, address, role)
+            if number:
+                found = await get_account(chain, number)
+                held.append(
+                    {
+                        "id": number,
+                        "role": role.name.lower(),
+                        "reputation": found.reputation,
+                        "unbonding": found.unbonding,
+                        "jailed_until": found.jailed_until,
+                        "weight": found.weight,
+                    }
+                )
+        return {
+            "address": address,
+            "balance_wei": await chain.w3.eth.get_balance(to_checksum_address(address)),
+            "balance_mlb": await chain.token.functions.balanceOf(address).call(),
+            "claimable_wei": await ledger.claimable(address).call(),
+            "claimable_mlb": await ledger.claimableTokens(address).call(),
+            "stakes": {role.name.lower(): await ledger.stakeOf(address, role).call() for role in Role},
+            "accounts": held,
+        }
+
+
+async def _claim(network: Network, account: Any) -> dict[str, int]:
+    async with await Chain.connect(network) as chain:
+        sender = Sender(chain, account)
+        ledger = chain.distributor.functions
+        taken = {
+            "wei": int(await ledger.claimable(account.address).call()),
+            "mlb": int(await ledger.claimableTokens(account.address).call()),
+        }
+        if taken["wei"]:
+            await sender.send(ledger.claim(account.address))
+        if taken["mlb"]:
+            await sender.send(ledger.claimTokens(account.address))
+        return taken

@@ -1,0 +1,68 @@
+"""`mlbridge verify`: check a receipt against the chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contracts.chain import Chain
+from contracts.network import Network
+from mlbridge.cli.context import JsonOption, NetworkOption, find_network
+from mlbridge.console import data, emit_json, run_async
+from mlbridge.sdk.receipt import Receipt, VerificationReport
+from mlbridge.sdk.receipt import verify as check
+from mlbridge.storage import open_store
+
+
+def verify(
+    receipt: Annotated[Path, typer.Argument(help="A receipt file.")],
+    confirmations: Annotated[
+        int | None, typer.Option(help="Blocks that must lie above each transaction. Default: the network's.")
+    ] = None,
+    content: Annotated[
+        bool, typer.Option("--content/--no-content", help="Also fetch manifest and payloads by CID.")
+    ] = True,
+    network: NetworkOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a receipt against the chain, trusting nobody but the chain node you name.
+
+    Says what is proved and what is not. Exits with 1 and the reason when anything does not hold.
+    """
+    found = run_async(_verify(Receipt.load(receipt), find_network(network), confirmations, content))
+    if as_json:
+        emit_json(
+            {
+                "ok": found.ok,
+                "proved": found.proved,
+                "not_proved": found.not_proved,
+                "failures": found.failures,
+            }
+        )
+    else:
+        _show(receipt, found)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+async def _verify(
+    receipt: Receipt, network: Network, confirmations: int | None, content: bool
+) -> VerificationReport:
+    store = open_store(network.storage_url) if content and network.storage_url else None
+    async with await Chain.connect(network) as chain:
+        return await check(receipt, chain, confirmations=confirmations, store=store)
+
+
+def _show(file: Path, found: VerificationReport) -> None:
+    verdict = "[green]holds[/green]" if found.ok else "[red]does not hold[/red]"
+    data.print(f"{file}: {verdict}", soft_wrap=True)
+    for title, colour, mark, lines in (
+        ("wrong", "red", "x", found.failures),
+        ("proved", "green", "+", found.proved),
+        ("not proved", "yellow", "-", found.not_proved),
+    ):
+        if lines:
+            data.print(f"\n[{colour}]{title}[/{colour}]")
+        for line in lines:
+            data.print(f"  {mark} {line}", soft_wrap=True, markup=False)
