@@ -94,15 +94,15 @@ class EngineHost:
         await asyncio.to_thread(self._thread.join)
 
 
-def receipt_task(network_json: str, task_id: str) -> str:
-    """Build a finalized task's receipt, on whichever worker Ray chooses; repeating it does no harm."""
-    return asyncio.run(build_receipt(Network.model_validate_json(network_json), task_id))
+def receipt_task(network_json: str, task_id: str, first_block: int) -> str:
+    """Build an ended task's receipt, on whichever worker Ray chooses; repeating it does no harm."""
+    return asyncio.run(build_receipt(Network.model_validate_json(network_json), task_id, first_block))
 
 
-async def build_on_ray(network: Network, task_id: str) -> str:
+async def build_on_ray(network: Network, task_id: str, first_block: int) -> str:
     """As `build_receipt`, as a Ray task."""
     task = ray.remote(receipt_task).options(num_cpus=0.1, max_retries=RECEIPT_RETRIES)
-    reference = task.remote(network.model_dump_json(), task_id)
+    reference = task.remote(network.model_dump_json(), task_id, first_block)
     receipt: str = await asyncio.wrap_future(reference.future())
     return receipt
 

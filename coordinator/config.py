@@ -23,7 +23,7 @@ from coordinator.database import database_url
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
 
-HTTP_PORT = 8780
+HTTP_PORT = 8546
 ACTOR_NAME = "mlbridge-coordinator"
 NAMESPACE = "mlbridge"
 
@@ -38,7 +38,7 @@ def _resolve(value: object, info: ValidationInfo) -> object:
         return value
     path = Path(value).expanduser()
     base = (info.context or {}).get("base")
-    return path if path.is_absolute() or base is None else Path(base) / path
+    return str(path if path.is_absolute() or base is None else Path(base) / path)
 
 
 class KeyFile(_Section):
@@ -156,7 +156,7 @@ class CoordinatorConfig(_Section):
     storage_url: str | None = Field(
         default=None, description="file:///path or kubo://host:port; default: the network's"
     )
-    receipts: bool = Field(default=True, description="build and keep the receipt of every finalized task")
+    receipts: bool = Field(default=True, description="build and keep the receipt of every ended task")
     http: HttpConfig = Field(default_factory=HttpConfig)
     pokes: PokeConfig = Field(default_factory=PokeConfig)
     submissions: SubmissionConfig = Field(default_factory=SubmissionConfig)
@@ -168,7 +168,7 @@ class CoordinatorConfig(_Section):
     @classmethod
     def _network_path(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str) and (os.sep in value or value.endswith((".yaml", ".yml", ".json"))):
-            return str(_resolve(value, info))
+            return _resolve(value, info)
         return value
 
     @field_validator("store")

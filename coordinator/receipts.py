@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
+from contracts.chain import Chain
 from contracts.network import Network
 from coordinator.store import Store
+from mlbridge.errors import MLBridgeError
+from mlbridge.sdk import receipt
 
 log = structlog.get_logger(__name__)
 
-# Given a network and a task id (0x hex): the receipt as JSON text. May run elsewhere, more than once.
-BuildReceipt = Callable[[Network, str], Awaitable[str]]
+# Given a network, a task id (0x hex) and the block of its submission: the receipt as JSON text. May run
+# elsewhere, and more than once.
+BuildReceipt = Callable[[Network, str, int], Awaitable[str]]
 AT_ONCE = 4
+LOOK_AT = 256
+RETRY_S = 2.0
+LONGEST_RETRY_S = 600.0
 
 
-async def build_receipt(network: Network, task_id: str) -> str:
-    """The receipt of a finalized task as canonical JSON, read from the chain and checked against it.
+async def build_receipt(network: Network, task_id: str, first_block: int) -> str:
+    """The receipt of an ended task as canonical JSON, read from the chain and checked against it.
 
-    Raises MLBridgeError when the chain does not prove it.
+    first_block: of its submission. Raises MLBridgeError, also when the chain does not bear it out.
     """
-    from contracts.chain import Chain
-    from mlbridge.sdk import receipt as receipts
-
     async with await Chain.connect(network) as chain:
-        made = await receipts.build(chain, bytes.fromhex(task_id[2:]))
-        return made.to_json()
+        made = await receipt.build(chain, bytes.fromhex(task_id[2:]), first_block=first_block)
+        report = await receipt.verify(made, chain)
+    if not report.ok:
+        raise MLBridgeError(
+            "receipt.unproven",
+            f"The receipt of task {task_id} does not hold: {'; '.join(report.failures)}",
+            hint="The chain moved while it was built, or the node lacks old blocks; it is tried again.",
+        )
+    return made.to_bytes().decode()
 
 
 class Receipts:
@@ -34,15 +47,32 @@ class Receipts:
 
     def __init__(self, network: Network, store: Store, build: BuildReceipt) -> None:
         self._network, self._store, self._build = network, store, build
+        self._failed: dict[str, tuple[int, float]] = {}
 
     async def step(self) -> bool:
         """Build some; whether there may be more."""
-        wanted = await self._store.without_receipt(limit=AT_ONCE)
-        for task_id in wanted:
-            state = await self._store.task(task_id)
-            if state is None:
-                continue
-            receipt = await self._build(self._network, task_id)
-            kept = await self._store.keep_receipt(task_id, receipt, position=state.position)
-            log.info("receipt_kept" if kept else "receipt_outdated", task=task_id)
-        return len(wanted) == AT_ONCE
+        now = time.monotonic()
+        wanted = [
+            task_id
+            for task_id in await self._store.without_receipt(limit=LOOK_AT)
+            if self._failed.get(task_id, (0, 0.0))[1] <= now
+        ]
+        await asyncio.gather(*(self._keep(task_id) for task_id in wanted[:AT_ONCE]))
+        return len(wanted) > AT_ONCE
+
+    async def _keep(self, task_id: str) -> None:
+        state = await self._store.task(task_id)
+        events = await self._store.events(task_id)
+        if state is None or not events:
+            return
+        try:
+            made = await self._build(self._network, task_id, events[0].block)
+        except Exception as error:
+            tries = self._failed.get(task_id, (0, 0.0))[0] + 1
+            pause = min(LONGEST_RETRY_S, RETRY_S * 2.0 ** min(tries, 8))
+            self._failed[task_id] = tries, time.monotonic() + pause
+            log.warning("receipt_failed", task=task_id, reason=str(error), retry_s=pause, exc_info=True)
+            return
+        self._failed.pop(task_id, None)
+        kept = await self._store.keep_receipt(task_id, made, position=state.position)
+        log.info("receipt_kept" if kept else "receipt_outdated", task=task_id)

@@ -22,10 +22,9 @@ from coordinator.events import TaskEvent, dump_args
 from coordinator.state import Effect, TransitionError, advance, due_poke, effects
 from coordinator.task import TaskState
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.types import TaskStatus
 
 CHUNK = 500
-_OWED_RECEIPT = and_(tables.tasks.c.status == int(TaskStatus.FINALIZED), tables.tasks.c.receipt.is_(None))
+_OWED_RECEIPT = and_(tables.tasks.c.ended, tables.tasks.c.receipt.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +310,7 @@ class Store:
     # ---- receipts ----
 
     async def without_receipt(self, *, limit: int) -> list[str]:
-        """Finalized tasks whose receipt is still to be built, oldest first."""
+        """Ended tasks whose receipt is still to be built, oldest first."""
         query = (
             select(tables.tasks.c.task_id)
             .where(_OWED_RECEIPT)
@@ -322,7 +321,7 @@ class Store:
             return [row.task_id for row in await connection.execute(query)]
 
     async def count_without_receipt(self) -> int:
-        """Finalized tasks whose receipt is still to be built."""
+        """Ended tasks whose receipt is still to be built."""
         query = select(func.count()).select_from(tables.tasks).where(_OWED_RECEIPT)
         async with self.engine.connect() as connection:
             return int(await connection.scalar(query) or 0)

@@ -62,7 +62,7 @@ def head_of(config: CoordinatorConfig) -> RayHead:
     ray = config.ray
     common: dict[str, Any] = {
         "name": config.name,
-        "state_dir": config.home / "ray",
+        "state_dir": config.home,
         "base_port": ray.base_port,
     }
     if ray.mode == "join":
