@@ -133,6 +133,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "A signature was not made by a node key of the accused account.",
         "Check the EIP-712 domain: chain id and ConsensusVerifier address.",
     ),
+    "AlreadyProven": (
+        "This contradiction was proven before.",
+        "An account is punished once for it; nothing to do.",
+    ),
     # ModelRegistry
     "ModelExists": (
         "The model {modelId} is registered already.",

@@ -72,8 +72,8 @@ def _task_id(receipt: Receipt, found: Findings) -> None:
     task = receipt.task
     if task.salt is None:
         found.not_proved.append(
-            "that the task id binds the specification: the submission went through another contract, which hides "
-            "its salt (the TaskManager computed the id)"
+            "that the task id binds the specification: the submission went through another contract, "
+            "which hides its salt (the TaskManager computed the id)"
         )
         return
     if not is_address(task.requester):
@@ -95,7 +95,7 @@ def _task_id(receipt: Receipt, found: Findings) -> None:
         "task.id: it is not the hash of the task's specification (0x" + expected.hex() + " is)",
     ):
         found.proved.append(
-            "the task id binds chain, contract, requester, model, input, deadline, payment, committee and salt"
+            "the task id binds chain, contract, requester, model, input, deadline, payment, seats and salt"
         )
 
 
@@ -127,7 +127,8 @@ def _commitments(receipt: Receipt, found: Findings) -> None:
     found.group(failures, "every opened commitment matches its account, digest and salt")
     if hidden:
         found.not_proved.append(
-            f"{hidden} opened commitments: their salts are not in MLBridge's calldata (the TaskManager saw them)"
+            f"{hidden} opened commitments: their salts are not in MLBridge's calldata "
+            "(the TaskManager checked them)"
         )
 
 

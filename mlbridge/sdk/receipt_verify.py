@@ -185,7 +185,8 @@ async def _seeds(receipt: Receipt, facts: Facts, chain: Chain, found: Findings) 
             "answers with other hashes than its headers)"
         )
     found.not_proved.append(
-        "that the seats follow from the seeds: that takes the stake pools of the time; the TaskManager drew them"
+        "that the seats follow from the seeds: that takes the stake pools of the time "
+        "(the TaskManager drew them)"
     )
 
 

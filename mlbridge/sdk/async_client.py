@@ -1,0 +1,361 @@
+"""The SDK: ask a model, get a verified answer."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from eth_abi.abi import encode as abi_encode
+from eth_account.signers.local import LocalAccount
+from web3.types import TxReceipt
+
+from contracts import artifacts, reads
+from contracts.chain import Chain
+from contracts.errors import ContractError
+from contracts.events import Event, as_hex, as_int, topic_of
+from contracts.network import Network, load_network
+from contracts.reads import ModelInfo
+from contracts.sender import Sender, SendPolicy
+from mlbridge.errors import MLBridgeError
+from mlbridge.models import Manifest, publish_folder
+from mlbridge.protocol import hashing
+from mlbridge.protocol.types import Role
+from mlbridge.sdk.handle import TaskHandle
+from mlbridge.sdk.inputs import Input, to_content, to_payload
+from mlbridge.sdk.receipt import Receipt, VerificationReport, verify
+from mlbridge.storage import ContentStore, open_store
+
+_SETTLE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a claim paid out: wei, and MLB with 18 decimals."""
+
+    wei: int
+    mlb: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """A model that was published. id: 32 bytes."""
+
+    id: bytes
+    cid: str
+    manifest: Manifest
+
+
+def salt_of(key: bytes | str) -> bytes:
+    """A task salt: 32 bytes as they are, any text hashed."""
+    if isinstance(key, bytes):
+        if len(key) != 32:
+            raise MLBridgeError("salt.size", f"A salt has 32 bytes, not {len(key)}.", exit_code=2)
+        return key
+    return hashing.keccak(b"mlbridge-salt:" + key.encode())
+
+
+class AsyncClient:
+    """One network, one account (None: only reading). Connects at first use; close it or use `async with`.
+
+    network: a Network, a name or a file; store: content store, default the network's storage_url.
+    """
+
+    def __init__(
+        self,
+        network: Network | str | Path,
+        account: LocalAccount | None = None,
+        store: ContentStore | None = None,
+        *,
+        policy: SendPolicy | None = None,
+    ) -> None:
+        self.network = network if isinstance(network, Network) else load_network(network)
+        self.account = account
+        self.store = store
+        if store is None and self.network.storage_url:
+            self.store = open_store(self.network.storage_url)
+        self._policy = policy
+        self._chain: Chain | None = None
+        self._sender: Sender | None = None
+        self._connecting = asyncio.Lock()
+
+    async def chain(self) -> Chain:
+        """The checked connection. Raises what Chain.connect raises."""
+        async with self._connecting:
+            if self._chain is None:
+                self._chain = await Chain.connect(self.network)
+                if self.account is not None:
+                    self._sender = Sender(self._chain, self.account, self._policy)
+        return self._chain
+
+    async def close(self) -> None:
+        """Close the connection; the next use opens another."""
+        if self._chain is not None:
+            await self._chain.close()
+        self._chain = self._sender = None
+
+    async def __aenter__(self) -> Self:
+        await self.chain()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _send(self, fn: Any, *, value: int = 0) -> TxReceipt:
+        await self.chain()
+        return await self._signer().send(fn, value=value)
+
+    def _signer(self) -> Sender:
+        if self._sender is None:
+            raise MLBridgeError(
+                "wallet.none",
+                "This needs an account to sign with.",
+                hint="Give the client a key.",
+                exit_code=3,
+            )
+        return self._sender
+
+    # ---- models ----
+
+    async def models(self) -> list[ModelInfo]:
+        """Every registered model."""
+        return await reads.list_models(await self.chain())
+
+    async def model(self, name_or_id: str | bytes) -> ModelInfo:
+        """A model by id or by name (the newest active of that name). Raises MLBridgeError `model.unknown`."""
+        return await reads.find_model(await self.chain(), name_or_id)
+
+    async def manifest(self, model: ModelInfo) -> Manifest:
+        """A model's manifest, verified by its CID. Raises MLBridgeError `content.*`, `manifest.*`."""
+        if self.store is None:
+            raise MLBridgeError(
+                "storage.none",
+                "Reading a manifest needs a content store.",
+                hint="Configure storage_url in the network, or hand the client a store.",
+            )
+        return Manifest.from_bytes(await self.store.get(model.cid))
+
+    async def quote(self, model: str | bytes | ModelInfo, *, seats: int | None = None) -> int:
+        """Price in wei of a task now."""
+        chain = await self.chain()
+        info = model if isinstance(model, ModelInfo) else await self.model(model)
+        return await reads.quote(chain, info.id, seats or 0)
+
+    async def publish(self, folder: str | Path, price_wei: int, *, stake: bool = False) -> Published:
+        """Store a model folder and register it; registering the same again changes nothing.
+
+        price_wei: fee a task; stake: first stake what is missing of the model provider's minimum. Raises
+        MLBridgeError `manifest.*`, `storage.*`, ContractError.
+        """
+        if self.store is None:
+            raise MLBridgeError("storage.none", "Publishing needs a content store.", exit_code=2)
+        chain, owner = await self.chain(), self._signer().address
+        manifest, cid = await publish_folder(folder, self.store)
+        model_id = model_id_of(chain, owner, cid)
+        if stake:
+            missing = await reads.minimum_stake(chain, Role.MODEL_PROVIDER) - await reads.stake_of(
+                chain, owner, Role.MODEL_PROVIDER
+            )
+            if missing > 0:
+                await self.stake(Role.MODEL_PROVIDER, missing)
+        metadata = abi_encode(
+            ["uint8", "bytes32", "string"], [int(manifest.policy_id), manifest.exec_class_id, manifest.name]
+        )
+        try:
+            await self._send(chain.registry.functions.registerModel(cid, price_wei, metadata))
+        except ContractError as error:
+            if error.name != "ModelExists":
+                raise
+        return Published(model_id, cid, manifest)
+
+    # ---- tasks ----
+
+    async def submit(
+        self,
+        model: str | bytes | ModelInfo,
+        input: Input,
+        *,
+        seats: int | None = None,
+        deadline_s: float | None = None,
+        max_price_wei: int | None = None,
+        salt: bytes | str | None = None,
+    ) -> TaskHandle:
+        """Pay for a task.
+
+        input: see mlbridge.sdk.inputs.to_payload; seats: committee size; deadline_s: seconds within which
+        the first committee must have committed; max_price_wei: refuse above it; salt: an idempotency key of
+        the caller's (text or 32 bytes): submitting again with it finds the task instead of paying twice.
+        Raises MLBridgeError `price.too_high` (exit code 4), `salt.reused`, `input.*`, `payload.*`,
+        `model.unknown`, ContractError.
+        """
+        chain, sender = await self.chain(), self._signer()
+        info = model if isinstance(model, ModelInfo) else await self.model(model)
+        payload = to_payload(input, await self._kind(info))
+        data = await to_content(payload, self.store)
+        key = salt_of(salt) if salt is not None else secrets.token_bytes(32)
+        if salt is not None:
+            existing = await self._find(chain, sender.address, info, key)
+            if existing is not None:
+                return self._existing(chain, existing, data)
+        size = seats or (await reads.get_parameters(chain)).default_seats
+        price = await reads.quote(chain, info.id, size)
+        if max_price_wei is not None and price > max_price_wei:
+            raise MLBridgeError(
+                "price.too_high",
+                f"The task costs {price} wei now, more than your limit of {max_price_wei}.",
+                hint="Raise the limit, take a smaller committee or another model.",
+                exit_code=4,
+                price_wei=price,
+            )
+        deadline = await self._deadline(chain, deadline_s)
+        task_id = hashing.task_id(
+            chain.chain_id,
+            chain.addresses.tasks,
+            sender.address,
+            info.id,
+            hashing.input_hash(data),
+            deadline,
+            price,
+            size,
+            key,
+        )
+        head = await chain.head()
+        handle = TaskHandle(task_id, chain, sender, self.store, max(0, head.number - 1))
+        try:
+            receipt = await sender.send(
+                chain.bridge.functions.submitTaskWith(info.id, data, deadline, size, key), value=price
+            )
+        except ContractError as error:
+            if error.name != "TaskExists":
+                raise
+            return await self.task(task_id)
+        handle.add_gas(receipt)
+        return handle
+
+    async def task(self, task_id: bytes | str) -> TaskHandle:
+        """A task by id (32 bytes or 0x hex). Raises MLBridgeError `task.unknown`, `task.bad_id`."""
+        chain = await self.chain()
+        raw = task_id if isinstance(task_id, bytes) else _from_hex(task_id)
+        await reads.get_task(chain, raw)
+        return TaskHandle(raw, chain, self._sender, self.store, self.network.start_block)
+
+    async def cancel(self, task_id: bytes | str) -> None:
+        """Take a task back before its committee can be known. Raises ContractError `TooLateToCancel`."""
+        await (await self.task(task_id)).cancel()
+
+    async def verify(self, receipt: Receipt, *, confirmations: int | None = None) -> VerificationReport:
+        """Check a receipt against the chain (and the content store, if there is one)."""
+        return await verify(receipt, await self.chain(), confirmations=confirmations, store=self.store)
+
+    # ---- money ----
+
+    async def claim(self) -> Claimed:
+        """Have everything paid out that the account can claim, in wei and MLB.
+
+        Nothing to claim is no error.
+        """
+        chain, owner = await self.chain(), self._signer().address
+        coins, tokens = await reads.claimable(chain, owner)
+        if coins:
+            await self._send(chain.distributor.functions.claim(owner))
+        if tokens:
+            await self._send(chain.distributor.functions.claimTokens(owner))
+        return Claimed(coins, tokens)
+
+    async def stake(self, role: Role, amount: int) -> None:
+        """Approve and stake MLB (18 decimals) in a role. Raises ContractError."""
+        chain = await self.chain()
+        await self._send(chain.token.functions.approve(chain.addresses.distributor, amount))
+        await self._send(chain.distributor.functions.stake(int(role), amount))
+
+    # ---- internal ----
+
+    async def _kind(self, model: ModelInfo) -> str | None:
+        try:
+            return (await self.manifest(model)).kind
+        except MLBridgeError as error:
+            if error.code.split(".")[0] in ("storage", "content"):
+                return None  # the input may say its kind itself
+            raise
+
+    async def _deadline(self, chain: Chain, deadline_s: float | None) -> int:
+        """Unix seconds. The chain's clock counts, but an idle chain's last block may be old."""
+        rules, head = await reads.get_parameters(chain), await chain.head()
+        now = max(head.timestamp, int(time.time()))
+        if deadline_s is None:
+            deadline_s = min(rules.max_task_time - 60, rules.min_task_time + 4 * rules.commit_window)
+        return now + int(deadline_s)
+
+    async def _find(self, chain: Chain, requester: str, model: ModelInfo, salt: bytes) -> Event | None:
+        """The task that this account submitted for the model with this salt."""
+        await self._await_own_transactions(chain, requester)
+        topics = [
+            topic_of(artifacts.TASKS, "TaskSubmitted"),
+            None,
+            "0x" + requester[2:].lower().rjust(64, "0"),
+            as_hex(model.id),
+        ]
+        for event in reversed(await reads.find_events(chain, topics, [chain.addresses.tasks])):
+            args = event.args
+            expected = hashing.task_id(
+                chain.chain_id,
+                chain.addresses.tasks,
+                requester,
+                model.id,
+                hashing.input_hash(args["inputData"]),
+                args["deadline"],
+                args["reward"],
+                args["seats"],
+                salt,
+            )
+            if expected == args["taskId"]:
+                return event
+        return None
+
+    async def _await_own_transactions(self, chain: Chain, address: str) -> None:
+        """A submission whose answer was lost may still wait in the node's pool: it must count as made."""
+        deadline = time.monotonic() + _SETTLE_S
+        while True:
+            counts = [
+                as_int(await chain.provider.request("eth_getTransactionCount", [address, which]))
+                for which in ("pending", "latest")
+            ]
+            if counts[0] <= counts[1]:
+                return
+            if time.monotonic() > deadline:
+                raise MLBridgeError(
+                    "wallet.busy",
+                    f"{address} has transactions that no block takes, perhaps this very submission.",
+                    hint="Wait until they are mined, then submit again with the same salt.",
+                    exit_code=6,
+                )
+            await asyncio.sleep(min(1.0, self.network.block_time / 2))
+
+    def _existing(self, chain: Chain, event: Event, data: bytes) -> TaskHandle:
+        if event.args["inputData"] != data:
+            raise MLBridgeError(
+                "salt.reused",
+                f"This salt already names the task {as_hex(event.args['taskId'])}, which has another input.",
+                hint="Use one salt for one request.",
+                exit_code=2,
+            )
+        return TaskHandle(event.args["taskId"], chain, self._sender, self.store, event.block_number)
+
+
+def model_id_of(chain: Chain, provider: str, cid: str) -> bytes:
+    """The id that a model of this provider and manifest has."""
+    types = ["uint256", "address", "address", "string"]
+    return hashing.keccak(abi_encode(types, [chain.chain_id, chain.addresses.registry, provider, cid]))
+
+
+def _from_hex(text: str) -> bytes:
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        raise MLBridgeError("task.bad_id", f"{text!r} is not a task id (0x and 64 hex digits).", exit_code=2)
+    return raw
