@@ -28,9 +28,12 @@ class Opening:
 class Scene(Protocol):
     """What a member sees of its round. kind: the model's task kind; payload: the honest result or votes."""
 
-    kind: str
-    round_kind: RoundKind
-    payload: bytes
+    @property
+    def kind(self) -> str: ...
+    @property
+    def round_kind(self) -> RoundKind: ...
+    @property
+    def payload(self) -> bytes: ...
 
     async def bond_for(self, payload: bytes) -> Bond:
         """A commitment of this seat to a payload, with a fresh salt."""

@@ -89,7 +89,11 @@ def next_step(view: View, margins: Margins) -> Step:
     if view.status.terminal or view.status is TaskStatus.NONE:
         return Step(Action.DONE, view.status.name.lower())
     own = _seat_step(view, margins)
-    return _poke_step(view, margins, own) if own.action in (Action.NOTHING, Action.GIVE_UP) else own
+    if own.action not in (Action.NOTHING, Action.GIVE_UP):
+        return own
+    if own.at is not None and own.at <= view.now:
+        own = Step(own.action, own.reason)
+    return _poke_step(view, margins, own)
 
 
 def _seat_step(view: View, margins: Margins) -> Step:
@@ -155,4 +159,5 @@ def _poke_step(view: View, margins: Margins, own: Step) -> Step:
     at = since + margins.poke
     if view.now >= at:
         return Step(Action.POKE, f"{view.status.name.lower()}: nobody moved it on")
-    return Step(own.action, own.reason, at if own.at is None else min(own.at, at))
+    ahead = [when for when in (own.at, at) if when is not None and when > view.now]
+    return Step(own.action, own.reason, min(ahead))
