@@ -79,14 +79,21 @@ def address_of(path: str | Path) -> str:
         raise _invalid(Path(path)) from error
 
 
-def load(path: str | Path, password: str) -> LocalAccount:
-    """The account in a keystore.
+def load(
+    path: str | Path,
+    password: str | None = None,
+    *,
+    password_file: str | Path | None = None,
+    password_env: str = PASSWORD_ENV,
+) -> LocalAccount:
+    """The account in a keystore; the password as in `password_from`.
 
     Raises MLBridgeError `keystore.missing`, `keystore.invalid`, `keystore.wrong_password` or
     `keystore.open` (others may read the file).
     """
     source = Path(path)
     data = _read(source)
+    secret = password_from(password, env=password_env, file=password_file)
     mode = source.stat().st_mode & 0o077
     if mode and os.name == "posix":
         raise MLBridgeError(
@@ -96,7 +103,7 @@ def load(path: str | Path, password: str) -> LocalAccount:
             exit_code=3,
         )
     try:
-        key = Account.decrypt(data, password)
+        key = Account.decrypt(data, secret)
     except ValueError as error:
         if "MAC mismatch" in str(error):
             raise MLBridgeError(

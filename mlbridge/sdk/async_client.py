@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -49,13 +50,15 @@ class Published:
     manifest: Manifest
 
 
-def salt_of(key: bytes | str) -> bytes:
-    """A task salt: 32 bytes as they are, any text hashed."""
-    if isinstance(key, bytes):
-        if len(key) != 32:
-            raise MLBridgeError("salt.size", f"A salt has 32 bytes, not {len(key)}.", exit_code=2)
-        return key
-    return hashing.keccak(b"mlbridge-salt:" + key.encode())
+def _salt(salt: bytes | None, key: str | None) -> bytes:
+    """The 32 bytes that make a task's id unique: as given, from a text, or random."""
+    if salt is not None and key is not None:
+        raise MLBridgeError("salt.both", "Give a salt or an idempotency key, not both.", exit_code=2)
+    if key is not None:
+        return hashing.keccak(b"mlbridge-idempotency:" + key.encode())
+    if salt is not None and len(salt) != 32:
+        raise MLBridgeError("salt.size", f"A salt has 32 bytes, not {len(salt)}.", exit_code=2)
+    return salt or secrets.token_bytes(32)
 
 
 class AsyncClient:
@@ -144,16 +147,25 @@ class AsyncClient:
         info = model if isinstance(model, ModelInfo) else await self.model(model)
         return await reads.quote(chain, info.id, seats or 0)
 
-    async def publish(self, folder: str | Path, price_wei: int, *, stake: bool = False) -> Published:
+    async def publish(
+        self,
+        folder: str | Path,
+        price_wei: int,
+        *,
+        stake: bool = False,
+        draft: Mapping[str, object] | None = None,
+        ignore: Collection[str] = (),
+    ) -> Published:
         """Store a model folder and register it; registering the same again changes nothing.
 
-        price_wei: fee a task; stake: first stake what is missing of the model provider's minimum. Raises
-        MLBridgeError `manifest.*`, `storage.*`, ContractError.
+        price_wei: fee a task; stake: first stake what is missing of the model provider's minimum; draft,
+        ignore: see mlbridge.models.publish_folder. Raises MLBridgeError `manifest.*`, `storage.*`,
+        ContractError.
         """
         if self.store is None:
             raise MLBridgeError("storage.none", "Publishing needs a content store.", exit_code=2)
         chain, owner = await self.chain(), self._signer().address
-        manifest, cid = await publish_folder(folder, self.store)
+        manifest, cid = await publish_folder(folder, self.store, draft=draft, ignore=ignore)
         model_id = model_id_of(chain, owner, cid)
         if stake:
             missing = await reads.minimum_stake(chain, Role.MODEL_PROVIDER) - await reads.stake_of(
@@ -181,22 +193,23 @@ class AsyncClient:
         seats: int | None = None,
         deadline_s: float | None = None,
         max_price_wei: int | None = None,
-        salt: bytes | str | None = None,
+        salt: bytes | None = None,
+        idempotency_key: str | None = None,
     ) -> TaskHandle:
         """Pay for a task.
 
         input: see mlbridge.sdk.inputs.to_payload; seats: committee size; deadline_s: seconds within which
-        the first committee must have committed; max_price_wei: refuse above it; salt: an idempotency key of
-        the caller's (text or 32 bytes): submitting again with it finds the task instead of paying twice.
-        Raises MLBridgeError `price.too_high` (exit code 4), `salt.reused`, `input.*`, `payload.*`,
-        `model.unknown`, ContractError.
+        the first committee must have committed; max_price_wei: refuse above it. salt (32 bytes) or
+        idempotency_key (any text of the caller's): submitting again with the same finds the task instead of
+        paying twice; default a random salt. Raises MLBridgeError `price.too_high` (exit code 4), `salt.*`,
+        `input.*`, `payload.*`, `model.unknown`, ContractError.
         """
         chain, sender = await self.chain(), self._signer()
         info = model if isinstance(model, ModelInfo) else await self.model(model)
         payload = to_payload(input, await self._kind(info))
         data = await to_content(payload, self.store)
-        key = salt_of(salt) if salt is not None else secrets.token_bytes(32)
-        if salt is not None:
+        key = _salt(salt, idempotency_key)
+        if salt is not None or idempotency_key is not None:
             existing = await self._find(chain, sender.address, info, key)
             if existing is not None:
                 return self._existing(chain, existing, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -61,9 +61,9 @@ class Task:
         return self._handle.id
 
     @property
-    def hex(self) -> str:
+    def task_id(self) -> str:
         """The id as 0x hex."""
-        return self._handle.hex
+        return self._handle.task_id
 
     def status(self) -> TaskInfo:
         """See TaskHandle.status."""
@@ -142,9 +142,19 @@ class Client:
         """See AsyncClient.quote."""
         return self._loop.run(self._client.quote(model, seats=seats))
 
-    def publish(self, folder: str | Path, price_wei: int, *, stake: bool = False) -> Published:
+    def publish(
+        self,
+        folder: str | Path,
+        price_wei: int,
+        *,
+        stake: bool = False,
+        draft: Mapping[str, object] | None = None,
+        ignore: Collection[str] = (),
+    ) -> Published:
         """See AsyncClient.publish."""
-        return self._loop.run(self._client.publish(folder, price_wei, stake=stake))
+        return self._loop.run(
+            self._client.publish(folder, price_wei, stake=stake, draft=draft, ignore=ignore)
+        )
 
     def submit(
         self,
@@ -154,11 +164,18 @@ class Client:
         seats: int | None = None,
         deadline_s: float | None = None,
         max_price_wei: int | None = None,
-        salt: bytes | str | None = None,
+        salt: bytes | None = None,
+        idempotency_key: str | None = None,
     ) -> Task:
         """See AsyncClient.submit."""
         work = self._client.submit(
-            model, input, seats=seats, deadline_s=deadline_s, max_price_wei=max_price_wei, salt=salt
+            model,
+            input,
+            seats=seats,
+            deadline_s=deadline_s,
+            max_price_wei=max_price_wei,
+            salt=salt,
+            idempotency_key=idempotency_key,
         )
         return Task(self._loop.run(work), self._loop)
 

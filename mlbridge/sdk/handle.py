@@ -17,11 +17,11 @@ from contracts.reads import TaskInfo
 from contracts.rpc import RpcError, RpcUnreachableError
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.payload import TaskOutput, decode_output
+from mlbridge.protocol.payload import TaskOutput
 from mlbridge.protocol.types import RoundKind, TaskStatus
-from mlbridge.sdk.inputs import from_content, task_kind
+from mlbridge.sdk.inputs import from_content, task_kind, to_output
 from mlbridge.sdk.receipt_build import TERMINAL, build
-from mlbridge.sdk.receipt_model import Receipt, RoundPart
+from mlbridge.sdk.receipt_model import Receipt, SeatPart
 from mlbridge.storage import ContentStore
 
 log = structlog.get_logger(__name__)
@@ -58,16 +58,16 @@ class Progress:
 class TaskResult:
     """A verified answer.
 
-    output: decoded; payload: its bytes; confidence: share of the committee's clipped weight behind it, 0 to
-    1; committee: the rounds with their seats; cost_wei: payment less refund; gas_used, gas_wei: of this
-    client's own transactions for the task.
+    task_id: 0x hex; output: decoded; payload: its bytes; confidence: share of the committee's clipped
+    weight behind it, 0 to 1; committee: the first committee's seats (judges are in the receipt's rounds);
+    cost_wei: payment less refund; gas_used, gas_wei: of this client's own transactions for the task.
     """
 
-    task_id: bytes
-    output: TaskOutput | bytes
+    task_id: str
+    output: TaskOutput
     payload: bytes
     confidence: float
-    committee: tuple[RoundPart, ...]
+    committee: tuple[SeatPart, ...]
     cost_wei: int
     gas_used: int
     gas_wei: int
@@ -110,7 +110,7 @@ class TaskHandle:
     _shown: Progress | None = field(default=None, repr=False)
 
     @property
-    def hex(self) -> str:
+    def task_id(self) -> str:
         """The id as 0x hex."""
         return "0x" + self.id.hex()
 
@@ -148,10 +148,10 @@ class TaskHandle:
         except TimeoutError as error:
             raise MLBridgeError(
                 "task.timeout",
-                f"The task {self.hex} has not ended within {timeout:g} s.",
+                f"The task {self.task_id} has not ended within {timeout:g} s.",
                 hint="It goes on: wait again, or look at it later by its id.",
                 exit_code=6,
-                task_id=self.hex,
+                task_id=self.task_id,
             ) from error
         return await self._result(receipt)
 
@@ -177,7 +177,7 @@ class TaskHandle:
                 failures += 1
                 if failures >= _PATIENCE:
                     raise
-                log.warning("task_wait_retry", task=self.hex, reason=str(error))
+                log.warning("task_wait_retry", task=self.task_id, reason=str(error))
             except MLBridgeError as error:
                 if error.code != "task.unknown":
                     raise
@@ -186,7 +186,7 @@ class TaskHandle:
                 if time.monotonic() - unknown_since > _GRACE_S:
                     raise MLBridgeError(
                         "task.dropped",
-                        f"The task {self.hex} is not on this chain, or was reorganised away.",
+                        f"The task {self.task_id} is not on this chain, or was reorganised away.",
                         hint="Submit it again with the same salt: that cannot pay twice.",
                         exit_code=5,
                     ) from error
@@ -218,7 +218,7 @@ class TaskHandle:
         try:
             self.add_gas(await self.sender.send(self.chain.tasks.functions.poke(self.id)))
         except ContractError as error:
-            log.debug("task_poke_late", task=self.hex, reason=error.name)
+            log.debug("task_poke_late", task=self.task_id, reason=error.name)
         return None
 
     async def _deep_receipt(self, depth: int) -> Receipt | None:
@@ -239,11 +239,11 @@ class TaskHandle:
         payload = await from_content(bytes.fromhex(receipt.result.data[2:]), self.store)
         kind = await task_kind(bytes.fromhex(receipt.task.input_data[2:]), self.store)
         return TaskResult(
-            task_id=self.id,
-            output=decode_output(kind, payload) if kind else payload,
+            task_id=self.task_id,
+            output=to_output(payload, kind),
             payload=payload,
             confidence=receipt.result.confidence / 10_000,
-            committee=receipt.rounds,
+            committee=receipt.rounds[0].seats,
             cost_wei=receipt.task.payment - receipt.payment.refund,
             gas_used=self.gas_used,
             gas_wei=self.gas_wei,

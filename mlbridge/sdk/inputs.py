@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import content
-from mlbridge.protocol.payload import TaskInput, decode_input, encode_input
+from mlbridge.protocol.payload import KINDS, TaskInput, TaskOutput, decode_input, decode_output, encode_input
 from mlbridge.storage import ContentStore
 
 DEFAULT_MAX_TOKENS = 256
@@ -114,3 +114,17 @@ async def task_kind(input_data: bytes, store: ContentStore | None) -> str | None
         return decode_input(await from_content(input_data, store)).kind
     except MLBridgeError:
         return None
+
+
+def to_output(payload: bytes, kind: str | None) -> TaskOutput:
+    """The decoded result. kind: None tries them all, which no payload fits twice. Raises `payload.*`."""
+    if kind is not None:
+        return decode_output(kind, payload)
+    for candidate in KINDS:
+        try:
+            return decode_output(candidate, payload)
+        except MLBridgeError:
+            continue
+    raise MLBridgeError(
+        "payload.kind", "The result is of no known kind.", hint="Its bytes are in the receipt."
+    )

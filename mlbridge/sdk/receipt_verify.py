@@ -134,13 +134,13 @@ def _event_problem(
 async def _against_chain(receipt: Receipt, chain: Chain, found: Findings) -> None:
     """The receipt that the chain itself gives for this task, leaf by leaf."""
     try:
-        facts = await collect(chain, receipt.task_id)
-        true = assemble(facts)
+        facts = await _facts(receipt, chain)
     except MLBridgeError as error:
         if not error.code.startswith("task."):
             raise
         found.failures.append(f"task.id: {error.message}")
         return
+    true = assemble(facts)
     said = dict(leaves(json.loads(receipt.to_bytes())))
     right = dict(leaves(json.loads(true.to_bytes())))
     failures = [
@@ -156,6 +156,18 @@ async def _against_chain(receipt: Receipt, chain: Chain, found: Findings) -> Non
 
 
 _MISSING = object()
+
+
+async def _facts(receipt: Receipt, chain: Chain) -> Facts:
+    """What the chain says of the task, looked for from the first block named, else everywhere."""
+    first = min((part.block for part in receipt.events), default=0)
+    if first > chain.network.start_block:
+        try:
+            return await collect(chain, receipt.task_id, first_block=first)
+        except MLBridgeError as error:
+            if error.code != "task.unknown":
+                raise
+    return await collect(chain, receipt.task_id)
 
 
 async def _seeds(receipt: Receipt, facts: Facts, chain: Chain, found: Findings) -> None:
