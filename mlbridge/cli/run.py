@@ -9,9 +9,9 @@ import typer
 
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client
 from mlbridge.cli.inputs import build_input, read_input
-from mlbridge.console import data, emit_json, eth, people, run_async
-from mlbridge.devnet.demo import summary
-from mlbridge.sdk import AsyncClient
+from mlbridge.console import data, emit_json, people, run_async
+from mlbridge.devnet.demo import describe, plain
+from mlbridge.sdk import AsyncClient, Progress
 
 RECEIPTS = Path("receipts")
 
@@ -68,31 +68,18 @@ async def _run(
         value = build_input(manifest.kind, text, max_tokens=max_tokens)
         handle = await client.submit(info.id, value, **terms)
         people.print(f"task {handle.task_id}")
-        result = await handle.wait(timeout=timeout, progress=_tell)
+        result = await handle.wait(timeout, progress=_tell)
     receipts.mkdir(parents=True, exist_ok=True)
     file = receipts / f"{handle.task_id}.json"
-    file.write_bytes(result.receipt.to_bytes())
+    result.receipt.save(file)
+    facts = plain(model, result, file)
     if as_json:
-        emit_json(_plain(handle.task_id, result, file))
+        emit_json(facts | {"output": result.output.model_dump()})
         return
-    people.print("")
-    data.print(summary(result.output), soft_wrap=True, markup=False)
-    members = ", ".join(member.operator for member in result.committee)
-    people.print(f"\nconfidence {result.confidence:.0%}   cost {eth(result.cost_wei)}")
-    people.print(f"committee  {members}", soft_wrap=True)
-    people.print(f"receipt    {file}   (check it: mlbridge verify {file})", soft_wrap=True)
+    data.print(facts["answer"], soft_wrap=True, markup=False)
+    people.print(describe(facts | {"answer": ""}), soft_wrap=True)
+    people.print(f"  check it:  mlbridge verify {file}", soft_wrap=True)
 
 
-def _tell(step: Any) -> None:
+def _tell(step: Progress) -> None:
     people.print(f"[dim]  {step}[/dim]")
-
-
-def _plain(task_id: str, result: Any, file: Path) -> dict[str, Any]:
-    return {
-        "task": task_id,
-        "output": result.output.model_dump(),
-        "confidence": result.confidence,
-        "committee": [member.operator for member in result.committee],
-        "cost_wei": result.cost_wei,
-        "receipt": str(file),
-    }

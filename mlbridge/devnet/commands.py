@@ -54,7 +54,7 @@ def up(
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a whole network on this machine: chain, contracts, coordinator, and providers with a Ray cluster each.
+    """Start a whole network here: chain, contracts, coordinator, providers with a Ray cluster each.
 
     Safe to repeat: what runs already is left alone. Without --detach it stays until Ctrl-C, then stops all.
     """

@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 
 from contracts.network import Network
+from mlbridge.console import eth, mlb
 from mlbridge.devnet import accounts
 from mlbridge.devnet.plan import Plan
 from mlbridge.protocol.payload import ChatOutput, ClassificationOutput, EmbeddingOutput
-from mlbridge.sdk import AsyncClient
+from mlbridge.sdk import AsyncClient, TaskResult
 from mlbridge.storage import open_store
 
 # Number 7 of the pictures that scikit-learn ships; it shows a seven.
@@ -59,33 +60,45 @@ async def demonstrate(network: Network, plan: Plan, console: Console, receipts: 
         for model in plan.models:
             example = EXAMPLES[model]
             handle = await client.submit(example.model, example.value)
-            result = await handle.wait(timeout=600)
+            result = await handle.wait(600)
             receipts.mkdir(parents=True, exist_ok=True)
             file = receipts / f"{handle.task_id}.json"
-            file.write_bytes(result.receipt.to_bytes())
-            shown.append(
-                {
-                    "model": model,
-                    "task": handle.task_id,
-                    "answer": summary(result.output),
-                    "confidence": result.confidence,
-                    "committee": [member.operator for member in result.committee],
-                    "cost_wei": result.cost_wei,
-                    "receipt": str(file),
-                }
-            )
+            result.receipt.save(file)
+            shown.append(plain(example.model, result, file))
             console.print(describe(shown[-1]), highlight=False, soft_wrap=True)
     return shown
 
 
+def plain(model: str, result: TaskResult, receipt: Path) -> dict[str, Any]:
+    """A result for machines. committee: operators of the first round's seats; cost in wei."""
+    return {
+        "model": model,
+        "task": result.task_id,
+        "answer": summary(result.output),
+        "confidence": result.confidence,
+        "committee": [seat.operator for seat in result.committee],
+        "rounds": len(result.receipt.rounds),
+        "cost_wei": result.cost_wei,
+        "gas_used": result.gas_used,
+        "slashed": [slash.model_dump(mode="json") for slash in result.receipt.payment.slashes],
+        "receipt": str(receipt),
+    }
+
+
 def describe(item: dict[str, Any]) -> str:
-    """A demo result in five lines."""
-    members = ", ".join(address[:10] for address in item["committee"])
-    return (
-        f"\n[bold]{item['model']}[/bold]  {item['answer']}\n"
-        f"  confidence {item['confidence']:.0%}   committee {members}\n"
-        f"  cost {item['cost_wei'] / 10**18:.6f} ETH   receipt {item['receipt']}"
-    )
+    """A demo result in a few lines."""
+    members = ", ".join(item["committee"])
+    lines = [
+        f"\n[bold]{item['model']}[/bold]  {item['answer']}",
+        f"  confidence {item['confidence']:.0%}, rounds {item['rounds']}, cost {eth(item['cost_wei'])}",
+        f"  committee  {members}",
+        f"  receipt    {item['receipt']}",
+    ]
+    lines += [
+        f"  [red]slashed[/red]    account {slash['account']}: {mlb(int(slash['amount']))}, {slash['fault']}"
+        for slash in item["slashed"]
+    ]
+    return "\n".join(lines)
 
 
 def summary(output: object) -> str:

@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from cluster.config import load_config
+from contracts import reads
 from contracts.chain import Chain
 from contracts.deploy import DEVNET, MLB, DeployParams, deploy
 from contracts.network import Network, load_network
@@ -32,6 +35,8 @@ from mlbridge.devnet.services import (
     write_services,
 )
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.types import Role
+from mlbridge.rayproc import RayPorts
 
 QUICK = SendPolicy(poll_s=0.1)
 PROVIDER_MLB = (machines.COMPUTE_STAKE + 10_000) * MLB
@@ -75,8 +80,9 @@ async def launch(plan: Plan, report: Report) -> Network:
         with report.step(name) as step:
             file = machines.provider_file(plan, number)
             ensure(plan.home, command_service("provider", file, name))
-            await wait_until(plan, name, lambda file=file: provider_ready(file, step.now), seconds=600)  # type: ignore[misc]
-            step.detail = provider_line(plan, number)
+            await wait_until(plan, name, partial(provider_ready, network, plan, number, file), seconds=600)
+            config = load_config(file)
+            step.detail = f"{config.local_url}/node" + (f", {config.fault}" if config.fault else "")
     write_targets(plan)
     return network
 
@@ -164,7 +170,7 @@ async def wait_until(plan: Plan, service: str, ready: Callable[[], Any], *, seco
             raise MLBridgeError(
                 "devnet.not_ready",
                 f"{service} {trouble}: {last_words(log_file)}",
-                hint=f"Its log: {log_file}. `mlbridge down` stops what runs, `mlbridge reset` also forgets it.",
+                hint=f"Its log: {log_file}. Stop what runs with: mlbridge down",
                 exit_code=6,
             )
         await asyncio.sleep(0.3)
@@ -177,6 +183,29 @@ def last_words(log_file: Path) -> str:
     except FileNotFoundError:
         return "it wrote nothing"
     return lines[-1][:300] if lines else "it wrote nothing"
+
+
+async def provider_ready(network: Network, plan: Plan, number: int, file: Path) -> bool:
+    """Whether a provider answers and stands in the draw of every model of the plan."""
+    if not await answers_http(f"{load_config(file).local_url}/node/status"):
+        return False
+    async with await Chain.connect(network) as chain:
+        account = await reads.account_id(chain, accounts.operator(number).address, Role.COMPUTE)
+        models = [await reads.find_model(chain, name) for name in plan.models]
+        serving = [await chain.tasks.functions.isServing(model.id, account).call() for model in models]
+    return all(serving)
+
+
+def write_targets(plan: Plan) -> None:
+    """Tell Prometheus (file_sd_configs) where the Ray metrics of every cluster are."""
+    clusters = {"coordinator": 0}
+    if not plan.shared_ray:
+        clusters |= {plan.provider_name(number): number for number in range(1, plan.providers + 1)}
+    targets = [
+        {"targets": [f"127.0.0.1:{RayPorts(plan.ray_port(number)).metrics}"], "labels": {"provider": name}}
+        for name, number in clusters.items()
+    ]
+    write_json(plan.home / "prometheus_targets.json", targets)
 
 
 async def answers_rpc(url: str) -> bool:

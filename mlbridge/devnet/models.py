@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from serve.drafts import draft_of
-
 from contracts.network import Network
 from mlbridge.devnet import accounts
 from mlbridge.devnet.plan import Plan
 from mlbridge.sdk import AsyncClient
 from mlbridge.storage import open_store
 from serve import packs
+from serve.execclass import EngineName
+from serve.packs.draft import manifest_draft
 from serve.packs.folder import PACK_FILE
 
 PRICES_WEI = {"minilm": 10**13, "digits": 5 * 10**12, "smollm2": 5 * 10**13}
@@ -28,8 +28,10 @@ async def publish_models(network: Network, plan: Plan, progress: Callable[[str],
                 continue
             progress(f"building {name}")
             pack = await asyncio.to_thread(packs.build, name, plan.home / "models" / name, progress)
-            engine = plan.engine if name == "smollm2" else "torch"
-            draft = await asyncio.to_thread(draft_of, pack, engine)
+            engine: EngineName = "vllm" if name == "smollm2" and plan.engine == "vllm" else "torch"
+            draft = await asyncio.to_thread(manifest_draft, pack, engine=engine)
             progress(f"publishing {name}")
-            await client.publish(pack.directory, price_wei=PRICES_WEI[name], draft=draft, ignore={PACK_FILE})
+            await client.publish(
+                pack.directory, PRICES_WEI[name], stake=True, draft=draft, ignore={PACK_FILE}
+            )
     return list(plan.models)
