@@ -87,6 +87,10 @@ abstract contract BaseTest is Test {
         });
     }
 
+    function jailSeconds() internal view virtual returns (uint256) {
+        return JAIL;
+    }
+
     /// @dev Creation code of a contract; the gas tests take what is deployed for real.
     function creationCode(string memory name) internal view virtual returns (bytes memory) {
         return vm.getCode(string.concat(name, ".sol:", name));
@@ -108,7 +112,7 @@ abstract contract BaseTest is Test {
         _create("ModelRegistry", abi.encode(managerAt, tasksAt, ledgerAt), registryAt);
         _create(
             "RewardDistributor",
-            abi.encode(managerAt, tokenAt, bridgeAt, tasksAt, verifierAt, UNBONDING, JAIL, JUDGE_FEE),
+            abi.encode(managerAt, tokenAt, bridgeAt, tasksAt, verifierAt, UNBONDING, jailSeconds(), JUDGE_FEE),
             ledgerAt
         );
         _create(

@@ -78,7 +78,6 @@ interface Vm {
     function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function pauseGasMetering() external;
     function resumeGasMetering() external;
-    function isolateOn() external;
 
     // ---- text and files ----
     function toString(uint256 value) external pure returns (string memory);
@@ -87,6 +86,7 @@ interface Vm {
     function readFile(string calldata path) external view returns (string memory);
     function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function parseJson(string calldata json, string calldata key) external pure returns (bytes memory);
     function envOr(string calldata name, uint256 otherwise) external view returns (uint256);
     function getCode(string calldata artifact) external view returns (bytes memory);

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
+import {ITaskManager} from "../../src/interfaces/ITaskManager.sol";
+import {Fault, Role, RoundKind, TaskStatus} from "../../src/interfaces/Types.sol";
+import {BaseTest} from "../utils/BaseTest.sol";
+import {Vm} from "../utils/Vm.sol";
+import {ShadowTally} from "./ShadowTally.sol";
+
+/// @title What must hold after every call, kept from events and from what the handler itself did
+/// @dev It never asks the contracts who is guilty or who won. It knows who committed what and who opened it, and says
+/// from the page's rules what had to follow.
+abstract contract Oracle is BaseTest {
+    /// @dev What a member of a round did.
+    struct Play {
+        bool committed;
+        bool opened;
+        bytes32 digest;
+        uint32 votes;
+    }
+
+    /// @dev A round as its last draw left it.
+    struct Drawn {
+        uint32[] accounts;
+        uint64[] weights;
+        RoundKind kind;
+        bool judges;
+        bool opening; // the reveal phase was reached
+    }
+
+    bytes32[] public live;
+    bytes32[] public ended;
+    mapping(bytes32 taskId => TaskStatus) public endedAs;
+    mapping(bytes32 taskId => mapping(uint256 round => Drawn)) internal drawn;
+    mapping(bytes32 taskId => mapping(uint256 round => mapping(uint32 account => Play))) internal plays;
+    mapping(bytes32 taskId => uint256) internal rounds; // number of the last round drawn or called for
+    mapping(bytes32 taskId => uint256) internal escrow; // payment less tips paid
+    mapping(bytes32 taskId => mapping(uint32 account => uint256[4])) internal slashed; // by fault
+    mapping(bytes32 taskId => mapping(uint32 account => uint256)) internal absent; // expected
+    mapping(bytes32 taskId => uint256) internal slashes; // contradictions apart
+    mapping(uint32 account => uint256) internal stakeAtRisk; // bonded and unbonding
+
+    /// @dev How often each thing was reached; the tests ask that all of it is.
+    mapping(string what => uint256) public seen;
+    /// @dev Whoever may be owed anything.
+    address[] internal claimants;
+
+    // ---- around every call ----
+
+    /// @dev Call as somebody, then see what it did. A call that the handler makes must succeed.
+    function perform(address caller, address target, bytes memory data, uint256 value) internal {
+        TaskStatus[] memory before = _statuses();
+        vm.recordLogs();
+        vm.prank(caller);
+        (bool ok, bytes memory answer) = target.call{value: value}(data);
+        if (!ok) {
+            assembly ("memory-safe") {
+                revert(add(answer, 32), mload(answer))
+            }
+        }
+        _observe(vm.getRecordedLogs());
+        _checkMoves(before);
+    }
+
+    function perform(address caller, address target, bytes memory data) internal {
+        perform(caller, target, data, 0);
+    }
+
+    // ---- what may be asked at any time ----
+
+    /// @notice Every wei in MLBridge is owed to somebody or locked for a live task.
+    function checkWei() public view {
+        uint256 owed = ledger.protocolFees();
+        for (uint256 i; i < claimants.length; ++i) {
+            owed += ledger.claimable(claimants[i]);
+        }
+        for (uint256 i; i < live.length; ++i) {
+            owed += escrow[live[i]];
+        }
+        assertEq(address(bridge).balance, owed, "wei");
+    }
+
+    /// @notice Every MLB in the ledger is stake, unbonding, reserve or credit.
+    function checkMlb() public view {
+        uint256 owed = ledger.disputeReserve();
+        for (uint256 i; i < claimants.length; ++i) {
+            owed += ledger.totalStakeOf(claimants[i]) + ledger.claimableTokens(claimants[i]);
+            for (uint8 role; role < 4; ++role) {
+                (uint256 unbonding,) = ledger.unbondingOf(claimants[i], Role(role));
+                owed += unbonding;
+            }
+        }
+        assertEq(token.balanceOf(address(ledger)), owed, "MLB");
+    }
+
+    /// @notice What ended stays as it ended.
+    function checkEnded() public view {
+        for (uint256 i; i < ended.length; ++i) {
+            assertEq(uint256(status(ended[i])), uint256(endedAs[ended[i]]), "an ended task moved");
+        }
+    }
+
+    /// @notice Stake at risk is what the ledger holds for the account, bonded or not.
+    function checkStake() public view {
+        for (uint256 i; i < operators.length; ++i) {
+            IRewardDistributor.Account memory held = ledger.accounts(operators[i].account);
+            assertEq(uint256(held.bonded) + held.unbonding, stakeAtRisk[operators[i].account], "stake at risk");
+        }
+    }
+
+    // ---- moves ----
+
+    function _statuses() private view returns (TaskStatus[] memory found) {
+        found = new TaskStatus[](live.length);
+        for (uint256 i; i < live.length; ++i) {
+            found[i] = status(live[i]);
+        }
+    }
+
+    function _checkMoves(TaskStatus[] memory before) private {
+        for (uint256 i = before.length; i != 0;) {
+            --i;
+            bytes32 taskId = live[i];
+            TaskStatus now_ = status(taskId);
+            assertTrue(_mayMove(before[i], now_), "a move outside the table");
+            if (now_ < TaskStatus.Finalized) continue;
+            if (now_ == TaskStatus.Cancelled) ++seen["cancelled"];
+            else _checkPunishments(taskId, now_);
+            endedAs[taskId] = now_;
+            ended.push(taskId);
+            live[i] = live[live.length - 1];
+            live.pop();
+        }
+    }
+
+    /// @dev One call. A vote round that nobody joined is closed and judged by the same call.
+    function _mayMove(TaskStatus from, TaskStatus to) private pure returns (bool) {
+        if (from == to || to == TaskStatus.Refunded) return true;
+        if (from == TaskStatus.Submitted) return to == TaskStatus.Committing || to == TaskStatus.Cancelled;
+        if (from == TaskStatus.Committing) {
+            return to == TaskStatus.Revealing || to == TaskStatus.Redrawing || to == TaskStatus.Escalated;
+        }
+        if (from == TaskStatus.Redrawing) return to == TaskStatus.Committing || to == TaskStatus.Revealing;
+        if (from == TaskStatus.Revealing) {
+            return to == TaskStatus.Finalized || to == TaskStatus.Committing || to == TaskStatus.Escalated;
+        }
+        return from == TaskStatus.Escalated && to == TaskStatus.Committing;
+    }
+
+    // ---- events ----
+
+    function _observe(Vm.Log[] memory logs) private {
+        for (uint256 i; i < logs.length; ++i) {
+            bytes32 kind = logs[i].topics[0];
+            if (logs[i].emitter == address(ledger)) {
+                if (kind == IRewardDistributor.Slashed.selector) _onSlashed(logs[i]);
+            } else if (kind == ITaskManager.CommitteeDrawn.selector) {
+                _onDrawn(logs[i]);
+            } else if (kind == ITaskManager.RevealOpened.selector) {
+                (uint8 round,) = abi.decode(logs[i].data, (uint8, uint256));
+                drawn[logs[i].topics[1]][round].opening = true;
+            } else if (kind == ITaskManager.TaskEscalated.selector) {
+                (uint8 round,,) = abi.decode(logs[i].data, (uint8, uint8, uint256));
+                drawn[logs[i].topics[1]][round].judges = true;
+                rounds[logs[i].topics[1]] = round;
+                ++seen[round > 1 && drawn[logs[i].topics[1]][round - 1].judges ? "last judges" : "judges"];
+            } else if (kind == ITaskManager.TipPaid.selector) {
+                escrow[logs[i].topics[1]] -= abi.decode(logs[i].data, (uint256));
+                ++seen["tip"];
+            } else if (kind == ITaskManager.SeatsVacated.selector) {
+                ++seen["vacated"];
+            } else if (kind == ITaskManager.RandomnessArmed.selector) {
+                ++seen["armed again"];
+            } else if (kind == ITaskManager.TaskFinalized.selector) {
+                _onFinalized(logs[i]);
+            } else if (kind == ITaskManager.TaskRefunded.selector) {
+                (, string memory reason) = abi.decode(logs[i].data, (uint256, string));
+                ++seen[reason];
+                ++seen["refunded"];
+            }
+        }
+    }
+
+    /// @dev The share is taken of bonded and unbonding stake together, whether or not it could be withdrawn.
+    function _onSlashed(Vm.Log memory log) private {
+        uint32 account = uint32(uint256(log.topics[1]));
+        uint256 fault = uint256(log.topics[3]);
+        (uint256 amount, uint256 points) = abi.decode(log.data, (uint256, uint256));
+        assertEq(amount, stakeAtRisk[account] * points / 10_000, "slash of stake at risk");
+        stakeAtRisk[account] -= amount;
+        ++slashed[log.topics[2]][account][fault];
+        if (fault == uint256(Fault.Malicious)) assertEq(stakeAtRisk[account], 0, "all of it");
+        else ++slashes[log.topics[2]];
+    }
+
+    function _onDrawn(Vm.Log memory log) private {
+        bytes32 taskId = log.topics[1];
+        (uint8 round, RoundKind kind, uint32[] memory accounts, uint64[] memory weights,,) =
+            abi.decode(log.data, (uint8, RoundKind, uint32[], uint64[], uint256, bytes32));
+        Drawn storage found = drawn[taskId][round];
+        (found.accounts, found.weights, found.kind) = (accounts, weights, kind);
+        rounds[taskId] = round;
+        ++seen[kind == RoundKind.Vote ? found.judges ? "judges vote" : "vote" : "result"];
+        for (uint256 i; i < accounts.length; ++i) {
+            for (uint256 j; j < i; ++j) {
+                assertTrue(accounts[i] >> 1 != accounts[j] >> 1, "one operator, one seat");
+            }
+            // The members of a vote round sat in the round before; judges never sat before.
+            if (!found.judges) continue;
+            for (uint256 earlier; earlier < round; ++earlier) {
+                assertFalse(_sat(taskId, earlier, accounts[i] >> 1), "a judge that sat before");
+            }
+        }
+    }
+
+    function _sat(bytes32 taskId, uint256 round, uint32 operatorId) private view returns (bool) {
+        uint32[] storage accounts = drawn[taskId][round].accounts;
+        for (uint256 i; i < accounts.length; ++i) {
+            if (accounts[i] >> 1 == operatorId) return true;
+        }
+        return false;
+    }
+
+    // ---- verdicts ----
+
+    function _onFinalized(Vm.Log memory log) private {
+        bytes32 taskId = log.topics[1];
+        (bytes32 digest,,,, uint32[] memory winners) = abi.decode(log.data, (bytes32, uint32, uint8, uint256, uint32[]));
+        Drawn storage first = drawn[taskId][0];
+        Drawn storage last = drawn[taskId][rounds[taskId]];
+        if (last.kind == RoundKind.Result) {
+            assertTrue(_passes(taskId, rounds[taskId], digest), "weight and heads of the result");
+        }
+        uint256 count;
+        for (uint256 i; i < first.accounts.length; ++i) {
+            Play storage play = plays[taskId][0][first.accounts[i]];
+            if (!play.opened || !_accepted(taskId, i, digest)) continue;
+            assertEq(winners[count++], first.accounts[i], "winner");
+        }
+        assertEq(winners.length, count, "winners");
+        if (last.kind == RoundKind.Vote) {
+            assertGt(count, 0, "somebody's candidate");
+            assertEq(plays[taskId][0][winners[0]].digest, digest, "the first accepted candidate is delivered");
+        }
+        ++seen["finalized"];
+        if (last.judges) ++seen[count == 0 ? "judges overrule all" : "judged"];
+        // First committees settle without judges only when nobody dissents.
+        else assertEq(count, _opened(taskId, 0), "no dissent");
+    }
+
+    function _opened(bytes32 taskId, uint256 round) private view returns (uint256 count) {
+        uint32[] storage accounts = drawn[taskId][round].accounts;
+        for (uint256 i; i < accounts.length; ++i) {
+            if (plays[taskId][round][accounts[i]].opened) ++count;
+        }
+    }
+
+    /// @dev Whether a first result won: it is the result, or its vote passed.
+    function _accepted(bytes32 taskId, uint256 seat, bytes32 digest) private view returns (bool) {
+        uint256 round = rounds[taskId];
+        Drawn storage last = drawn[taskId][round];
+        if (last.kind == RoundKind.Result) return plays[taskId][0][drawn[taskId][0].accounts[seat]].digest == digest;
+        bool[] memory yes = new bool[](last.accounts.length);
+        for (uint256 i; i < yes.length; ++i) {
+            Play storage play = plays[taskId][round][last.accounts[i]];
+            yes[i] = (play.opened && play.votes >> (2 * seat) & 3 == ACCEPT) || (!last.judges && i == seat);
+        }
+        return ShadowTally.passes(last.weights, yes);
+    }
+
+    function _passes(bytes32 taskId, uint256 round, bytes32 digest) private view returns (bool) {
+        Drawn storage found = drawn[taskId][round];
+        bool[] memory yes = new bool[](found.accounts.length);
+        for (uint256 i; i < yes.length; ++i) {
+            Play storage play = plays[taskId][round][found.accounts[i]];
+            yes[i] = play.opened && play.digest == digest;
+        }
+        return ShadowTally.passes(found.weights, yes);
+    }
+
+    // ---- punishments ----
+
+    /// @dev Exactly the guilty, each exactly once: who was silent, who committed and did not open, and who of the
+    /// first committee was ruled against.
+    function _checkPunishments(bytes32 taskId, TaskStatus end) private {
+        bool ruled = end == TaskStatus.Finalized && drawn[taskId][rounds[taskId]].judges;
+        bytes32 digest = ruled ? _result(taskId) : bytes32(0);
+        uint256 expected;
+        for (uint256 i; i < operators.length; ++i) {
+            uint32 account = operators[i].account;
+            uint256[4] memory due;
+            due[uint256(Fault.Absent)] = absent[taskId][account];
+            for (uint256 round; round <= rounds[taskId]; ++round) {
+                Play storage play = plays[taskId][round][account];
+                if (drawn[taskId][round].opening && play.committed && !play.opened) {
+                    ++due[uint256(Fault.Unopened)];
+                }
+            }
+            if (ruled && plays[taskId][0][account].opened && !_accepted(taskId, _seat(taskId, account), digest)) {
+                ++due[uint256(Fault.Incorrect)];
+            }
+            for (uint256 fault; fault < uint256(Fault.Malicious); ++fault) {
+                assertEq(slashed[taskId][account][fault], due[fault], "punished as deserved");
+                expected += due[fault];
+                if (due[fault] != 0) ++seen[["absent", "unopened", "incorrect"][fault]];
+            }
+        }
+        assertEq(slashes[taskId], expected, "nobody else");
+    }
+
+    /// @dev The digest that won a judged result round: the one that passes.
+    function _result(bytes32 taskId) private view returns (bytes32) {
+        uint256 round = rounds[taskId];
+        uint32[] storage accounts = drawn[taskId][round].accounts;
+        for (uint256 i; i < accounts.length; ++i) {
+            bytes32 digest = plays[taskId][round][accounts[i]].digest;
+            if (digest != 0 && _passes(taskId, round, digest)) return digest;
+        }
+        return 0;
+    }
+
+    function _seat(bytes32 taskId, uint32 account) private view returns (uint256 seat) {
+        uint32[] storage accounts = drawn[taskId][0].accounts;
+        while (accounts[seat] != account) {
+            ++seat;
+        }
+    }
+}
