@@ -10,6 +10,7 @@ from typing import Any, cast
 import structlog
 from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
+from eth_utils.address import to_checksum_address
 from web3.contract.async_contract import AsyncContractConstructor, AsyncContractFunction
 from web3.types import TxParams, TxReceipt
 
@@ -107,7 +108,7 @@ class Sender:
         """Send coins. value: wei. Raises as `send`."""
         call: TxParams = {
             "from": self._account.address,
-            "to": to,
+            "to": to_checksum_address(to),
             "value": cast(Any, value),
             "data": HexStr("0x"),
         }
@@ -215,10 +216,10 @@ class Sender:
             if refusal is None:
                 return
             text = refusal.text.lower()
-            if any(part in text for part in _NONCE_USED + _OCCUPIED):
-                pending.nonce = max(
-                    await self._next_nonce(), pending.nonce + (any(p in text for p in _OCCUPIED))
-                )
+            # "known" without a lost try: another process with this key made the very same transaction
+            taken = any(part in text for part in _OCCUPIED + _KNOWN)
+            if taken or any(part in text for part in _NONCE_USED):
+                pending.nonce = max(await self._next_nonce(), pending.nonce + taken)
             elif any(part in text for part in _UNDERPRICED):
                 tip, fee = await self._fees()
                 self._raise_fees(pending, tip, fee)
@@ -245,7 +246,7 @@ class Sender:
                 await asyncio.sleep(min(2.0, 0.2 * 2**attempt))
             except RpcError as error:
                 text = error.text.lower()
-                if any(part in text for part in _KNOWN):
+                if lost and any(part in text for part in _KNOWN):
                     return None
                 nonce_used = any(part in text for part in _NONCE_USED)
                 # a lost try of ours may be the one that used the nonce
