@@ -39,7 +39,7 @@ async def start(config: ModelAppConfig, runner: Runner, recorder: Recorder) -> t
     service = ModelService(
         runner,
         Guard(rules),
-        Gate(config.slots, config.queue),
+        Gate(config.slots, config.queue, changed=recorder.in_flight),
         SingleFlight(config.result_cache_bytes),
         recorder,
         description=description,

@@ -16,7 +16,7 @@ class ModelAppConfig(BaseModel):
 
     name: what people call it; model_id: 0x and 64 hex digits, from the registry; directory: the model folder;
     node_keys: addresses whose orders are run; operator_token: opens the OpenAI-compatible routes.
-    slots: runs at once in a replica (1 for torch, vLLM batches); queue: how many wait before 503.
+    slots: runs at once in a replica (more than 1 only with vllm on a GPU); queue: how many wait before 503.
     exec_class_id: 0x and 64 hex digits; a machine of another class then refuses to start.
     num_cpus, num_gpus: what Ray reserves per replica; threads: what torch uses.
     engine_args: vLLM engine arguments. Times in seconds, memory in bytes.
@@ -57,8 +57,10 @@ class ModelAppConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.engine == "torch" and self.slots != 1:
-            raise ValueError("the torch engine runs one input at a time: leave slots at 1 and raise replicas")
+        if self.slots != 1 and (self.engine == "torch" or self.device == "cpu"):
+            raise ValueError(
+                "only vllm on a GPU batches without changing answers: leave slots at 1, raise replicas"
+            )
         if self.engine == "vllm" and self.kind != "chat":
             raise ValueError("the vllm engine serves chat models")
         if self.device == "cuda" and self.num_gpus == 0:

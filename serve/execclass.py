@@ -49,7 +49,8 @@ def kernel_family(engine: EngineName, device: Device) -> str:
 
     CPU: architecture, vendor (MKL chooses by it), instruction set as torch reports it (which honours
     ATEN_CPU_CAPABILITY) with bfloat16 and matrix units, and what MKL or oneDNN were told to use instead.
-    GPU: architecture, with batch-invariant kernels where the engine batches.
+    GPU: architecture. vLLM's answers depend on the batch unless it is held to one sequence (CPU) or to
+    batch-invariant kernels (GPU).
     """
     import torch
 
@@ -61,7 +62,8 @@ def kernel_family(engine: EngineName, device: Device) -> str:
         units = {"bf16": torch.cpu._is_avx512_bf16_supported, "amx": torch.cpu._is_amx_tile_supported}
         parts += [name for name, present in units.items() if present()]
     parts += [f"{name}={os.environ[name]}" for name in _EMULATION if os.environ.get(name)]
-    return "/".join(["cpu", platform.machine(), _vendor(), "+".join(parts)])
+    unbatched = ["unbatched"] if engine == "vllm" else []
+    return "/".join(["cpu", platform.machine(), _vendor(), "+".join(parts), *unbatched])
 
 
 def build(engine: EngineName) -> str:

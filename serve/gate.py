@@ -13,10 +13,21 @@ from mlbridge.errors import MLBridgeError
 
 
 class Gate:
-    """`slots` run at once, `queue` wait; whoever comes next is told when to come back."""
+    """`slots` run at once, `queue` wait; whoever comes next is told when to come back.
 
-    def __init__(self, slots: int, queue: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    changed: called with in_flight whenever that changes.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        queue: int,
+        *,
+        changed: Callable[[int], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._slots, self._queue = slots, queue
+        self._changed = changed
         self._clock = clock
         self._inside = asyncio.Semaphore(slots)
         self._taken = 0
@@ -43,7 +54,7 @@ class Gate:
                 hint=f"Try again in {seconds} s.",
                 retry_after=seconds,
             )
-        self._taken += 1
+        self._count(1)
         try:
             async with self._inside:
                 started = self._clock()
@@ -51,7 +62,11 @@ class Gate:
                 took = self._clock() - started
                 self._typical = took if not self._typical else 0.8 * self._typical + 0.2 * took
         finally:
-            self._taken -= 1
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._taken += change
+        self._changed(self._taken)
 
 
 class SingleFlight:

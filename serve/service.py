@@ -82,9 +82,5 @@ class ModelService:
         return {**self._description, "capacity": self._gate.capacity, "in_flight": self._gate.in_flight}
 
     async def _run(self, data: bytes) -> bytes:
-        try:
-            async with self._gate.enter():
-                self._recorder.in_flight(self._gate.in_flight)
-                return await self._runner.run(data)
-        finally:
-            self._recorder.in_flight(self._gate.in_flight)
+        async with self._gate.enter():
+            return await self._runner.run(data)

@@ -1,8 +1,9 @@
 """vLLM through ray.serve.llm: continuous batching, token ids in and out.
 
 Prompts are rendered and tokenised by ChatFormat, not by vLLM, so that both engines of a model folder see the
-same prompt. Within a class vLLM's greedy and seeded tokens do not depend on the batch (on GPUs with
-VLLM_BATCH_INVARIANT=1).
+same prompt. An output must not depend on what else is in the batch. On GPUs VLLM_BATCH_INVARIANT=1 sees to
+that. CPUs have no such mode: with AVX-512 bfloat16 3 of 8 greedy answers kept their tokens in a batch of 8,
+and in float32 none kept its logits, so there a batch holds one sequence.
 """
 
 from __future__ import annotations
@@ -113,8 +114,9 @@ def engine_arguments(
         "enable_prefix_caching": False,  # a warm and a cold cache may round differently
         "generation_config": "vllm",  # sampling comes from the task and engine.json alone
         "trust_remote_code": False,
+        "max_num_seqs": slots if device == "cuda" else 1,
     }
-    base = {"max_model_len": context, "max_num_seqs": slots, "enforce_eager": device == "cpu"}
+    base = {"max_model_len": context, "enforce_eager": device == "cpu"}
     clash = sorted(pinned.keys() & extra.keys())
     if clash:
         raise MLBridgeError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlbridge.errors import MLBridgeError
 from serve.packs import digits, minilm, smollm2
-from serve.packs.folder import Pack, PackSpec, Progress, build_pack, read_pack, silent
+from serve.packs.folder import PACK_FILE, Pack, PackSpec, Progress, build_pack, read_pack, silent
 
 PACKS = {"minilm": minilm.build, "digits": digits.build, "smollm2": smollm2.build}
 
@@ -22,4 +22,4 @@ def build(name: str, directory: Path, progress: Progress = silent) -> Pack:
     return builder(directory, progress)
 
 
-__all__ = ["PACKS", "Pack", "PackSpec", "Progress", "build", "build_pack", "read_pack", "silent"]
+__all__ = ["PACKS", "PACK_FILE", "Pack", "PackSpec", "Progress", "build", "build_pack", "read_pack", "silent"]

@@ -42,11 +42,9 @@ class PackSpec:
     name: str
     version: str
     kind: str
-    engine: str
     dtype: str
     quantisation: str
     sampling: str
-    threads: str
     policy: str
     licence: str
     source: str

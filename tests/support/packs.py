@@ -1,0 +1,17 @@
+"""Model folders for tests, built once per state of serve/packs and kept under .mlbridge/ (ignored by git)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from serve.packs import Pack, build
+
+_ROOT = Path(__file__).parents[2]
+
+
+def built(name: str) -> Pack:
+    """The named pack."""
+    sources = sorted((_ROOT / "serve" / "packs").glob("*.py"))
+    state = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    return build(name, _ROOT / ".mlbridge" / "packs" / state / name)
