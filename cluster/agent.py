@@ -267,6 +267,7 @@ class Agent:
                 "time": clock.now(),
                 "caught_up": self._caught_up,
             },
+            "stakes": self.upkeep.stakes,
             "gas_balance": str(self.upkeep.balance),
             "models": [model.name for model in context.served.all().values()],
             "open_tasks": tasks,

@@ -58,17 +58,29 @@ class AgentActor:
             return {"state": "starting", "problem": self._problem, "time": time.time()}
         return {**self._agent.status(), "pid": os.getpid()}
 
-    def ping(self) -> int:
-        """The process id."""
-        return os.getpid()
+    def config(self) -> dict[str, Any]:
+        """What it was started with."""
+        return self._config.model_dump(mode="json")
 
 
 def start_here(config: ProviderConfig) -> None:
-    """Start the actor on the Ray cluster this process is connected to, unless it runs there already."""
+    """Have the actor run on the Ray cluster this process is connected to, with exactly this configuration."""
+    import ray
+
+    fields = config.model_dump(mode="json")
+    handle = _create(config.agent_name, fields)
+    if ray.get(handle.config.remote(), timeout=120) != fields:
+        log.info("agent_replaced", name=config.agent_name)
+        stop_here(config)
+        handle = _create(config.agent_name, fields)
+        ray.get(handle.config.remote(), timeout=120)
+
+
+def _create(name: str, fields: dict[str, Any]) -> Any:
     import ray
 
     options: dict[str, Any] = {
-        "name": config.agent_name,
+        "name": name,
         "namespace": NAMESPACE,
         "lifetime": "detached",
         "get_if_exists": True,
@@ -78,15 +90,16 @@ def start_here(config: ProviderConfig) -> None:
         "max_concurrency": 4,
     }
     actor: Any = ray.remote(AgentActor)
-    handle = actor.options(**options).remote(config.model_dump(mode="json"))
-    ray.get(handle.ping.remote(), timeout=120)
+    return actor.options(**options).remote(fields)
 
 
 def stop_here(config: ProviderConfig) -> None:
-    """End the actor for good, if there is one."""
+    """End the actor for good, if there is one; its name is free when this returns."""
     import ray
 
-    try:
-        ray.kill(ray.get_actor(config.agent_name, namespace=NAMESPACE), no_restart=True)
-    except ValueError:
-        log.info("no_agent", name=config.agent_name)
+    for _ in range(100):
+        try:
+            ray.kill(ray.get_actor(config.agent_name, namespace=NAMESPACE), no_restart=True)
+        except ValueError:
+            return
+        time.sleep(0.1)

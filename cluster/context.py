@@ -18,7 +18,7 @@ from cluster.served import ServedModels
 from contracts import artifacts, keystore, reads
 from contracts.chain import Chain
 from contracts.events import BlockRef, Event, topic_of
-from contracts.sender import Sender
+from contracts.sender import Sender, SendPolicy
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
 from mlbridge.storage import ContentStore, open_store
@@ -113,11 +113,12 @@ class Context:
         key = await asyncio.to_thread(load_key, config.keys.node)
         strategy = strategy_for(config.fault)
         chain = await Chain.connect(network)
+        policy = SendPolicy(poll_s=min(0.5, max(0.05, network.block_time / 4)))
         context = cls(
             config=config,
             chain=chain,
             key=key,
-            sender=Sender(chain, key),
+            sender=Sender(chain, key, policy),
             journal=await asyncio.to_thread(Journal, config.journal_path),
             store=open_store(network.storage_url),
             door=Door(config.local_url, bytes(key.key), network.chain_id),
@@ -130,7 +131,7 @@ class Context:
         context.clock.see(await chain.head())
         if strategy.needs_operator_key and config.keys.operator is not None:
             operator = await asyncio.to_thread(load_key, config.keys.operator)
-            context.operator_sender = Sender(chain, operator)
+            context.operator_sender = Sender(chain, operator, policy)
         return context
 
     async def find_accounts(self) -> bool:

@@ -32,6 +32,7 @@ class Upkeep:
         self._last_claim = 0.0
         self._epoch = -1
         self.balance = 0
+        self.stakes: dict[str, dict[str, object]] = {}
         self.problem: str | None = None
 
     async def run(self, period: float = 5.0) -> None:
@@ -47,6 +48,16 @@ class Upkeep:
     async def round(self) -> None:
         chain = self._context.chain
         self.balance = await chain.w3.eth.get_balance(self._context.key.address)
+        for account, role in self._context.accounts.items():
+            info = await reads.get_account(chain, account)
+            self.stakes[str(account)] = {
+                "role": role.name.lower(),
+                "bonded": str(info.bonded),
+                "unbonding": str(info.unbonding),
+                "reputation": info.reputation,
+                "jailed_until": info.jailed_until,
+                "weight": info.weight,
+            }
         epoch = int(await reads.call(chain.tasks.functions.currentEpoch()))
         if epoch != self._epoch:
             await self.refresh_weights()

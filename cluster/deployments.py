@@ -1,0 +1,94 @@
+"""A declarative list of applications, made to run on the provider's cluster, and what became of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster.config import ProviderConfig
+from cluster.driver import App, Apply, Shutdown
+from cluster.provision import mine
+from cluster.raycluster import Cluster
+from contracts.network import write_whole
+from mlbridge.errors import MLBridgeError
+
+_DRIVER = "cluster.driver"
+_STARTUP = 60.0  # seconds a driver itself may take on a loaded machine
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """status: Serve's word (RUNNING, DEPLOY_FAILED, ...); message: the application's own."""
+
+    name: str
+    status: str
+    message: str
+
+    @property
+    def running(self) -> bool:
+        return self.status == "RUNNING"
+
+
+class Deployments:
+    """What runs on one cluster. Blocking calls."""
+
+    def __init__(self, config: ProviderConfig, cluster: Cluster) -> None:
+        self._config = config
+        self._cluster = cluster
+        self._record = config.home / "apps.json"
+
+    def apply(self, apps: list[App], *, timeout: float = 300) -> dict[str, AppState]:
+        """Make exactly these run beside the agent; others of ours are removed, unchanged ones stay untouched.
+
+        Raises MLBridgeError `ray.*` or `deploy.timeout`; an application that failed is told in its state.
+        """
+        digests = {app.name: _digest(app) for app in apps}
+        before = _read(self._record)
+        request = Apply(
+            apps=apps,
+            unchanged=[name for name, digest in digests.items() if before.get(name) == digest],
+            mine=mine(self._config),
+            host=self._config.advertise.listen,
+            port=self._config.http_port,
+            agent=self._config.model_dump(mode="json"),
+            timeout=timeout,
+        )
+        reply = self._cluster.run(_DRIVER, {"apply": request.model_dump()}, timeout=timeout + _STARTUP)
+        found: dict[str, Any] = reply["apps"]  # type: ignore[assignment]
+        states = {name: AppState(name, item["status"], item["message"]) for name, item in found.items()}
+        ran = {name: digest for name, digest in digests.items() if name in states and states[name].running}
+        write_whole(self._record, json.dumps(ran))
+        if reply["timed_out"]:
+            waiting = {name: states[name].status if name in states else "absent" for name in digests}
+            late = ", ".join(f"{name} ({status})" for name, status in waiting.items() if status != "RUNNING")
+            raise MLBridgeError(
+                "deploy.timeout",
+                f"After {timeout:.0f} s these applications do not run: {late}.",
+                hint="Too few CPUs or GPUs for all of them? See num_cpus and num_gpus in the provider file.",
+                exit_code=6,
+            )
+        return states
+
+    def shutdown(self, *, timeout: float = 45) -> None:
+        """End the agent and our applications. Raises MLBridgeError `ray.*`."""
+        request = Shutdown(
+            mine=mine(self._config),
+            serve=self._cluster.owned,
+            agent=self._config.model_dump(mode="json"),
+        )
+        self._cluster.run(_DRIVER, {"shutdown": request.model_dump()}, timeout=timeout)
+
+
+def _digest(app: App) -> str:
+    return hashlib.sha256(app.model_dump_json().encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
