@@ -32,7 +32,7 @@ class DevChain:
 def devchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevChain]:
     """A chain with a block for every transaction and every quarter of a second."""
     folder = tmp_path_factory.mktemp("devchain")
-    arguments = ("--mixed-mining", "--disable-code-size-limit", "--disable-block-gas-limit")
+    arguments = ("--mixed-mining",)
     anvil = Anvil(free_port(), block_time=0.25, log_file=folder / "anvil.log", extra_arguments=arguments)
     with anvil:
         network = asyncio.run(
