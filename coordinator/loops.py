@@ -1,4 +1,7 @@
-"""What the coordinator's loops share: passes that survive failures, and waiters that are woken."""
+"""What the coordinator's loops share: passes that survive failures, and waiters that are woken.
+
+Waits use `asyncio.timeout`, because `asyncio.wait_for` of Python 3.11 may swallow a cancellation.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ class Bell:
     async def wait(self, timeout_s: float) -> None:
         """Until rung, or `timeout_s` seconds."""
         try:
-            await asyncio.wait_for(self._rung.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._rung.wait()
         except TimeoutError:
             return
         finally:
@@ -50,7 +54,8 @@ class Changes:
         waiter = asyncio.Event()
         self._waiting.setdefault(task_id, set()).add(waiter)
         try:
-            await asyncio.wait_for(waiter.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await waiter.wait()
         except TimeoutError:
             return
         finally:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from contracts import keystore, reads
-from contracts.anvil import free_port
 from contracts.chain import Chain
 from contracts.sender import Sender
-from coordinator.config import CoordinatorConfig, parse_config
+from coordinator.config import CoordinatorConfig
 from coordinator.engine import Engine
-from coordinator.submissions import TaskRequest
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.types import TaskStatus
+from mlbridge.protocol.types import Role
+from mlbridge.sdk.receipt import Receipt, verify
+from tests.support.coordinators import (
+    IMAGE,
+    make_config,
+    request,
+    running,
+    submit_from,
+    submitted_by,
+    until,
+)
 from tests.support.seats import (
     FAST,
     Script,
     acting,
     fresh_account,
     fund,
-    honest_label,
     make_members,
     register_model,
     scripts,
@@ -35,71 +41,384 @@ from tests.support.seats import (
 
 pytestmark = pytest.mark.integration
 
-IMAGE = {"kind": "classification", "image": [index % 17 for index in range(64)]}
-
-
-async def settings(
-    folder: Path, chain: Chain, treasury: Sender, *, coins: int = 10**18, **changes: Any
-) -> CoordinatorConfig:
-    """A coordinator's file with a funded key of its own."""
-    from contracts.network import save
-
-    account = fresh_account()
-    await fund(treasury, chain, account.address, coins=coins)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "password").write_text("test\n")
-    keystore.create(folder / "key.json", "test", account, rounds=2)
-    save(chain.network, folder / "network.json")
-    return parse_config(
-        {
-            "network": str(folder / "network.json"),
-            "home": str(folder / "home"),
-            "key": {"keystore": str(folder / "key.json"), "password_file": str(folder / "password")},
-            "http": {"port": free_port()},
-            "pokes": {"require_profit": False, "jitter_s": 0.1, "retry_s": 1.0},
-        }
-        | changes
-    )
-
 
 @pytest.fixture
 async def config(tmp_path: Path, chain: Chain, treasury: Sender) -> CoordinatorConfig:
-    return await settings(tmp_path, chain, treasury)
+    return await make_config(tmp_path, chain, treasury)
 
 
 @pytest.fixture
 async def engine(config: CoordinatorConfig) -> AsyncIterator[Engine]:
-    started = await Engine.start(config)
-    yield started
-    await started.stop()
+    async with running(config) as started:
+        yield started
 
 
-async def until(check: Callable[[], Awaitable[bool]], timeout_s: float = 30.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not await check():  # noqa: ASYNC110 - what is waited for happens elsewhere
-            await asyncio.sleep(0.05)
+@pytest.fixture
+async def model(chain: Chain, treasury: Sender) -> bytes:
+    return await register_model(chain, treasury)
 
 
-async def submissions_of(chain: Chain, address: str) -> list[Any]:
-    """Every TaskSubmitted event of a requester."""
-    from contracts import artifacts
-    from contracts.events import topic_of
+@pytest.fixture
+async def stranger(chain: Chain, treasury: Sender) -> Sender:
+    """A requester that is not the coordinator."""
+    account = fresh_account()
+    await fund(treasury, chain, account.address)
+    return Sender(chain, account, FAST)
 
-    topic = "0x" + "00" * 12 + address[2:].lower()
-    return await reads.find_events(
-        chain, [topic_of(artifacts.TASKS, "TaskSubmitted"), None, topic], [chain.addresses.tasks]
-    )
+
+def sample(engine: Engine, name: str, **labels: str) -> float:
+    found = engine.metrics.registry.get_sample_value(name, labels)
+    assert found is not None
+    return found
 
 
 async def test_a_submitted_task_is_driven_to_its_verified_result(
-    engine: Engine, chain: Chain, treasury: Sender
+    engine: Engine, chain: Chain, treasury: Sender, model: bytes
 ) -> None:
-    model = await register_model(chain, treasury)
     members = await make_members(chain, treasury, model, scripts(honest=3))
     async with acting(members):
-        view = await engine.submit(TaskRequest(model="0x" + model.hex(), input=IMAGE, idempotency_key="one"))
+        view = await engine.submit(request(model, key="one"))
         assert view["status"] == "queued"
         done = await engine.task(view["task_id"], wait_s=30)
-    assert done["status"] == "finalized"
-    assert done["confidence"] == 1.0
+    assert (done["status"], done["confidence"]) == ("finalized", 1.0)
     assert 0 <= done["result"]["output"]["label"] < 10
+    assert int(done["cost_wei"]) <= int(done["payment_wei"])
+    assert sorted(done["winners"]) == sorted(member.account for member in members)
+
+    async def has_receipt() -> bool:
+        return (await engine.task(view["task_id"]))["receipt"] is not None
+
+    await until(has_receipt)
+    row = await engine.store.task_row(view["task_id"])
+    assert row is not None
+    receipt = Receipt.from_bytes(row.receipt.encode())
+    assert (await verify(receipt, chain)).ok
+    assert sample(engine, "mlbridge_tasks_total", outcome="finalized") == 1
+    assert sample(engine, "mlbridge_gas_used_total", step="submit") > 0
+
+
+async def test_anybody_s_task_is_moved_on_by_pokes_alone(
+    engine: Engine, chain: Chain, treasury: Sender, model: bytes, stranger: Sender
+) -> None:
+    """The members only commit and reveal: whoever assigns is the coordinator, and gets the tip."""
+    members = await make_members(chain, treasury, model, scripts(honest=3))
+    async with acting(members):
+        task_id = await submit_from(chain, stranger, model)
+        await until(lambda: _known(engine, task_id))
+        done = await engine.task(task_id, wait_s=30)
+    assert done["status"] == "finalized"
+    assert sample(engine, "mlbridge_pokes_total", outcome="sent") == 1
+    tips = [event for event in await engine.store.events(task_id) if event.name == "TipPaid"]
+    assert [event.args["to"] for event in tips] == [engine.address]
+
+
+async def _known(engine: Engine, task_id: str) -> bool:
+    return await engine.store.task(task_id) is not None
+
+
+async def test_silence_is_poked_after_its_deadline_and_refunded(
+    engine: Engine, chain: Chain, treasury: Sender, model: bytes
+) -> None:
+    members = await make_members(chain, treasury, model, scripts(Script(commit=False), honest=2))
+    async with acting(members):
+        view = await engine.submit(request(model, deadline_s=30))
+        done = await engine.task(view["task_id"], wait_s=40)
+    assert done["status"] == "refunded"
+    assert [slash["fault"] for slash in done["slashes"]] == ["absent"]
+    assert int(done["refunded_wei"]) > 0
+    assert sample(engine, "mlbridge_slashes_total", fault="absent") == 1
+
+
+async def test_dissent_is_taken_to_judges_and_settled(
+    engine: Engine, chain: Chain, treasury: Sender, model: bytes
+) -> None:
+    members = await make_members(chain, treasury, model, scripts(Script(result=wrong_label), honest=2))
+    judges = await make_members(chain, treasury, model, scripts(honest=3), role=Role.VERIFIER)
+    async with acting([*members, *judges]):
+        view = await engine.submit(request(model, deadline_s=60))
+        done = await engine.task(view["task_id"], wait_s=60)
+    assert done["status"] == "finalized"
+    assert [item["judges"] for item in done["rounds"]] == [False, True]
+    assert [(slash["account"], slash["fault"]) for slash in done["slashes"]] == [
+        (members[0].account, "incorrect")
+    ]
+    assert sample(engine, "mlbridge_task_phase_seconds_count", phase="judges") == 1
+    assert sample(engine, "mlbridge_escalations_total") == 1
+
+
+async def test_an_opening_that_never_comes_is_closed_by_a_poke(
+    engine: Engine, chain: Chain, treasury: Sender, model: bytes
+) -> None:
+    members = await make_members(chain, treasury, model, scripts(Script(reveal="no"), honest=2))
+    judges = await make_members(chain, treasury, model, scripts(honest=3), role=Role.VERIFIER)
+    async with acting([*members, *judges]):
+        view = await engine.submit(request(model, deadline_s=60))
+        done = await engine.task(view["task_id"], wait_s=60)
+    assert done["status"] == "finalized"
+    assert ("unopened", members[0].account) in [(s["fault"], s["account"]) for s in done["slashes"]]
+
+
+async def test_two_coordinators_share_the_pokes_without_racing(
+    tmp_path: Path, chain: Chain, treasury: Sender, model: bytes, stranger: Sender
+) -> None:
+    pokes = {"require_profit": False, "jitter_s": 3.0}
+    files = [
+        await make_config(tmp_path / name, chain, treasury, pokes=pokes, receipts=False) for name in "ab"
+    ]
+    members = await make_members(chain, treasury, model, scripts(honest=3))
+    async with running(files[0]) as one, running(files[1]) as two, acting(members):
+        task_ids = [await submit_from(chain, stranger, model) for _ in range(3)]
+        for task_id in task_ids:
+            await until(lambda task_id=task_id: _known(one, task_id))  # type: ignore[misc]
+            assert (await one.task(task_id, wait_s=40))["status"] == "finalized"
+        sent = [sample(engine, "mlbridge_pokes_total", outcome="sent") for engine in (one, two)]
+    assert sum(sent) == len(task_ids)
+
+
+async def test_a_poke_that_costs_more_than_its_tip_is_left_to_others(
+    tmp_path: Path, chain: Chain, treasury: Sender, model: bytes, stranger: Sender
+) -> None:
+    pokes = {"require_profit": True, "jitter_s": 0.0, "retry_s": 1.0}
+    config = await make_config(tmp_path, chain, treasury, pokes=pokes)
+    await make_members(chain, treasury, model, scripts(honest=3))
+    async with running(config) as engine:
+        task_id = await submit_from(chain, stranger, model)
+
+        async def considered() -> bool:
+            return sample(engine, "mlbridge_pokes_total", outcome="unprofitable") > 0
+
+        await until(considered)
+        assert (await engine.task(task_id))["status"] == "submitted"
+        assert sample(engine, "mlbridge_pokes_total", outcome="sent") == 0
+        # the same step of a task that it paid for itself is worth it
+        own = await engine.submit(request(model))
+
+        async def drawn() -> bool:
+            return bool((await engine.task(own["task_id"])).get("rounds"))
+
+        await until(drawn)
+
+
+# ---- crashes ----
+
+
+async def test_killed_between_row_and_sending_one_task_results(
+    config: CoordinatorConfig, chain: Chain, treasury: Sender, model: bytes
+) -> None:
+    await make_members(chain, treasury, model, scripts(honest=3))
+    async with running(config) as first:
+        for loop in first._loops:  # as a kill would: nothing is sent any more
+            loop.cancel()
+        await asyncio.gather(*first._loops, return_exceptions=True)
+        view = await first.submit(request(model, key="k"))
+        address = first.address or ""
+        assert await submitted_by(chain, address) == []
+    async with running(config) as second:
+        again = await second.submit(request(model, key="k"))
+        assert again["task_id"] == view["task_id"]
+        await until(lambda: _known(second, view["task_id"]))
+    assert len(await submitted_by(chain, address)) == 1
+
+
+async def test_killed_between_sending_and_seeing_one_task_results(
+    config: CoordinatorConfig, chain: Chain, treasury: Sender, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_members(chain, treasury, model, scripts(honest=3))
+    async with running(config) as first:
+        assert first.sender is not None
+        real, sent = first.sender.send, asyncio.Event()
+
+        async def send_and_die(*arguments: Any, **options: Any) -> Any:
+            await real(*arguments, **options)
+            sent.set()
+            await asyncio.Event().wait()  # the answer is never used
+
+        monkeypatch.setattr(first.sender, "send", send_and_die)
+        monkeypatch.setattr("coordinator.engine.DRAIN_S", 0.0)
+        view = await first.submit(request(model, key="k"))
+        await asyncio.wait_for(sent.wait(), 20)
+        row = await first.outbox.submission(key="k")
+        assert row is not None
+        assert row.status == "sending"
+    async with running(config) as second:
+
+        async def done() -> bool:
+            found = await second.outbox.submission(key="k")
+            return found is not None and found.status == "done"
+
+        await until(done)
+        assert sample(second, "mlbridge_gas_used_total", step="submit") == 0
+        await until(lambda: _known(second, view["task_id"]))
+    assert len(await submitted_by(chain, second.address or "")) == 1
+
+
+async def test_a_reorganisation_around_the_assignment_loses_and_doubles_nothing(
+    engine: Engine, chain: Chain, treasury: Sender, model: bytes
+) -> None:
+    members = await make_members(chain, treasury, model, scripts(honest=3))
+    view = await engine.submit(request(model, deadline_s=120))
+    task_id = view["task_id"]
+
+    async def drawn() -> bool:
+        return bool((await engine.task(task_id)).get("rounds"))
+
+    await until(drawn)
+    before = {event.block_hash for event in await engine.store.events(task_id)}
+    await chain.provider.request("anvil_reorg", [3, []])
+
+    async def undone() -> bool:
+        return sample(engine, "mlbridge_reorgs_total") > 0
+
+    await until(undone)
+    async with acting(members):
+        await until(drawn)
+        done = await engine.task(task_id, wait_s=60)
+    assert done["status"] == "finalized"
+    events = await engine.store.events(task_id)
+    assert {event.block_hash for event in events} - before
+    canonical = await submitted_by(chain, engine.address or "")
+    assert ["0x" + bytes(event.args["taskId"]).hex() for event in canonical] == [task_id]
+    assert [event.name for event in events].count("TaskSubmitted") == 1
+    assert (await engine.store.task_row(task_id)).anomaly is None  # type: ignore[union-attr]
+
+
+async def test_a_reorganisation_that_drops_the_submission_sends_it_again(
+    engine: Engine, chain: Chain, treasury: Sender, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_members(chain, treasury, model, scripts(honest=3))
+    monkeypatch.setattr(engine.submissions, "_grace_s", 1.0)
+    view = await engine.submit(request(model, key="k", deadline_s=120))
+    await until(lambda: _known(engine, view["task_id"]))
+    (first,) = await submitted_by(chain, engine.address or "")
+    head = await chain.head()
+    await chain.provider.request("anvil_reorg", [head.number - first.block_number + 1, []])
+
+    async def replaced() -> bool:
+        found = await submitted_by(chain, engine.address or "")
+        events = await engine.store.events(view["task_id"])
+        return bool(found and events) and found[0].block_hash == events[0].block_hash != first.block_hash
+
+    await until(replaced)
+    assert len(await submitted_by(chain, engine.address or "")) == 1
+
+
+# ---- limits and HTTP ----
+
+
+async def test_what_the_contract_refuses_for_good_fails_with_its_reason(
+    engine: Engine, chain: Chain, model: bytes
+) -> None:
+    view = await engine.submit(request(model))  # nobody serves this model
+
+    async def failed() -> bool:
+        return (await engine.task(view["task_id"]))["status"] == "failed"
+
+    await until(failed)
+    found = await engine.task(view["task_id"], wait_s=5)
+    assert found["submission"]["error"]["code"] == "contract.TooFewProviders"
+
+
+async def test_limits_refuse_with_the_way_out(
+    tmp_path: Path, chain: Chain, treasury: Sender, model: bytes
+) -> None:
+    config = await make_config(tmp_path, chain, treasury, submissions={"max_task_wei": 1})
+    async with running(config) as engine:
+        with pytest.raises(MLBridgeError) as caught:
+            await engine.submit(request(model))
+        assert (caught.value.code, caught.value.exit_code) == ("task.too_expensive", 4)
+        with pytest.raises(MLBridgeError) as caught:
+            await engine.submit(request(bytes(32)))
+        assert caught.value.code == "model.unknown"
+        assert sample(engine, "mlbridge_submissions_total", outcome="refused") == 2
+
+
+@contextlib.asynccontextmanager
+async def client_of(config: CoordinatorConfig, *, token: str | None = None) -> AsyncIterator[Any]:
+    given = config.http_token_file.read_text().strip() if token is None else token
+    headers = {"Authorization": f"Bearer {given}"}
+    async with httpx2.AsyncClient(base_url=config.local_url, headers=headers, timeout=40) as client:
+        yield client
+
+
+async def test_tasks_travel_over_http(
+    engine: Engine, config: CoordinatorConfig, chain: Chain, treasury: Sender, model: bytes
+) -> None:
+    members = await make_members(chain, treasury, model, scripts(honest=3))
+    assert config.http_token_file.stat().st_mode & 0o777 == 0o600
+    body = {"model": "0x" + model.hex(), "input": IMAGE}
+    async with acting(members), client_of(config) as client:
+        first = await client.post("/v1/tasks", json=body, headers={"Idempotency-Key": "a"})
+        assert first.status_code == 202
+        task_id = first.json()["task_id"]
+        assert first.headers["Location"] == f"/v1/tasks/{task_id}"
+        again = await client.post("/v1/tasks", json=body, headers={"Idempotency-Key": "a"})
+        assert again.json()["task_id"] == task_id
+        other = await client.post("/v1/tasks", json=body | {"seats": 4}, headers={"Idempotency-Key": "a"})
+        assert (other.status_code, other.json()["code"]) == (422, "submission.key_reused")
+        done = (await client.get(f"/v1/tasks/{task_id}", params={"wait": 30})).json()
+        assert done["status"] == "finalized"
+        listed = (await client.get("/v1/tasks", params={"ended": "true"})).json()["data"]
+        assert task_id in [item["task_id"] for item in listed]
+        assert (await client.get("/v1/status")).json()["ready"]
+
+
+async def test_problems_are_documents_with_a_code_and_a_hint(
+    engine: Engine, config: CoordinatorConfig, model: bytes
+) -> None:
+    await until(lambda: _ready(engine))
+    body = {"model": "0x" + model.hex(), "input": IMAGE}
+    async with client_of(config, token="wrong") as client:
+        refused = await client.post("/v1/tasks", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (401, "http.unauthorized")
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        assert (await client.get("/readyz")).status_code == 200
+        scraped = await client.get("/metrics")
+        assert "mlbridge_chain_head_block" in scraped.text
+    async with client_of(config) as client:
+        for method, path, sent, status, code in [
+            ("GET", "/v1/tasks/0x" + "00" * 32, None, 404, "task.unknown"),
+            ("GET", "/nothing", None, 404, "http.not_found"),
+            ("POST", "/v1/tasks", {"model": "x"}, 422, "http.invalid"),
+            ("POST", "/v1/tasks", body | {"extra": 1}, 422, "http.invalid"),
+            ("POST", "/v1/tasks", body | {"input": {"kind": "nonsense"}}, 422, "payload.kind"),
+            ("POST", "/v1/tasks", {"model": "no-such", "input": IMAGE}, 404, "model.unknown"),
+            ("POST", "/v1/tasks", body | {"max_price_wei": 1}, 402, "task.too_expensive"),
+        ]:
+            answer = await client.request(method, path, json=sent)
+            found = answer.json()
+            assert answer.headers["Content-Type"] == "application/problem+json", path
+            assert (answer.status_code, found["status"], found["code"]) == (status, status, code)
+            assert found["hint"]
+            assert found["detail"]
+
+
+async def _ready(engine: Engine) -> bool:
+    return engine.ready
+
+
+async def test_a_full_queue_answers_503_with_retry_after(
+    tmp_path: Path, chain: Chain, treasury: Sender, model: bytes
+) -> None:
+    limited = await make_config(tmp_path, chain, treasury, coins=10**9, submissions={"queue_limit": 1})
+    async with running(limited), client_of(limited) as client:  # its key is too poor to send anything
+        body = {"model": "0x" + model.hex(), "input": IMAGE}
+        first = await client.post("/v1/tasks", json=body)
+        assert first.status_code == 202
+        full = await client.post("/v1/tasks", json=body)
+        assert (full.status_code, full.json()["code"]) == (503, "coordinator.full")
+        assert int(full.headers["Retry-After"]) > 0
+
+
+async def test_without_a_key_it_only_follows(
+    tmp_path: Path, chain: Chain, treasury: Sender, model: bytes, stranger: Sender
+) -> None:
+    config = await make_config(tmp_path, chain, treasury, key=None)
+    await make_members(chain, treasury, model, scripts(honest=3))
+    async with running(config) as engine:
+        with pytest.raises(MLBridgeError) as caught:
+            await engine.submit(request(model))
+        assert caught.value.code == "coordinator.no_submissions"
+        task_id = await submit_from(chain, stranger, model)
+        await until(lambda: _known(engine, task_id))
+        assert engine.poker is None
