@@ -46,7 +46,7 @@ contract InvariantTest is Test, InvariantTargets {
         handler.checkMlb();
         handler.checkStake();
         handler.drain();
-        string[25] memory wanted = [
+        string[26] memory wanted = [
             "submitted",
             "finalized",
             "refunded",
@@ -71,7 +71,8 @@ contract InvariantTest is Test, InvariantTargets {
             "unbonding",
             "withdrawn",
             "contradiction",
-            "unjailed"
+            "unjailed",
+            "refused"
         ];
         for (uint256 i; i < wanted.length; ++i) {
             assertGt(handler.seen(wanted[i]), 0, wanted[i]);

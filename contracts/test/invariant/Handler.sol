@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {IConsensusVerifier} from "../../src/interfaces/IConsensusVerifier.sol";
-import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
 import {ITaskManager} from "../../src/interfaces/ITaskManager.sol";
-import {Policy, Role, RoundKind, TaskStatus} from "../../src/interfaces/Types.sol";
-import {Oracle} from "./Oracle.sol";
+import {Role, RoundKind, TaskStatus} from "../../src/interfaces/Types.sol";
+import {Crowd} from "./Crowd.sol";
 
 /// @title Requesters, honest and dishonest operators, keepers and governance, by chance
 /// @dev One entry: a number chooses who does what. Tasks differ in temper, so that some end at once, some before the
 /// first judges and some before the last.
-contract Handler is Oracle {
+contract Handler is Crowd {
     uint256 private constant MOST_LIVE = 4;
-    uint256 private constant COMPUTE = 14;
-    uint256 private constant VERIFIERS = 10;
-    uint256 private constant MOST_CONTRADICTIONS = 3;
 
     mapping(bytes32 taskId => mapping(uint256 round => mapping(uint32 account => bytes))) private payloads;
     mapping(bytes32 taskId => mapping(uint256 round => mapping(uint32 account => bool))) private fumbled;
-    uint256 private seed;
-    uint256 private rolls;
-    uint256 private contradictions;
     uint256 private clock;
     uint256 private height;
 
@@ -28,9 +20,16 @@ contract Handler is Oracle {
         super.setUp();
         addPool(COMPUTE, VERIFIERS);
         for (uint256 i; i < operators.length; ++i) {
-            claimants.push(operators[i].cold);
-            stakeAtRisk[operators[i].account] = bondedOf(operators[i].account);
+            Operator memory operator = operators[i];
+            claimants.push(operator.cold);
+            Role role = i < COMPUTE ? Role.Compute : Role.Verifier;
+            uint256 more = _wanted(i) - bondedOf(operator.account);
+            if (more != 0) stakeAs(operator.cold, role, more);
+            stakeAtRisk[operator.account] = _wanted(i);
+            tasks.refreshWeight(exactModel, operator.account);
+            tasks.refreshWeight(numericModel, operator.account);
         }
+        nextEpoch();
         address[6] memory others = [requester, keeper, provider, governor, treasury, stranger];
         for (uint256 i; i < 6; ++i) {
             claimants.push(others[i]);
@@ -136,10 +135,49 @@ contract Handler is Oracle {
     function _step() private {
         if (live.length == 0) return _submit();
         bytes32 taskId = live[_roll(live.length)];
+        if (_roll(5) == 0) _trespass(taskId);
         TaskStatus now_ = status(taskId);
         if (now_ == TaskStatus.Committing) _commitPhase(taskId);
         else if (now_ == TaskStatus.Revealing) _revealPhase(taskId);
         else _drawPhase(taskId);
+    }
+
+    /// @dev What nobody may do, whenever it is tried.
+    function _trespass(bytes32 taskId) private {
+        TaskStatus now_ = status(taskId);
+        ITaskManager.TaskView memory task = tasks.getTask(taskId);
+        bool due = task.phaseDeadline != 0
+            ? vm.getBlockTimestamp() > task.phaseDeadline
+            : vm.getBlockNumber() > task.randomnessBlock;
+        bool dead = vm.getBlockTimestamp() + parameters().commitWindow > task.deadline;
+        if (!due && !dead) {
+            // Nobody closes a phase early. A verdict in sight does not shorten the time to open.
+            _refused(keeper, address(tasks), abi.encodeCall(tasks.poke, (taskId)));
+            _refused(keeper, address(verifier), abi.encodeCall(verifier.processVerificationRound, (taskId)));
+        }
+        if (now_ != TaskStatus.Submitted) {
+            _refused(requester, address(bridge), abi.encodeCall(bridge.cancelTask, (taskId)));
+        }
+        _refused(stranger, address(bridge), abi.encodeCall(bridge.cancelTask, (taskId)));
+        _refused(stranger, address(bridge), abi.encodeCall(bridge.commitResult, (taskId, bytes32(uint256(1)))));
+        bytes memory open = abi.encodeCall(bridge.submitResult, (taskId, inline_(RIGHT), abi.encode(bytes32(0))));
+        _refused(stranger, address(bridge), open);
+        uint256 round = rounds[taskId];
+        uint32[] storage accounts = drawn[taskId][round].accounts;
+        if (accounts.length == 0) return;
+        uint32 account = accounts[_roll(accounts.length)];
+        Play storage play = plays[taskId][round][account];
+        bytes memory commitment = abi.encodeCall(bridge.commitResult, (taskId, bytes32(uint256(1))));
+        if (play.committed || now_ != TaskStatus.Committing) _refused(nodeOf[account], address(bridge), commitment);
+        bool mayOpen = play.committed && !play.opened && !fumbled[taskId][round][account];
+        if (!mayOpen || now_ != TaskStatus.Revealing) _refused(nodeOf[account], address(bridge), open);
+        ++seen["refused"];
+    }
+
+    function _refused(address caller, address target, bytes memory data) private {
+        vm.prank(caller);
+        (bool ok,) = target.call(data);
+        assertFalse(ok, "should have been refused");
     }
 
     function _drawPhase(bytes32 taskId) private {
@@ -256,138 +294,5 @@ contract Handler is Oracle {
             if (vm.getBlockNumber() > tasks.getTask(live[i]).randomnessBlock) continue;
             return perform(requester, address(bridge), abi.encodeCall(bridge.cancelTask, (live[i])));
         }
-    }
-
-    // ---- operators ----
-
-    /// @dev An operator that was punished pays up and comes back.
-    function _heal() private {
-        uint256 start = _roll(operators.length);
-        for (uint256 i; i < operators.length; ++i) {
-            Operator memory operator = operators[(start + i) % operators.length];
-            IRewardDistributor.Account memory held = ledger.accounts(operator.account);
-            if (held.reputation == 0) continue; // expelled
-            Role role = operator.account & 1 == 1 ? Role.Verifier : Role.Compute;
-            uint256 wanted = 2 * ledger.minimumStake(role);
-            if (held.bonded < wanted) {
-                stakeAs(operator.cold, role, wanted - held.bonded);
-                stakeAtRisk[operator.account] += wanted - held.bonded;
-            }
-            if (held.jailedUntil != 0 && held.jailedUntil <= vm.getBlockTimestamp()) {
-                perform(operator.cold, address(ledger), abi.encodeCall(ledger.unjail, (operator.account)));
-                ++seen["unjailed"];
-            }
-            tasks.refreshWeight(exactModel, operator.account);
-            tasks.refreshWeight(numericModel, operator.account);
-        }
-    }
-
-    function _unbond() private {
-        Operator memory operator = operators[_roll(operators.length)];
-        Role role = operator.account & 1 == 1 ? Role.Verifier : Role.Compute;
-        uint256 bonded = bondedOf(operator.account);
-        uint256 minimum = ledger.minimumStake(role);
-        uint256 amount = bonded;
-        if (bonded > minimum && _roll(3) != 0) amount = 1 + _roll(bonded - minimum);
-        if (amount == 0) return;
-        perform(operator.cold, address(ledger), abi.encodeCall(ledger.requestUnbond, (role, amount)));
-        ++seen["unbonding"];
-    }
-
-    function _withdraw() private {
-        uint256 start = _roll(operators.length);
-        for (uint256 i; i < operators.length; ++i) {
-            Operator memory operator = operators[(start + i) % operators.length];
-            Role role = operator.account & 1 == 1 ? Role.Verifier : Role.Compute;
-            (uint256 amount, uint256 releaseAt) = ledger.unbondingOf(operator.cold, role);
-            if (amount == 0) continue;
-            if (vm.getBlockTimestamp() < releaseAt) {
-                if (_roll(4) != 0) continue;
-                skip(releaseAt - vm.getBlockTimestamp());
-            }
-            stakeAtRisk[operator.account] -= amount;
-            perform(operator.cold, address(ledger), abi.encodeCall(ledger.withdraw, (role)));
-            ++seen["withdrawn"];
-            return;
-        }
-    }
-
-    function _claim() private {
-        address claimant = claimants[_roll(claimants.length)];
-        uint256 owed = ledger.claimable(claimant);
-        if (owed != 0) {
-            uint256 before = claimant.balance;
-            perform(stranger, address(ledger), abi.encodeCall(ledger.claim, (claimant)));
-            assertEq(claimant.balance - before, owed, "paid what was owed");
-        }
-        if (ledger.claimableTokens(claimant) != 0) {
-            perform(stranger, address(ledger), abi.encodeCall(ledger.claimTokens, (claimant)));
-            ++seen["tokens claimed"];
-        }
-    }
-
-    /// @dev A few only: whoever contradicts itself never comes back.
-    function _contradict() private {
-        if (contradictions == MOST_CONTRADICTIONS) return _step();
-        uint256 index = _roll(operators.length);
-        (, uint256 key) = makeAddrAndKey(string.concat("operator ", vm.toString(index), " node"));
-        bytes32 taskId = live.length == 0 ? bytes32(seed) : live[0];
-        uint32 account = operators[index].account;
-        IConsensusVerifier.Attestation memory a = IConsensusVerifier.Attestation(taskId, 0, account, keccak256(RIGHT));
-        IConsensusVerifier.Attestation memory b = IConsensusVerifier.Attestation(taskId, 0, account, keccak256(WRONG));
-        if (verifier.proven(account, taskId, 0)) return;
-        (, uint256 unbondingUntil) =
-            ledger.unbondingOf(operators[index].cold, index < COMPUTE ? Role.Compute : Role.Verifier);
-        if (unbondingUntil != 0) ++seen["contradiction while unbonding"];
-        bytes memory data = abi.encodeCall(verifier.reportContradiction, (a, _sign(key, a), b, _sign(key, b)));
-        perform(stranger, address(verifier), data);
-        ++contradictions;
-        ++seen["contradiction"];
-    }
-
-    function _sign(uint256 key, IConsensusVerifier.Attestation memory attestation) private view returns (bytes memory) {
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, verifier.attestationHash(attestation));
-        return abi.encodePacked(r, s, v);
-    }
-
-    function _refresh() private {
-        Operator memory operator = operators[_roll(operators.length)];
-        bytes32 model = _roll(2) == 0 ? exactModel : numericModel;
-        tasks.refreshWeight(model, operator.account);
-        if (_roll(2) == 0) nextEpoch();
-    }
-
-    function _refreshAll() private {
-        for (uint256 i; i < operators.length; ++i) {
-            tasks.refreshWeight(exactModel, operators[i].account);
-            tasks.refreshWeight(numericModel, operators[i].account);
-        }
-        nextEpoch();
-        ++seen["stuck until refreshed"];
-    }
-
-    // ---- governance ----
-
-    function _govern() private {
-        uint256 choice = _roll(4);
-        if (choice == 0) {
-            ITaskManager.Parameters memory p = parameters();
-            p.tip = uint96(_roll(0.001 ether));
-            p.seatFee = uint96(_roll(0.01 ether));
-            p.protocolFee = uint16(_roll(1_000));
-            p.maxRedraws = uint8(_roll(4));
-            perform(governor, address(tasks), abi.encodeCall(tasks.setParameters, (p)));
-        } else if (choice == 1) {
-            perform(governor, address(ledger), abi.encodeCall(ledger.setJudgeFee, (_roll(500e18))));
-        } else if (choice == 2) {
-            if (ledger.protocolFees() == 0) return;
-            perform(governor, address(ledger), abi.encodeCall(ledger.assignProtocolFees, (treasury)));
-        } else {
-            fundReserve(1 + _roll(1_000e18));
-        }
-    }
-
-    function _roll(uint256 size) private returns (uint256) {
-        return uint256(keccak256(abi.encode(seed, rolls++))) % size;
     }
 }
