@@ -1,0 +1,242 @@
+"""The coordinator on its own Ray cluster: kill -9 of actor, head and supervisor; a Ray job; the commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contracts.chain import Chain
+from contracts.sender import Sender
+from coordinator import supervisor
+from coordinator.client import ask
+from coordinator.config import CoordinatorConfig
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.types import Role
+from tests.integration.conftest import DevChain
+from tests.support.coordinators import IMAGE, make_config, submitted_by
+from tests.support.seats import Script, acting, make_members, register_model, scripts
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+BASE_PORT = 18400
+UP_S = 240.0
+
+
+@dataclass
+class Deployed:
+    """A coordinator's file and what was said when it came up."""
+
+    config: CoordinatorConfig
+    file: Path
+
+    def command(self, *arguments: str, timeout: float = UP_S) -> Any:
+        """`mlbridge coordinator ... --json`, its answer."""
+        done = subprocess.run(
+            [sys.executable, "-m", "coordinator.commands", *arguments, "--config", str(self.file), "--json"],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def status(self) -> dict[str, Any] | None:
+        try:
+            return ask(self.config, "GET", "/v1/status", timeout_s=5)
+        except MLBridgeError:
+            return None
+
+    async def back(self, *, other_than: int, timeout_s: float = UP_S) -> dict[str, Any]:
+        """The status once another process than this one answers and follows the chain."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            found = await asyncio.to_thread(self.status)
+            if found is not None and found["pid"] != other_than and found["ready"]:
+                return found
+            await asyncio.sleep(0.5)
+        raise AssertionError(f"no coordinator came back: {self.log()}")
+
+    def log(self) -> str:
+        return "\n".join(
+            path.read_text()[-3000:] for path in sorted((self.config.home / "logs").glob("*.log"))
+        )
+
+
+@pytest.fixture(scope="module")
+def deployed(devchain: DevChain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """One coordinator by `up --detach`, for the module; taken down with everything it started."""
+    from contracts.anvil import dev_account
+    from tests.support.seats import FAST
+
+    folder = tmp_path_factory.mktemp("coordinator")
+
+    async def write() -> CoordinatorConfig:
+        async with await Chain.connect(devchain.network) as chain:
+            return await make_config(
+                folder,
+                chain,
+                Sender(chain, dev_account(0), FAST),
+                ray={"base_port": BASE_PORT, "num_cpus": 1},
+            )
+
+    config = asyncio.run(write())
+    file = folder / "coordinator.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    found = Deployed(config, file)
+    try:
+        found.command("up", "--detach")
+        yield found
+    finally:
+        found.command("down")
+        assert supervisor.supervisor_of(config.home) is None
+        assert supervisor.head_of(config).pids() == set()
+
+
+@pytest.fixture
+async def members(chain: Chain, treasury: Sender) -> tuple[bytes, list[Any]]:
+    model = await register_model(chain, treasury)
+    return model, await make_members(chain, treasury, model, scripts(honest=3))
+
+
+async def view(deployed: Deployed, task_id: str, *, wait: float = 0.0) -> dict[str, Any]:
+    return await asyncio.to_thread(
+        ask, deployed.config, "GET", f"/v1/tasks/{task_id}", params={"wait": wait}, timeout_s=wait + 15
+    )
+
+
+async def submit(deployed: Deployed, model: bytes, key: str) -> dict[str, Any]:
+    body = {"model": "0x" + model.hex(), "input": IMAGE, "idempotency_key": key, "deadline_s": 3600}
+    return await asyncio.to_thread(ask, deployed.config, "POST", "/v1/tasks", body=body)
+
+
+async def until_view(deployed: Deployed, task_id: str, check: Any, timeout_s: float = 60.0) -> dict[str, Any]:
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        found = await view(deployed, task_id)
+        if check(found):
+            return found
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"{task_id} did not get there: {deployed.log()}")
+
+
+async def test_killed_between_commit_and_reveal_it_resumes(
+    deployed: Deployed, chain: Chain, treasury: Sender
+) -> None:
+    model = await register_model(chain, treasury)
+    # one keeps its result back, so that the reveal window can only be closed by a poke after its deadline
+    made = await make_members(chain, treasury, model, scripts(Script(reveal="no"), honest=2))
+    judges = await make_members(chain, treasury, model, scripts(honest=3), role=Role.VERIFIER)
+    before = deployed.command("status")
+    async with acting([*made, *judges]):
+        task = await submit(deployed, model, "commit-reveal")
+        await until_view(
+            deployed,
+            task["task_id"],
+            lambda found: (
+                found.get("rounds") and any(seat["committed"] for seat in found["rounds"][0]["seats"])
+            ),
+        )
+        os.kill(before["pid"], signal.SIGKILL)
+        after = await deployed.back(other_than=before["pid"])
+        done = await until_view(deployed, task["task_id"], lambda found: found["ended"], 120)
+    assert done["status"] == "finalized"
+    assert len(await submitted_by(chain, after["address"])) == 1
+    # the receipt is built by a Ray task
+    proven = await until_view(deployed, task["task_id"], lambda found: found["receipt"] is not None, 120)
+    assert proven["receipt"]["status"] == "finalized"
+
+
+async def test_killed_head_and_supervisor_all_comes_back(
+    deployed: Deployed, chain: Chain, members: tuple[bytes, list[Any]]
+) -> None:
+    model, made = members
+    before = deployed.command("status")
+    head = supervisor.head_of(deployed.config)
+    leader = head.leader()
+    assert leader is not None
+    async with acting(made):
+        task = await submit(deployed, model, "head")
+        os.kill(leader.pid, signal.SIGKILL)
+        await deployed.back(other_than=before["pid"])
+        done = await until_view(deployed, task["task_id"], lambda found: found["ended"], 120)
+        assert done["status"] == "finalized"
+        new_leader = supervisor.head_of(deployed.config).leader()
+        assert new_leader is not None
+        assert new_leader != leader
+
+        keeper = supervisor.supervisor_of(deployed.config.home)
+        assert keeper is not None
+        os.kill(keeper.pid, signal.SIGKILL)
+        task = await submit(deployed, model, "no supervisor")  # the actor needs none to work
+        adopted = await asyncio.to_thread(deployed.command, "up", "--detach")
+        assert adopted["ready"]
+        assert supervisor.supervisor_of(deployed.config.home) not in (None, keeper)
+        assert supervisor.head_of(deployed.config).leader() == new_leader
+        done = await until_view(deployed, task["task_id"], lambda found: found["ended"], 120)
+    assert done["status"] == "finalized"
+    address = adopted["address"]
+    assert len(await submitted_by(chain, address)) == len(await _submissions(deployed))
+
+
+async def _submissions(deployed: Deployed) -> list[dict[str, Any]]:
+    """Tasks of the coordinator's own key, as it knows them."""
+    status = await asyncio.to_thread(deployed.command, "status")
+    listed = await asyncio.to_thread(deployed.command, "tasks", "--limit", "500")
+    return [item for item in listed if item["requester"] == status["address"]]
+
+
+async def test_a_ray_job_finds_the_actor_and_tasks_travel_through_ray(
+    deployed: Deployed, chain: Chain, members: tuple[bytes, list[Any]]
+) -> None:
+    """`ray job submit` on the head's Jobs API; the actor that lives there is adopted."""
+    model, made = members
+    head = supervisor.head_of(deployed.config)
+    before = deployed.command("status")
+    job = await asyncio.to_thread(
+        subprocess.run,
+        [
+            *(sys.executable, "-m", "ray.scripts.scripts", "job", "submit"),
+            *("--address", f"http://127.0.0.1:{head.spec.ports.dashboard}"),
+            *("--", "python", "-m", "coordinator.job", "--config", str(deployed.file)),
+        ],
+        env=head.spec.driver_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert job.returncode == 0, job.stdout + job.stderr
+    assert f'"pid": {before["pid"]}' in job.stdout
+    assert "succeeded" in job.stdout
+
+    asked = {"model": "0x" + model.hex(), "input": IMAGE, "idempotency_key": "through-ray"}
+    async with acting(made):
+        answer = await asyncio.to_thread(
+            head.run, "tests.support.coordinator_driver", {"request": asked, "wait_s": 60}, timeout=180
+        )
+    assert answer["status"] == "finalized"
+    assert answer["missing_key"] == "submission.key_missing"
+
+
+async def test_commands_submit_wait_and_list(deployed: Deployed, members: tuple[bytes, list[Any]]) -> None:
+    model, made = members
+    async with acting(made):
+        done = await asyncio.to_thread(
+            deployed.command, "submit", "0x" + model.hex(), json.dumps(IMAGE), "--wait", "60"
+        )
+    assert done["status"] == "finalized"
+    listed = deployed.command("tasks", "--limit", "500")
+    assert done["task_id"] in [item["task_id"] for item in listed]

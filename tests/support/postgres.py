@@ -1,0 +1,49 @@
+"""A PostgreSQL server of the test's own, where one is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from contracts.anvil import free_port
+
+
+def installed() -> bool:
+    """Whether a server's programs are on PATH."""
+    return all(shutil.which(name) for name in ("initdb", "pg_ctl", "psql"))
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """A fresh server on a free port of this machine; the URL of an empty database.
+
+    The server refuses to run as root, so as root it runs as the user `postgres`.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mlb-pg-"))
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam("postgres")
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        as_user = ["runuser", "-u", "postgres", "--"]
+    port, data = free_port(), folder / "data"
+
+    def run(*command: str) -> None:
+        done = subprocess.run(
+            [*as_user, *command], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    run("initdb", "--auth=trust", "--username=postgres", "--no-sync", "-D", str(data))
+    options = f"-c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
