@@ -149,13 +149,14 @@ def ensure(home: Path, service: Service) -> None:
 def chain_service(plan: Plan) -> Service:
     state = plan.home / "chain" / "state.json"
     argv = ["-m", "mlbridge.devnet.chain", str(plan.chain_port), str(state), str(plan.block_time)]
-    return Service(name="chain", argv=[sys.executable, *argv], grace=30)
+    return Service(name="chain", argv=[sys.executable, *argv], grace=30, wave=0)
 
 
 def command_service(command: str, file: Path, name: str = "") -> Service:
     """`mlbridge COMMAND up --config FILE` as a service."""
     argv = [sys.executable, "-m", "mlbridge.cli", command, "up", "--config", str(file)]
-    return Service(name=name or command, argv=argv, grace=120)
+    wave = 1 if command == "coordinator" else 2
+    return Service(name=name or command, argv=argv, grace=240, wave=wave)
 
 
 async def wait_until(plan: Plan, service: str, ready: Callable[[], Any], *, seconds: float) -> None:

@@ -19,7 +19,7 @@ class Service(BaseModel):
     """One process that the devnet keeps alive.
 
     argv: command line; env: added to the supervisor's; grace: seconds between SIGTERM and SIGKILL.
-    Services start in list order and stop in reverse.
+    wave: services of one wave stop together, later waves before earlier ones that they depend on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,6 +28,7 @@ class Service(BaseModel):
     argv: list[str]
     env: dict[str, str] = {}
     grace: float = 60.0
+    wave: int = 0
 
 
 class Running(BaseModel):

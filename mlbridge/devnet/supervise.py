@@ -47,24 +47,23 @@ class Supervisor:
         self.stopping = True
 
     def run(self) -> None:
-        """Loop until SIGTERM or SIGINT, then stop every service in reverse order."""
+        """Loop until SIGTERM or SIGINT, then stop every service, wave by wave."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
         while not self.stopping:
             self.step()
             time.sleep(LOOK_EVERY)
-        for service in reversed(read_services(self.home)):
-            self.end(service)
-        for name in list(self.running):
-            self.end(Service(name=name, argv=[]))
+        known = {service.name: service for service in read_services(self.home)}
+        left = [known.get(name, Service(name=name, argv=[])) for name in self.running]
+        for wave in sorted({service.wave for service in left}, reverse=True):
+            self.end([service for service in left if service.wave == wave])
 
     def step(self) -> None:
         """One look: reap, stop what is no longer wanted, start what is missing."""
         for child in self.children.values():
             child.poll()
         wanted = {service.name: service for service in read_services(self.home)}
-        for name in [name for name in self.running if name not in wanted]:
-            self.end(Service(name=name, argv=[]))
+        self.end([Service(name=name, argv=[]) for name in self.running if name not in wanted])
         for service in wanted.values():
             known = self.running.get(service.name)
             if process_of(known) is None and time.monotonic() >= self.not_before.get(service.name, 0.0):
@@ -91,12 +90,18 @@ class Supervisor:
         write_running(self.home, self.running)
         log.info("service.started", name=service.name, pid=child.pid, restarts=restarts)
 
-    def end(self, service: Service) -> None:
-        process = process_of(self.running.pop(service.name, None))
-        if process is not None:
+    def end(self, services: list[Service]) -> None:
+        """Stop services together; each may take its own grace."""
+        if not services:
+            return
+        found = [(service, process_of(self.running.pop(service.name, None))) for service in services]
+        stopping = [(service, process) for service, process in found if process is not None]
+        for _, process in stopping:
             _signal_group(process.pid, signal.SIGTERM)
+        began = time.monotonic()
+        for service, process in stopping:
             try:
-                process.wait(service.grace)
+                process.wait(max(0.1, began + service.grace - time.monotonic()))
             except psutil.TimeoutExpired:
                 log.warning("service.killed", name=service.name, pid=process.pid, grace=service.grace)
                 _signal_group(process.pid, signal.SIGKILL)
