@@ -16,7 +16,7 @@ from contracts.sender import Sender
 from tests.support.seats import FAST
 
 # Short phases, so that tests of silence need not wait; short epochs, so that new members are drawn soon.
-PARAMETERS = replace(DEVNET.parameters, commit_window=6, reveal_window=6, min_task_time=8)
+PARAMETERS = replace(DEVNET.parameters, commit_window=8, reveal_window=8, min_task_time=10)
 PARAMS = replace(DEVNET, epoch_seconds=1, jail_seconds=5, parameters=PARAMETERS)
 
 
