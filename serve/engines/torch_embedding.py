@@ -26,8 +26,8 @@ class TorchEmbedding:
     def load(self) -> None:
         """See Engine."""
         self._device = prepare(self._requested, self._threads)
-        weights = load_weights(self._directory / WEIGHTS_FILE, self._device, self._settings["dtype"])
-        self._net = Bert(weights, self._settings)
+        self.weights = load_weights(self._directory / WEIGHTS_FILE, self._device, self._settings["dtype"])
+        self._net = Bert(self.weights, self._settings)
         self._tokenizer = Tokenizer.from_file(str(self._directory / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(self._settings["max_tokens"]))

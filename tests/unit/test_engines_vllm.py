@@ -1,0 +1,80 @@
+"""The vLLM engine's own rules, without vLLM."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import payload
+from serve.engines.vllm import Generation, Sampling, VllmRunner, engine_arguments, environment
+from tests.support.packs import built
+
+ASKED = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9000 // 2}
+
+
+class FakeVllm:
+    def __init__(self, *ids: int, reason: str = "stop") -> None:
+        self.result = Generation(list(ids), reason)
+        self.prompts: list[list[int]] = []
+        self.sampling: list[Sampling] = []
+        self.dead = False
+
+    async def generate(self, prompt: list[int], sampling: Sampling) -> Generation:
+        self.prompts.append(prompt)
+        self.sampling.append(sampling)
+        return self.result
+
+    async def health(self) -> None:
+        if self.dead:
+            raise MLBridgeError("engine.unhealthy", "Dead.")
+
+
+def runner(fake: FakeVllm) -> VllmRunner:
+    return VllmRunner(built("smollm2").directory, fake.generate, fake.health, device="cpu")
+
+
+async def test_the_task_becomes_a_prompt_and_the_stop_token_is_left_out() -> None:
+    fake = FakeVllm(504, 3575, 2)
+    await runner(fake).start()
+    output = payload.decode_output("chat", await runner(fake).run(payload.encode_input("chat", ASKED)))
+    assert output == payload.ChatOutput(token_ids=[504, 3575], text="The capital", finish_reason="stop")
+    assert fake.prompts[1][:2] == [1, 9690]
+    assert fake.sampling[1] == Sampling(512, 0.0, 1.0, None, (2,))
+
+
+async def test_a_seed_means_sampling_by_the_models_rule() -> None:
+    fake = FakeVllm(504, reason="length")
+    await runner(fake).run(payload.encode_input("chat", {**ASKED, "seed": 4}))
+    assert fake.sampling == [Sampling(512, 0.8, 0.95, 4, (2,))]
+
+
+async def test_aborted_generations_and_other_kinds_are_errors() -> None:
+    with pytest.raises(MLBridgeError, match="ended a generation with abort"):
+        await runner(FakeVllm(reason="abort")).run(payload.encode_input("chat", ASKED))
+    with pytest.raises(MLBridgeError) as caught:
+        await runner(FakeVllm()).run(payload.encode_input("embedding", {"text": "x"}))
+    assert caught.value.code == "input.kind"
+
+
+async def test_health_is_that_of_vllm() -> None:
+    fake = FakeVllm()
+    await runner(fake).check()
+    fake.dead = True
+    with pytest.raises(MLBridgeError):
+        await runner(fake).check()
+
+
+def test_what_the_class_fixes_cannot_be_changed() -> None:
+    directory = built("smollm2").directory
+    on_cpu = engine_arguments(directory, "cpu", slots=64, extra={"max_model_len": 512})
+    assert (on_cpu["max_num_seqs"], on_cpu["dtype"], on_cpu["max_model_len"]) == (1, "bfloat16", 512)
+    assert engine_arguments(directory, "cuda", slots=64, extra={})["max_num_seqs"] == 64
+    for name in ("enable_prefix_caching", "dtype", "trust_remote_code", "max_num_seqs"):
+        with pytest.raises(MLBridgeError, match=name):
+            engine_arguments(directory, "cpu", slots=1, extra={name: True})
+
+
+def test_batch_invariance_is_asked_for_only_where_it_exists() -> None:
+    assert environment("cuda", threads=1)["VLLM_BATCH_INVARIANT"] == "1"
+    assert "VLLM_BATCH_INVARIANT" not in environment("cpu", threads=1)
+    assert environment("cpu", threads=2)["OMP_NUM_THREADS"] == "2"
