@@ -63,9 +63,10 @@ class EngineHost:
             try:
                 self._engine = await Engine.start(self._config, build=self._build)
                 self._problem = None
-            except MLBridgeError as error:
-                self._problem = error
-                log.warning("coordinator_start_failed", code=error.code, reason=str(error), retry_s=pause)
+            except Exception as error:
+                self._problem = _problem(error)
+                unforeseen = not isinstance(error, MLBridgeError)
+                log.warning("coordinator_start_failed", reason=str(error), retry_s=pause, exc_info=unforeseen)
                 await self._pause(pause)
                 pause = min(LONGEST_RETRY_S, 2 * pause)
         await self._stopping.wait()
@@ -89,10 +90,25 @@ class EngineHost:
             )
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(self._engine), self._loop))
 
+    @property
+    def up(self) -> bool:
+        """Whether the engine has started."""
+        return self._engine is not None
+
     async def stop(self) -> None:
         """Stop the engine and its thread."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         await asyncio.to_thread(self._thread.join)
+
+
+def _problem(error: Exception) -> MLBridgeError:
+    if isinstance(error, MLBridgeError):
+        return error
+    return MLBridgeError(
+        "coordinator.start_failed",
+        f"The coordinator cannot start: {type(error).__name__}: {error}",
+        hint="Its log has more; it goes on trying.",
+    )
 
 
 def receipt_task(network_json: str, task_id: str, first_block: int) -> str:
@@ -120,9 +136,9 @@ class CoordinatorActor:
         self._host = EngineHost(config, build_on_ray)
         self._host.start()
 
-    async def ping(self) -> int:
-        """The process id; answers also while the engine starts."""
-        return os.getpid()
+    async def ping(self) -> dict[str, Any]:
+        """{"pid", "up": whether the engine has started}; answers also before it has."""
+        return {"pid": os.getpid(), "up": self._host.up}
 
     async def status(self) -> dict[str, Any]:
         """As `Engine.status`."""

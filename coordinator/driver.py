@@ -21,6 +21,17 @@ from mlbridge.errors import MLBridgeError
 POLL_S = 0.3
 PING_S = 20.0
 STOP_S = 30.0
+MENDED_BY_TIME = frozenset(
+    {
+        "chain.unreachable",
+        "coordinator.dead",
+        "coordinator.silent",
+        "coordinator.start_failed",
+        "coordinator.starting",
+        "http.port",
+        "store.locked",
+    }
+)
 
 
 def connect(address: str | None = None) -> None:
@@ -31,41 +42,41 @@ def connect(address: str | None = None) -> None:
 def start(config: CoordinatorConfig, *, timeout_s: float) -> dict[str, Any]:
     """Start or adopt the actor and wait until its engine answers; its status.
 
-    Raises MLBridgeError: what keeps the engine from starting, or `coordinator.starting` after `timeout_s`.
+    Raises MLBridgeError: what keeps the engine from starting. What time does not mend is raised at once, and
+    the actor is removed, so that the next start takes the file as it is then.
     """
     actor = start_actor(config)
     until = time.monotonic() + timeout_s
     while True:
-        problem = _problem_of(actor)
-        if problem is None:
+        try:
             status: dict[str, Any] = ray.get(actor.status.remote(), timeout=PING_S)
             return status
+        except MLBridgeError as error:
+            problem = error
+        except ray.exceptions.GetTimeoutError:
+            problem = MLBridgeError(
+                "coordinator.silent", "The coordinator's actor does not answer.", exit_code=6
+            )
+        except ray.exceptions.RayActorError as error:
+            problem = MLBridgeError("coordinator.dead", f"The coordinator's actor died: {error}")
+        if problem.code not in MENDED_BY_TIME:
+            ray.kill(actor)
+            raise problem
         if time.monotonic() >= until:
             raise problem
         time.sleep(POLL_S)
 
 
-def _problem_of(actor: Any) -> MLBridgeError | None:
-    try:
-        ray.get(actor.status.remote(), timeout=PING_S)
-    except MLBridgeError as error:
-        return error
-    except ray.exceptions.GetTimeoutError:
-        return MLBridgeError("coordinator.silent", "The coordinator's actor does not answer.", exit_code=6)
-    except ray.exceptions.RayActorError as error:
-        return MLBridgeError("coordinator.dead", f"The coordinator's actor died: {error}")
-    return None
-
-
 def ping() -> dict[str, Any]:
-    """{"pid": of the actor's process}, or {"pid": None} when there is no actor that answers."""
+    """{"pid" of the actor's process, "up"}; pid None: no actor, or one that does not answer ("silent")."""
     actor = find_actor()
     if actor is None:
-        return {"pid": None}
+        return {"pid": None, "up": False, "silent": False}
     try:
-        return {"pid": ray.get(actor.ping.remote(), timeout=PING_S)}
+        found: dict[str, Any] = ray.get(actor.ping.remote(), timeout=PING_S)
     except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError):
-        return {"pid": None}
+        return {"pid": None, "up": False, "silent": True}
+    return {**found, "silent": False}
 
 
 def restart() -> dict[str, Any]:

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 
 from coordinator.metrics import Metrics
+from mlbridge.errors import MLBridgeError
 
 log = structlog.get_logger(__name__)
 
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 10.0
 
 
 class Bell:
@@ -70,7 +71,7 @@ async def forever(
 ) -> None:
     """Run `step` again and again: at once while it returns True, else when `bell` rings or after `pause_s`.
 
-    A failed pass is logged, counted and tried again, more slowly each time, at most every 30 s.
+    A failed pass is logged, counted and tried again, more slowly each time, at least every 10 s.
     """
     failures = 0
     while True:
@@ -83,7 +84,10 @@ async def forever(
             failures += 1
             metrics.failures.labels(name).inc()
             pause = min(LONGEST_PAUSE_S, pause_s * 2.0 ** min(failures, 8))
-            log.warning("loop_failed", loop=name, reason=str(error), retry_s=round(pause, 1), exc_info=True)
+            unforeseen = not isinstance(error, MLBridgeError)
+            log.warning(
+                "loop_failed", loop=name, reason=str(error), retry_s=round(pause, 1), exc_info=unforeseen
+            )
             await asyncio.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311 - spreads retries, hides nothing
             continue
         if not busy:

@@ -137,24 +137,29 @@ class Supervisor:
             elif healthy(self.config.local_url):
                 self._healthy_at, self._failures = time.monotonic(), 0
             elif time.monotonic() - self._healthy_at > PATIENCE_S:
+                self._later()  # a look inside costs a Ray driver: not every second
                 self._revive()
         except MLBridgeError as error:
-            self._failures += 1
-            pause = min(LONGEST_PAUSE_S, 2.0 ** min(self._failures, 6))
-            self._not_before = time.monotonic() + pause
-            log.warning("revival_failed", code=error.code, reason=str(error), retry_s=pause)
+            self._later()
+            log.warning("revival_failed", code=error.code, reason=str(error))
+
+    def _later(self) -> None:
+        self._failures += 1
+        self._not_before = time.monotonic() + min(LONGEST_PAUSE_S, 2.0 ** min(self._failures, 6))
 
     def _revive(self) -> None:
         """The HTTP server has been silent for a while: find out why, and act."""
-        silent_s = time.monotonic() - self._healthy_at
-        pid = self._drive("ping").get("pid")
-        if pid is None:
-            log.warning("actor_lost", silent_s=round(silent_s))
+        silent_s = round(time.monotonic() - self._healthy_at)
+        found = self._drive("ping")
+        if found["pid"] is None and not found["silent"]:
+            log.warning("actor_lost", silent_s=silent_s)
             self._drive("start", config=self.config.model_dump(mode="json"), timeout_s=DRIVER_S - 30)
-        elif silent_s > SILENT_S:
-            log.warning("actor_silent", pid=pid, silent_s=round(silent_s))
+        elif silent_s > SILENT_S and (found["up"] or found["silent"]):
+            log.warning("actor_silent", pid=found["pid"], silent_s=silent_s)
             self._drive("restart")
             self._healthy_at = time.monotonic()
+        else:
+            log.info("actor_starting", pid=found["pid"], silent_s=silent_s)
 
     def stop(self) -> None:
         """Stop the actor, then the head if it is ours."""
