@@ -198,31 +198,43 @@ async def _submissions(deployed: Deployed) -> list[dict[str, Any]]:
     return [item for item in listed if item["requester"] == status["address"]]
 
 
-async def test_a_ray_job_finds_the_actor_and_tasks_travel_through_ray(
-    deployed: Deployed, chain: Chain, members: tuple[bytes, list[Any]]
-) -> None:
-    """`ray job submit` on the head's Jobs API; the actor that lives there is adopted."""
-    model, made = members
-    head = supervisor.head_of(deployed.config)
-    before = deployed.command("status")
+async def ray_job(deployed: Deployed, *arguments: str) -> str:
+    """`ray job submit ... -- python -m coordinator.job ...` on the head's Jobs API; what it printed."""
+    spec = supervisor.head_of(deployed.config).spec
     job = await asyncio.to_thread(
         subprocess.run,
         [
             *(sys.executable, "-m", "ray.scripts.scripts", "job", "submit"),
-            *("--address", f"http://127.0.0.1:{head.spec.ports.dashboard}"),
-            *("--", "python", "-m", "coordinator.job", "--config", str(deployed.file)),
+            *("--address", f"http://127.0.0.1:{spec.ports.dashboard}"),
+            *("--", "python", "-m", "coordinator.job", "--config", str(deployed.file), *arguments),
         ],
-        env=head.spec.driver_environment(),
+        env=spec.driver_environment(),
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert job.returncode == 0, job.stdout + job.stderr
-    assert f'"pid": {before["pid"]}' in job.stdout
     assert "succeeded" in job.stdout
+    return job.stdout
+
+
+async def test_a_ray_job_starts_the_actor_and_tasks_travel_through_ray(
+    deployed: Deployed, chain: Chain, members: tuple[bytes, list[Any]]
+) -> None:
+    model, made = members
+    before = deployed.command("status")
+    keeper = supervisor.supervisor_of(deployed.config.home)
+    assert keeper is not None
+    os.kill(keeper.pid, signal.SIGKILL)  # it would put the actor back itself
+    assert '"stopped": true' in await ray_job(deployed, "--stop")
+    assert deployed.status() is None
+    assert '"network": "test"' in await ray_job(deployed)
+    started = await deployed.back(other_than=before["pid"])
+    assert (await asyncio.to_thread(deployed.command, "up", "--detach"))["pid"] == started["pid"]
 
     asked = {"model": "0x" + model.hex(), "input": IMAGE, "idempotency_key": "through-ray"}
+    head = supervisor.head_of(deployed.config)
     async with acting(made):
         answer = await asyncio.to_thread(
             head.run, "tests.support.coordinator_driver", {"request": asked, "wait_s": 60}, timeout=180
