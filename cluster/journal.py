@@ -1,7 +1,9 @@
 """What a provider must never forget: results, salts, commitments, votes, transactions, income.
 
-Everything is on disk before it is sent anywhere (SQLite, WAL, synchronous=FULL), and the first word stands:
-writing a row that exists returns the row, so that after a crash at any point the same bytes are used again.
+What is sent anywhere is on disk before (SQLite, WAL, synchronous=FULL), and the first word stands: writing a
+row that exists returns the row, so that after a crash at any point the same bytes are used again. What the
+chain can tell again (seats, outcomes, income, the follower's place) is written without waiting for the disk;
+a power cut may take the latest of it, in order, and the follower then reads it once more.
 """
 
 from __future__ import annotations
@@ -98,6 +100,8 @@ class Journal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._prepare(path)
+            self._quick = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            self._quick.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise MLBridgeError(
@@ -122,18 +126,31 @@ class Journal:
 
     def close(self) -> None:
         with self._lock:
+            self._quick.close()
             self._db.close()
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, on disk when the block ends."""
+        with self._transaction(self._db) as db:
+            yield db
+
+    @contextmanager
+    def _note_down(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, on disk soon."""
+        with self._transaction(self._quick) as db:
+            yield db
+
+    @contextmanager
+    def _transaction(self, db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+            db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._db
+                yield db
             except BaseException:
-                self._db.execute("ROLLBACK")
+                db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+            db.execute("COMMIT")
 
     def _row(self, query: str, *values: Any) -> tuple[Any, ...] | None:
         with self._lock:
@@ -209,7 +226,7 @@ class Journal:
         self._note(bond, "reveal_tx", tx)
 
     def _note(self, bond: Bond, column: str, tx: str) -> None:
-        with self._write() as db:
+        with self._note_down() as db:
             db.execute(
                 f"UPDATE bonds SET {column}=? WHERE task=? AND round=? AND account=?",  # noqa: S608 - a constant
                 (tx, bond.task, bond.round, bond.account),
@@ -218,7 +235,7 @@ class Journal:
     # ---- seats ----
     def seat(self, row: SeatRow) -> None:
         """A draw gave us a seat. A seat that a reorganisation had voided is ours again."""
-        with self._write() as db:
+        with self._note_down() as db:
             db.execute(
                 "INSERT INTO seats VALUES (?,?,?,?,?,?,?,?,0,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
                 "block=excluded.block, block_hash=excluded.block_hash, deadline=excluded.deadline, void=0",
@@ -241,7 +258,7 @@ class Journal:
         Returns the tasks whose seats are void until seen again. Results and commitments stay and are used
         then.
         """
-        with self._write() as db:
+        with self._note_down() as db:
             tasks = db.execute(
                 "SELECT DISTINCT task FROM seats WHERE block>=? AND void=0", (block,)
             ).fetchall()
@@ -254,7 +271,7 @@ class Journal:
         """How our seats of a task ended, seen in `block`. The first outcome stands; returns how many got
         this.
         """
-        with self._write() as db:
+        with self._note_down() as db:
             changed = db.execute(
                 "UPDATE seats SET outcome=?, closed=? WHERE task=? AND account=? AND outcome IS NULL",
                 (outcome, block, task, account),
@@ -289,7 +306,7 @@ class Journal:
         self, tx: str, log_index: int, block: int, kind: str, account: int, task: bytes, amount: int
     ) -> bool:
         """A payment seen on chain, once. kind: `seat` (wei), `judge` (MLB) or `slash` (MLB lost)."""
-        with self._write() as db:
+        with self._note_down() as db:
             added = db.execute(
                 "INSERT OR IGNORE INTO income VALUES (?,?,?,?,?,?,?)",
                 (tx, log_index, block, kind, account, task, str(amount)),
@@ -309,7 +326,7 @@ class Journal:
         return row[0] if row else None
 
     def set_fact(self, name: str, value: bytes) -> None:
-        with self._write() as db:
+        with self._note_down() as db:
             db.execute(
                 "INSERT INTO facts VALUES (?,?) ON CONFLICT DO UPDATE SET value=excluded.value", (name, value)
             )

@@ -21,7 +21,7 @@ from contracts.network import save
 from contracts.sender import Sender
 from mlbridge.models.manifest import MANIFEST_NAME, Manifest
 from mlbridge.protocol.cid import cid_from_bytes
-from mlbridge.protocol.types import Policy
+from mlbridge.protocol.types import Policy, Role
 from tests.support.seats import ScriptedMember, honest_label, make_member
 
 PASSWORD = "correct horse"
@@ -59,8 +59,8 @@ def manifest_folder(folder: Path, policy: Policy) -> Manifest:
     fields = {
         "name": "scripted", "version": "1", "kind": kind, "engine": "torch", "policy": policy.name.lower(),
         "exec_class": {
-            "engine": "torch", "build": "b", "dtype": "float32", "quantisation": "none", "weights_sha256": SHA,
-            "kernel": "k", "threads": 1, "sampling": "none",
+            "engine": "torch", "build": "b", "dtype": "float32", "quantisation": "none",
+            "weights_sha256": SHA, "kernel": "k", "threads": 1, "sampling": "none",
         },
         "files": [{"path": "model.safetensors", "cid": cid, "sha256": SHA, "size": 1}],
         "tolerance": {"metric": "max_abs", "accept": "0.01", "reject": "0.1"} if numeric else None,
@@ -127,10 +127,12 @@ async def make_node(
     *,
     policy: Policy = Policy.EXACT,
     door: ScriptedDoor | None = None,
+    role: Role = Role.COMPUTE,
+    mlb: int = 50_000,
     **changes: Any,
 ) -> Node:
     """Register an operator on chain and write its provider's files; its agent does not run yet."""
-    member = await make_member(chain, treasury, models)
+    member = await make_member(chain, treasury, models, role=role, mlb=mlb)
     write_keys(home, member.node, member.operator)
     network = save(
         chain.network.model_copy(update={"storage_url": f"file://{home.parent / 'store'}"}),
