@@ -168,8 +168,8 @@ def as_markdown(found: dict[str, Any]) -> str:
             "# The direct lane against its own Serve deployment",
             "",
             f"One run on {found['machine']['cores']} cores; {found['plan']['providers']} providers, a block "
-            f"every {found['plan']['block_time_s']:g} s, model `{found['model']}`, {found['at_once']} at once. "
-            "`python -m benchmarks.direct_lane` against a running devnet makes it again.",
+            f"every {found['plan']['block_time_s']:g} s, model `{found['model']}`, {found['at_once']} at "
+            "once. `python -m benchmarks.direct_lane` against a running devnet makes it again.",
             "",
             "| | direct call of the deployment | direct lane, 3 seats | ratio |",
             "|---|---|---|---|",
