@@ -31,7 +31,5 @@ class MLBridgeError(Exception):
         return {"code": self.code, "message": self.message, "hint": self.hint, **self.context}
 
 
-def _rebuild(
-    code: str, message: str, hint: str, exit_code: int, context: dict[str, object]
-) -> MLBridgeError:
+def _rebuild(code: str, message: str, hint: str, exit_code: int, context: dict[str, object]) -> MLBridgeError:
     return MLBridgeError(code, message, hint=hint, exit_code=exit_code, **context)
