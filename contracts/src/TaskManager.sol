@@ -75,7 +75,7 @@ contract TaskManager is TaskViews {
         spec.payment = payment;
         spec.seats = seats;
         spec.salt = salt;
-        taskId = _open(spec);
+        taskId = _lock(spec);
         emit TaskSubmitted(
             taskId, requester, modelId, inputData, payment, deadline, seats, block.number + RANDOMNESS_DELAY
         );
@@ -98,16 +98,16 @@ contract TaskManager is TaskViews {
         Head head = _tasks[taskId].head;
         _requireStatus(taskId, head, TaskStatus.Committing);
         if (block.timestamp > head.phaseAt()) revert PhaseClosed(taskId, head.phaseAt());
-        if (commitment == 0) revert ZeroCommitment();
-        Round storage round = _rounds[taskId][head.round()];
+        // FAULT has a meaning of its own, and is no hash that anybody can open.
+        if (commitment == 0 || commitment == FAULT) revert ZeroCommitment();
+        Round storage round = _roundAt(taskId, head, head.round());
         (uint256 seat, uint32 account) = _seatOf(taskId, head, round, node);
-        if (round.values[seat] != 0) revert AlreadyCommitted(taskId, account);
+        if (head.committed() >> seat & 1 == 1) revert AlreadyCommitted(taskId, account);
 
         round.values[seat] = commitment;
-        uint256 committed = head.committed() + 1;
-        head = head.withCommitted(committed);
+        head = head.withCommitted(seat);
         emit ResultCommitted(taskId, account, uint8(head.round()), commitment);
-        if (committed == head.seats()) _openReveal(taskId, head, _tasks[taskId].body);
+        if (head.committed() == (1 << head.seats()) - 1) _openReveal(taskId, head);
         else _tasks[taskId].head = head;
     }
 
@@ -118,24 +118,20 @@ contract TaskManager is TaskViews {
         Head head = _tasks[taskId].head;
         _requireStatus(taskId, head, TaskStatus.Revealing);
         if (block.timestamp > head.phaseAt()) revert PhaseClosed(taskId, head.phaseAt());
-        Round storage round = _rounds[taskId][head.round()];
+        Round storage round = _roundAt(taskId, head, head.round());
         (uint256 seat, uint32 account) = _seatOf(taskId, head, round, node);
-        if (head.hasOpened(seat)) revert AlreadyRevealed(taskId, account);
-        if (round.values[seat] == 0) revert NotCommitted(taskId, account);
-        bool votes = head.kind() == RoundKind.Vote;
-        _requireReadable(result, proof, votes);
-
-        bytes32 digest = Hashing.digest(taskId, Hashing.payloadRoot(result));
-        bytes32 opened = Hashing.commitment(
-            address(this), taskId, head.round(), account, digest, bytes32(proof[:SALT_SIZE])
-        );
-        if (opened != round.values[seat]) {
-            head = head.withFaulty(seat);
-            emit RevealFault(taskId, account, uint8(head.round()));
-        } else {
+        if (head.committed() >> seat & 1 == 0) revert NotCommitted(taskId, account);
+        bytes32 commitment = round.values[seat];
+        if (head.revealed() >> seat & 1 == 1 || commitment == FAULT) revert AlreadyRevealed(taskId, account);
+        (bytes32 digest, bytes32 opened) = _open(taskId, head, account, result, proof);
+        if (opened == commitment) {
             head = head.withRevealed(seat);
-            round.values[seat] = votes ? bytes32(uint256(uint32(bytes4(result[1:]))) | VOTE_TAG) : digest;
+            round.values[seat] = head.kind() == RoundKind.Vote ? bytes32(uint256(uint32(bytes4(result[1:])))) : digest;
             emit ResultRevealed(taskId, account, uint8(head.round()), digest, result);
+        } else {
+            head = head.withFaulty();
+            round.values[seat] = FAULT;
+            emit RevealFault(taskId, account, uint8(head.round()));
         }
         _tasks[taskId].head = head;
         if (head.allOpened()) verifier.processVerificationRound(taskId);
@@ -197,7 +193,7 @@ contract TaskManager is TaskViews {
 
     // ---- internal ----
 
-    function _open(Hashing.TaskSpec memory spec) private returns (bytes32 taskId) {
+    function _lock(Hashing.TaskSpec memory spec) private returns (bytes32 taskId) {
         spec.chainId = block.chainid;
         spec.taskManager = address(this);
         taskId = Hashing.taskId(spec);
@@ -216,11 +212,9 @@ contract TaskManager is TaskViews {
         if (available < spec.seats) revert TooFewProviders(spec.modelId, available, spec.seats);
 
         _tasks[taskId] = Task({
-            head: HeadWord.open(spec.requester, block.number + RANDOMNESS_DELAY, spec.seats, TIPS),
+            head: HeadWord.open(spec.requester, block.number + RANDOMNESS_DELAY, spec.seats, TIPS, _run.version),
             inputHash: spec.inputHash,
-            body: BodyWord.make(
-                spec.payment, terms.price, terms.index, spec.deadline, _epoch(), _run.version
-            )
+            body: BodyWord.make(spec.payment, terms.price, terms.index, spec.deadline, _epoch())
         });
     }
 
@@ -237,9 +231,19 @@ contract TaskManager is TaskViews {
         if (seat == count) revert NotSeated(taskId, node);
     }
 
-    function _requireReadable(bytes calldata result, bytes calldata proof, bool votes) private pure {
+    /// @dev What is revealed, and what a commitment to it would have been.
+    function _open(bytes32 taskId, Head head, uint32 account, bytes calldata result, bytes calldata proof)
+        private
+        view
+        returns (bytes32 digest, bytes32 commitment)
+    {
         if (!Hashing.wellFormed(result) || proof.length < SALT_SIZE) revert BadResult();
-        if (votes && (result.length != VOTE_SIZE || result[0] != Hashing.INLINE)) revert BadResult();
+        if (head.kind() == RoundKind.Vote && (result.length != VOTE_SIZE || result[0] != Hashing.INLINE)) {
+            revert BadResult();
+        }
+        digest = Hashing.digest(taskId, Hashing.payloadRoot(result));
+        bytes32 salt = bytes32(proof[:SALT_SIZE]);
+        commitment = Hashing.commitment(address(this), taskId, head.round(), account, digest, salt);
     }
 
     /// @dev Run this very call with the module's code.

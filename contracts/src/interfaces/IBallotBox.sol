@@ -15,7 +15,7 @@ struct Ballot {
     bool judges;
     uint8 round;
     uint16 revealed;
-    uint256[] weights;
+    uint64[] weights;
     bytes32[] values;
     uint16 candidates;
     bytes32[] digests;

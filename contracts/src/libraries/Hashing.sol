@@ -34,9 +34,12 @@ library Hashing {
     /// @dev Tag and payload hash; a CID of at least one byte must follow.
     uint256 private constant POINTER_HEAD = 33;
 
-    function taskId(TaskSpec memory spec) internal pure returns (bytes32) {
+    /// @notice abi.encode of the struct is its ten words as they lie in memory.
+    function taskId(TaskSpec memory spec) internal pure returns (bytes32 id) {
         spec.typeHash = TASK_TYPEHASH;
-        return keccak256(abi.encode(spec));
+        assembly ("memory-safe") {
+            id := keccak256(spec, 320)
+        }
     }
 
     function digest(bytes32 task, bytes32 root) internal view returns (bytes32) {

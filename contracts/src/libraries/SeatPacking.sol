@@ -10,45 +10,51 @@ uint256 constant SEAT_SLOTS = 5;
 library SeatPacking {
     uint256 private constant PER_SLOT = 3;
     uint256 private constant BITS = 80;
-    uint256 private constant MASK = (1 << BITS) - 1;
+    uint256 private constant WEIGHT_MASK = (1 << 48) - 1;
 
-    function pack(uint256 account, uint256 weight) internal pure returns (uint256) {
-        return account | weight << 32;
-    }
-
-    function accountOf(uint256 seat) internal pure returns (uint32) {
-        return uint32(seat);
-    }
-
-    function weightOf(uint256 seat) internal pure returns (uint64) {
-        return uint64(seat >> 32);
-    }
-
-    function load(uint256[SEAT_SLOTS] storage slots, uint256 count) internal view returns (uint256[] memory seats) {
-        seats = new uint256[](count);
-        uint256 word;
-        for (uint256 i; i < count; ++i) {
-            uint256 lane = i % PER_SLOT;
-            if (lane == 0) word = slots[i / PER_SLOT];
-            seats[i] = (word >> (lane * BITS)) & MASK;
+    function load(uint256[SEAT_SLOTS] storage slots, uint256 count)
+        internal
+        view
+        returns (uint32[] memory accounts, uint64[] memory weights)
+    {
+        accounts = new uint32[](count);
+        weights = new uint64[](count);
+        unchecked {
+            uint256 word;
+            for (uint256 i; i < count; ++i) {
+                if (i % PER_SLOT == 0) word = slots[i / PER_SLOT];
+                accounts[i] = uint32(word);
+                weights[i] = uint64(word >> 32 & WEIGHT_MASK);
+                word >>= BITS;
+            }
         }
     }
 
-    function store(uint256[SEAT_SLOTS] storage slots, uint256[] memory seats) internal {
-        uint256 word;
-        for (uint256 i; i < seats.length; ++i) {
-            uint256 lane = i % PER_SLOT;
-            word |= seats[i] << (lane * BITS);
-            if (lane == PER_SLOT - 1 || i + 1 == seats.length) {
-                slots[i / PER_SLOT] = word;
-                word = 0;
+    /// @param flags bits above the first three seats
+    function store(
+        uint256[SEAT_SLOTS] storage slots,
+        uint32[] memory accounts,
+        uint64[] memory weights,
+        uint256 flags
+    ) internal {
+        unchecked {
+            uint256 count = accounts.length;
+            uint256 word = flags;
+            uint256 shift;
+            for (uint256 i; i < count; ++i) {
+                word |= (uint256(accounts[i]) | uint256(weights[i]) << 32) << shift;
+                shift += BITS;
+                if (shift == PER_SLOT * BITS || i + 1 == count) {
+                    slots[i / PER_SLOT] = word;
+                    (word, shift) = (0, 0);
+                }
             }
         }
     }
 
     function clear(uint256[SEAT_SLOTS] storage slots, uint256 count) internal {
-        for (uint256 i; i * PER_SLOT < count; ++i) {
-            slots[i] = 0;
+        for (uint256 slot; slot * PER_SLOT < count; ++slot) {
+            slots[slot] = 0;
         }
     }
 
@@ -59,12 +65,14 @@ library SeatPacking {
         view
         returns (uint256 index, uint32 account)
     {
-        uint256 word;
-        for (; index < count; ++index) {
-            if (index % PER_SLOT == 0) word = slots[index / PER_SLOT];
-            account = uint32(word);
-            if (account >> 1 == operatorId) return (index, account);
-            word >>= BITS;
+        unchecked {
+            uint256 word;
+            for (; index < count; ++index) {
+                if (index % PER_SLOT == 0) word = slots[index / PER_SLOT];
+                account = uint32(word);
+                if (account >> 1 == operatorId) return (index, account);
+                word >>= BITS;
+            }
         }
     }
 }

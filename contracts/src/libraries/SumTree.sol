@@ -117,26 +117,35 @@ library SumTree {
 
     /// @notice Draw the leaf at `point` of what is left, and take it out.
     /// @param point less than `cut.left`
+    /// @dev The one loop that every task runs through, hence unchecked. A child's sum is reduced by what was taken out
+    /// below it; that was part of this very sum, so the difference is exact and never negative.
     function draw(Tree storage tree, Cut memory cut, uint256 point)
         internal
         view
         returns (uint256 leaf, uint256 weight)
     {
-        for (uint256 level = cut.height; level != 0;) {
-            --level;
-            uint256 word = _without(cut, level, leaf, _frozen(tree, cut, level, leaf));
-            if (cut.stale) return (0, 0);
-            uint256 child;
-            weight = word & MAX_WEIGHT;
-            while (child < 3 && point >= weight) {
-                point -= weight;
-                ++child;
-                word >>= WEIGHT_BITS;
+        unchecked {
+            uint256 count = cut.count;
+            for (uint256 level = cut.height; level != 0;) {
+                --level;
+                uint256 word = _frozen(tree, cut, level, leaf);
+                if (cut.stale) return (0, 0);
+                for (uint256 i; i < count; ++i) {
+                    uint256 entry = cut.taken[i];
+                    uint256 below = entry >> (WEIGHT_BITS + 2 * level);
+                    if (below >> 2 == leaf) word -= (entry & MAX_WEIGHT) << _lane(below);
+                }
+                leaf <<= 2;
                 weight = word & MAX_WEIGHT;
+                while (point >= weight && leaf & 3 != 3) {
+                    point -= weight;
+                    ++leaf;
+                    word >>= WEIGHT_BITS;
+                    weight = word & MAX_WEIGHT;
+                }
             }
-            leaf = leaf << 2 | child;
+            _remove(cut, leaf, weight);
         }
-        _remove(cut, leaf, weight);
     }
 
     /// @notice Put the leaf back that was taken out as number `index`.
@@ -169,17 +178,7 @@ library SumTree {
         cut.left -= weight;
     }
 
-    /// @dev A node's sums less everything taken out below it. Exact: what was taken out is part of these very sums.
-    function _without(Cut memory cut, uint256 level, uint256 index, uint256 word) private pure returns (uint256) {
-        uint256 count = cut.count;
-        for (uint256 i; i < count; ++i) {
-            uint256 entry = cut.taken[i];
-            uint256 child = entry >> (WEIGHT_BITS + 2 * level);
-            if (child >> 2 == index) word -= (entry & MAX_WEIGHT) << _lane(child);
-        }
-        return word;
-    }
-
+    /// @dev A node as it stood at the start of the cut's epoch.
     function _frozen(Tree storage tree, Cut memory cut, uint256 level, uint256 index)
         private
         view
@@ -191,17 +190,19 @@ library SumTree {
             word = node.previous;
             if (word >> TAG >= cut.epoch) cut.stale = true;
         }
-        word &= SUMS;
     }
 
-    function _total(uint256 word) private pure returns (uint256 sum) {
-        for (uint256 lane; lane < TAG; lane += WEIGHT_BITS) {
-            sum += word >> lane & MAX_WEIGHT;
+    function _total(uint256 word) private pure returns (uint256) {
+        unchecked {
+            return (word & MAX_WEIGHT) + (word >> WEIGHT_BITS & MAX_WEIGHT) + (word >> (2 * WEIGHT_BITS) & MAX_WEIGHT)
+                + (word >> (3 * WEIGHT_BITS) & MAX_WEIGHT);
         }
     }
 
     function _lane(uint256 index) private pure returns (uint256) {
-        return (index & 3) * WEIGHT_BITS;
+        unchecked {
+            return (index & 3) * WEIGHT_BITS;
+        }
     }
 
     function _height(uint256 meta) private pure returns (uint256) {

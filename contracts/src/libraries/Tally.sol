@@ -36,28 +36,30 @@ library Tally {
     /// @notice Weights such that no seat has more than 30 % of their sum, scaled by a common factor so that they are
     /// whole numbers: the heaviest k seats are cut to c, where c = 3/10 (k c + rest), that is c = 3 rest / (10 - 3 k).
     /// @dev k is the least for which no uncut seat exceeds c; with four seats or more it is at most 3.
-    function clip(uint256[] memory weights) internal pure returns (uint256[] memory clipped, uint256 total) {
+    function clip(uint64[] memory weights) internal pure returns (uint256[] memory clipped, uint256 total) {
         uint256 count = weights.length;
         clipped = new uint256[](count);
-        uint256 rest;
-        for (uint256 i; i < count; ++i) {
-            rest += weights[i];
-        }
-        if (count < CLIP_FROM) return (weights, rest);
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                total += clipped[i] = weights[i];
+            }
+            if (count < CLIP_FROM) return (clipped, total);
 
-        uint256 cut; // bit i: seat i is cut
-        uint256 factor = CLIP_BASE;
-        while (factor > CLIP) {
-            (uint256 heaviest, uint256 seat) = _heaviest(weights, cut);
-            if (heaviest * factor <= CLIP * rest) break;
-            cut |= 1 << seat;
-            rest -= heaviest;
-            factor -= CLIP;
-        }
-        if (cut == 0) return (weights, rest);
-        for (uint256 i; i < count; ++i) {
-            clipped[i] = cut >> i & 1 == 1 ? CLIP * rest : weights[i] * factor;
-            total += clipped[i];
+            uint256 rest = total;
+            uint256 cut; // bit i: seat i is cut
+            uint256 factor = CLIP_BASE;
+            while (factor > CLIP) {
+                (uint256 heaviest, uint256 seat) = _heaviest(clipped, cut);
+                if (heaviest * factor <= CLIP * rest) break;
+                cut |= 1 << seat;
+                rest -= heaviest;
+                factor -= CLIP;
+            }
+            if (cut == 0) return (clipped, total);
+            total = 0;
+            for (uint256 i; i < count; ++i) {
+                total += clipped[i] = cut >> i & 1 == 1 ? CLIP * rest : clipped[i] * factor;
+            }
         }
     }
 
@@ -75,20 +77,23 @@ library Tally {
         bytes32 leader;
         uint256 open = ballot.revealed;
         uint256 groups;
-        for (uint256 i; i < weights.length; ++i) {
-            if (open >> i & 1 == 0) continue;
-            bytes32 value = ballot.values[i];
-            Count memory count;
-            for (uint256 j = i; j < weights.length; ++j) {
-                if (open >> j & 1 == 0 || ballot.values[j] != value) continue;
-                count.weight += weights[j];
-                ++count.seats;
-                open ^= 1 << j;
-            }
-            ++groups;
-            if (count.weight > best.weight || groups == 1) {
-                best = count;
-                leader = value;
+        bytes32[] memory values = ballot.values;
+        unchecked {
+            for (uint256 i; open >> i != 0; ++i) {
+                if (open >> i & 1 == 0) continue;
+                bytes32 value = values[i];
+                (uint256 weight, uint256 seats) = (0, 0);
+                for (uint256 j = i; open >> j != 0; ++j) {
+                    if (open >> j & 1 == 0 || values[j] != value) continue;
+                    weight += weights[j];
+                    ++seats;
+                    open ^= 1 << j;
+                }
+                ++groups;
+                if (weight > best.weight || groups == 1) {
+                    (best.weight, best.seats) = (weight, seats);
+                    leader = value;
+                }
             }
         }
         found.passed = passes(best, total, weights.length);
@@ -142,8 +147,10 @@ library Tally {
     }
 
     function _heaviest(uint256[] memory weights, uint256 skip) private pure returns (uint256 weight, uint256 seat) {
-        for (uint256 i; i < weights.length; ++i) {
-            if (skip >> i & 1 == 0 && weights[i] > weight) (weight, seat) = (weights[i], i);
+        unchecked {
+            for (uint256 i; i < weights.length; ++i) {
+                if (skip >> i & 1 == 0 && weights[i] > weight) (weight, seat) = (weights[i], i);
+            }
         }
     }
 

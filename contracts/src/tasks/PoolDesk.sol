@@ -59,6 +59,7 @@ abstract contract PoolDesk is TaskEndings {
         // A leaf costs depth for ever, so stake has to stand behind each.
         if (weight == 0) revert ITaskManager.BadParameter("weight");
 
+        _modelFacts[terms.index] = uint256(uint160(terms.provider)) | uint256(terms.policy) << 160;
         SumTree.Tree storage tree = _pools[pool];
         uint256 leaf = member == 0 ? tree.append(account) : (member >> 1) - 1;
         _members[pool][account] = (leaf + 1) << 1 | 1;
@@ -142,7 +143,8 @@ abstract contract PoolDesk is TaskEndings {
         }
         lot.accounts[lot.drawn] = account;
         lot.weights[lot.drawn++] = weight;
-        _bar(lot, account);
+        // The first draw of a task bars nobody: one pool draws nobody twice.
+        if (lot.barred.length != 0) _bar(lot, account);
     }
 
     function _excludeBarred(uint256 pool, SumTree.Tree storage tree, SumTree.Cut memory cut, Lot memory lot)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Policy} from "../interfaces/Types.sol";
 import {SumTree} from "../libraries/SumTree.sol";
 import {Rules} from "./Rules.sol";
 
@@ -16,6 +17,14 @@ abstract contract PoolStore is Rules {
     mapping(uint256 pool => SumTree.Tree) internal _pools;
     /// @dev (leaf + 1) << 1 | serving
     mapping(uint256 pool => mapping(uint256 account => uint256)) internal _members;
+
+    /// @dev provider | policy << 160 of a model, which never change. Known before its first task, because a pool has to
+    /// be served before; so settling needs no call to the registry.
+    mapping(uint256 model => uint256) internal _modelFacts;
+
+    function _policyOf(uint256 model) internal view returns (Policy) {
+        return Policy(_modelFacts[model] >> 160);
+    }
 
     function _poolId(uint256 model, bool verifiers) internal pure returns (uint256) {
         return model << 1 | (verifiers ? 1 : 0);

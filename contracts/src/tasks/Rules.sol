@@ -8,7 +8,7 @@ import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {MAX_SEATS, SeatPacking} from "../libraries/SeatPacking.sol";
-import {BodyWord} from "../libraries/TaskWords.sol";
+import {HeadWord} from "../libraries/TaskWords.sol";
 
 /// @title Neighbours, epochs and governed parameters
 /// @notice First layer of the TaskManager and its module. A task keeps the rules that it was submitted under: what it pays and how
@@ -20,7 +20,7 @@ abstract contract Rules is AccessManaged {
         uint32 commitWindow;
         uint32 revealWindow;
         uint16 protocolFee;
-        uint16 version;
+        uint8 version;
         uint8 defaultSeats;
         uint8 firstJudgeSeats;
         uint8 lastJudgeSeats;
@@ -39,7 +39,6 @@ abstract contract Rules is AccessManaged {
     uint256 internal constant MIN_SEATS = 3;
     uint256 internal constant BASIS = 10_000;
     uint256 private constant MAX_PROTOCOL_FEE = 3_000;
-    uint256 private constant MAX_REDRAWS = 7;
     /// @dev Keeps any quote far inside a task's reward field.
     uint256 private constant MAX_FEE = 1 << 80;
     /// @dev Time within which somebody is expected to carry out a step that is due, when a task's life is bounded.
@@ -120,7 +119,7 @@ abstract contract Rules is AccessManaged {
         _requireSeats(p.defaultSeats, MIN_SEATS, "defaultSeats");
         _requireSeats(p.firstJudgeSeats, MIN_SEATS, "firstJudgeSeats");
         _requireSeats(p.lastJudgeSeats, p.firstJudgeSeats, "lastJudgeSeats");
-        if (p.maxRedraws > MAX_REDRAWS) revert ITaskManager.BadParameter("maxRedraws");
+        if (p.maxRedraws > HeadWord.MAX_REDRAWS) revert ITaskManager.BadParameter("maxRedraws");
         if (p.commitWindow == 0) revert ITaskManager.BadParameter("commitWindow");
         if (p.revealWindow == 0) revert ITaskManager.BadParameter("revealWindow");
         // A draw needs a whole commit window before the deadline, and time for its randomness before that.
@@ -131,14 +130,14 @@ abstract contract Rules is AccessManaged {
         if (p.tip > MAX_FEE) revert ITaskManager.BadParameter("tip");
         if (_longestTask(p) >= unbondingDelay) revert ITaskManager.BadParameter("longestTask");
         uint256 version = uint256(_run.version) + 1;
-        if (version > BodyWord.MAX_VERSION) revert ITaskManager.BadParameter("version");
+        if (version > HeadWord.MAX_VERSION) revert ITaskManager.BadParameter("version");
 
         RunRules memory run = RunRules({
             tip: p.tip,
             commitWindow: p.commitWindow,
             revealWindow: p.revealWindow,
             protocolFee: p.protocolFee,
-            version: uint16(version),
+            version: uint8(version),
             defaultSeats: p.defaultSeats,
             firstJudgeSeats: p.firstJudgeSeats,
             lastJudgeSeats: p.lastJudgeSeats,

@@ -4,76 +4,74 @@ pragma solidity ^0.8.30;
 import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
 
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
-import {RoundKind, TaskStatus} from "../interfaces/Types.sol";
+import {TaskStatus} from "../interfaces/Types.sol";
 import {Hashing} from "../libraries/Hashing.sol";
 import {MAX_SEATS, SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
-import {Body, Head} from "../libraries/TaskWords.sol";
+import {Body, Head, HeadWord} from "../libraries/TaskWords.sol";
 import {PoolDesk} from "./PoolDesk.sol";
 
 /// @title Arming randomness and drawing seats from it
 /// @notice Second layer of the module's own.
 abstract contract TaskCommittee is PoolDesk {
-    using SeatPacking for uint256;
     using SeatPacking for uint256[SEAT_SLOTS];
 
     /// @dev Draw the seats that wait. Only a draw that was carried out, or that ended the task, earns the tip.
     function _assign(bytes32 taskId, address caller) internal {
         Head head = _tasks[taskId].head;
-        if (head.isEmpty()) revert ITaskManager.UnknownTask(taskId);
-        if (!_waits(head.status())) revert ITaskManager.WrongStatus(taskId, head.status());
+        TaskStatus status = head.status();
+        if (status == TaskStatus.None) revert ITaskManager.UnknownTask(taskId);
+        if (!_waits(status)) revert ITaskManager.WrongStatus(taskId, status);
         Body body = _tasks[taskId].body;
         uint256 tip;
         if (_tooLate(head, body)) {
-            (head, tip) = _takeTip(head, body);
+            (head, tip) = _takeTip(head);
             _refund(taskId, head, body, "deadline", false);
         } else {
             uint256 randomnessBlock = head.phaseAt();
             if (block.number <= randomnessBlock) revert ITaskManager.RandomnessPending(taskId, randomnessBlock + 1);
             bytes32 randomness = Blockhash.blockHash(randomnessBlock);
             Lot memory lot;
-            if (randomness != 0) lot = _draw(taskId, head, body, randomness);
+            if (randomness != 0) _draw(lot, taskId, head, body, randomness);
             if (randomness == 0 || lot.stale) {
-                _rearm(taskId, head, body);
+                _arm(taskId, head, body, status);
+                emit ITaskManager.RandomnessArmed(taskId, uint8(head.round()), block.number + RANDOMNESS_DELAY);
                 return;
             }
-            (head, tip) = _takeTip(head, body);
-            if (lot.drawn == lot.wanted) _fill(taskId, head, body, lot);
+            (head, tip) = _takeTip(head);
+            if (lot.drawn == lot.wanted) _fill(taskId, head, status == TaskStatus.Redrawing, lot);
             else _endDraw(taskId, head, body);
         }
         _payTip(taskId, caller, tip);
     }
 
     /// @dev Wait for randomness that nobody knows yet, and let the pools be what they are now.
-    function _arm(Head head, Body body, TaskStatus status) internal view returns (Head, Body) {
-        return (
-            head.withStatus(status).withPhaseAt(block.number + RANDOMNESS_DELAY),
-            body.withArmedEpoch(_epoch())
-        );
+    function _arm(bytes32 taskId, Head head, Body body, TaskStatus status) internal {
+        _tasks[taskId].head = head.withPhase(status, block.number + RANDOMNESS_DELAY);
+        _tasks[taskId].body = body.withArmedEpoch(_epoch());
     }
 
     /// @dev Open the commit phase of a round whose seats are all held.
-    function _openCommit(bytes32 taskId, Head head, Body body, uint256[] memory seats, bytes32 seed) internal {
-        uint256 commitDeadline = block.timestamp + _runAt[body.version()].commitWindow;
-        _tasks[taskId].head = head.withStatus(TaskStatus.Committing).withPhaseAt(commitDeadline);
-        _rounds[taskId][head.round()].seats.store(seats);
-        uint32[] memory accounts = new uint32[](seats.length);
-        uint64[] memory weights = new uint64[](seats.length);
-        for (uint256 i; i < seats.length; ++i) {
-            (accounts[i], weights[i]) = (seats[i].accountOf(), seats[i].weightOf());
-        }
-        emit ITaskManager.CommitteeDrawn(taskId, uint8(head.round()), head.kind(), accounts, weights, commitDeadline, seed);
+    function _openCommit(bytes32 taskId, Head head, uint32[] memory accounts, uint64[] memory weights, bytes32 seed)
+        internal
+    {
+        uint256 commitDeadline = block.timestamp + _runAt[head.version()].commitWindow;
+        _tasks[taskId].head = head.withPhase(TaskStatus.Committing, commitDeadline);
+        emit ITaskManager.CommitteeDrawn(
+            taskId, uint8(head.round()), head.kind(), accounts, weights, commitDeadline, seed
+        );
     }
 
-    function _draw(bytes32 taskId, Head head, Body body, bytes32 randomness) private view returns (Lot memory lot) {
-        uint256 seats = head.seats();
+    function _draw(Lot memory lot, bytes32 taskId, Head head, Body body, bytes32 randomness) private view {
+        uint256 wanted = head.seats();
+        if (head.status() == TaskStatus.Redrawing) wanted -= HeadWord.ones(head.committed());
         lot.seed = Hashing.seed(randomness, taskId, head.round(), head.redraws());
         lot.epoch = body.armedEpoch();
-        lot.wanted = head.status() == TaskStatus.Redrawing ? seats - head.committed() : seats;
-        lot.accounts = new uint32[](lot.wanted);
-        lot.weights = new uint64[](lot.wanted);
-        _barSeated(taskId, head, lot);
+        lot.wanted = wanted;
+        lot.accounts = new uint32[](wanted);
+        lot.weights = new uint64[](wanted);
+        if (head.status() != TaskStatus.Submitted) _barSeated(taskId, head, lot);
         if (head.stage() != 0) _drawFrom(_poolId(body.model(), true), lot);
-        if (lot.drawn < lot.wanted && !lot.stale) _drawFrom(_poolId(body.model(), false), lot);
+        if (lot.drawn < wanted && !lot.stale) _drawFrom(_poolId(body.model(), false), lot);
     }
 
     /// @dev Every operator that sits or sat in this task, in either role.
@@ -84,9 +82,10 @@ abstract contract TaskCommittee is PoolDesk {
         if (head.replaced()) gone = _replaced[taskId];
         lot.barred = new uint32[](rounds * MAX_SEATS + gone.length + lot.wanted);
         for (uint256 round; round < rounds; ++round) {
-            uint256[] memory seats = _rounds[taskId][round].seats.load(_headAt(taskId, head, round).seats());
-            for (uint256 i; i < seats.length; ++i) {
-                _bar(lot, seats[i].accountOf());
+            (uint32[] memory accounts,) =
+                _roundAt(taskId, head, round).seats.load(_headAt(taskId, head, round).seats());
+            for (uint256 i; i < accounts.length; ++i) {
+                _bar(lot, accounts[i]);
             }
         }
         for (uint256 i; i < gone.length; ++i) {
@@ -94,33 +93,48 @@ abstract contract TaskCommittee is PoolDesk {
         }
     }
 
-    function _fill(bytes32 taskId, Head head, Body body, Lot memory lot) private {
-        Round storage round = _rounds[taskId][head.round()];
-        bool redraw = head.status() == TaskStatus.Redrawing;
-        uint256[] memory seats = redraw ? round.seats.load(head.seats()) : new uint256[](head.seats());
+    function _fill(bytes32 taskId, Head head, bool redraw, Lot memory lot) private {
+        if (redraw) {
+            _refill(taskId, head, lot);
+            return;
+        }
+        Round storage round;
+        uint256 flags;
+        (head, round, flags) = _place(taskId, head);
+        round.seats.store(lot.accounts, lot.weights, flags);
+        _openCommit(taskId, head, lot.accounts, lot.weights, lot.seed);
+    }
+
+    /// @dev Give the seats of those that did not commit to those that were drawn.
+    function _refill(bytes32 taskId, Head head, Lot memory lot) private {
+        Round storage round = _roundAt(taskId, head, head.round());
+        (uint32[] memory accounts, uint64[] memory weights) = round.seats.load(head.seats());
         uint256 next;
-        for (uint256 i; i < seats.length; ++i) {
-            if (redraw) {
-                if (round.values[i] != 0) continue;
-                _replaced[taskId].push(seats[i].accountOf());
-                head = head.withReplaced();
-            }
-            seats[i] = SeatPacking.pack(lot.accounts[next], lot.weights[next]);
+        for (uint256 i; i < accounts.length; ++i) {
+            if (head.committed() >> i & 1 == 1) continue;
+            _replaced[taskId].push(accounts[i]);
+            (accounts[i], weights[i]) = (lot.accounts[next], lot.weights[next]);
             ++next;
         }
-        _openCommit(taskId, head, body, seats, lot.seed);
+        round.seats.store(accounts, weights, head.round() == 0 && head.desk() != 0 ? OCCUPIED : 0);
+        _openCommit(taskId, head.withReplaced(), accounts, weights, lot.seed);
+    }
+
+    /// @dev Where a round is kept: the first at a desk, if one of its desks is free.
+    function _place(bytes32 taskId, Head head) private view returns (Head, Round storage round, uint256 flags) {
+        if (head.round() == 0) {
+            for (uint256 table = 1; table <= DESK_TABLES; ++table) {
+                round = _desk(taskId, table);
+                if (round.seats[0] & OCCUPIED == 0) return (head.withDesk(table), round, OCCUPIED);
+            }
+        }
+        return (head, _rounds[taskId][head.round()], 0);
     }
 
     /// @dev The pool has too few left. Judges may still decide if enough of them committed; the empty seats then count
     /// as silent.
     function _endDraw(bytes32 taskId, Head head, Body body) private {
-        if (head.stage() != 0 && head.committed() >= MIN_SEATS) _openReveal(taskId, head, body);
+        if (head.stage() != 0 && HeadWord.ones(head.committed()) >= MIN_SEATS) _openReveal(taskId, head);
         else _refund(taskId, head, body, "too few operators", false);
-    }
-
-    function _rearm(bytes32 taskId, Head head, Body body) private {
-        (head, body) = _arm(head, body, head.status());
-        (_tasks[taskId].head, _tasks[taskId].body) = (head, body);
-        emit ITaskManager.RandomnessArmed(taskId, uint8(head.round()), head.phaseAt());
     }
 }

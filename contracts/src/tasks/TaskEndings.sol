@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {Fault, RoundKind, TaskStatus, Verdict} from "../interfaces/Types.sol";
-import {SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
-import {Body, Head} from "../libraries/TaskWords.sol";
+import {MAX_SEATS, SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
+import {Body, Head, HeadWord} from "../libraries/TaskWords.sol";
 import {TaskStore} from "./TaskStore.sol";
 
 /// @title How a task ends: settled, or refunded
 /// @notice Fourth layer of the TaskManager and its module. Whichever way it ends, a commitment that was not opened is punished.
 abstract contract TaskEndings is TaskStore {
-    using SeatPacking for uint256;
     using SeatPacking for uint256[SEAT_SLOTS];
 
     /// @dev Who of the first committee won, and what is delivered.
@@ -35,7 +33,7 @@ abstract contract TaskEndings is TaskStore {
         if (!all && block.timestamp <= head.phaseAt()) revert ITaskManager.PhaseOpen(taskId, head.phaseAt());
         body = _tasks[taskId].body;
         // Who opens last is no helper, and `poke` tips its own caller.
-        if (!all && caller != address(this)) (head, tip) = _takeTip(head, body);
+        if (!all && caller != address(this)) (head, tip) = _takeTip(head);
         if (head.stage() != 0) _payJudges(taskId, head);
     }
 
@@ -67,13 +65,8 @@ abstract contract TaskEndings is TaskStore {
 
     /// @dev The round that is being closed belongs to judges.
     function _payJudges(bytes32 taskId, Head head) internal {
-        uint256[] memory seats = _rounds[taskId][head.round()].seats.load(head.seats());
-        uint32[] memory judges = new uint32[](_ones(head.revealed()));
-        uint256 count;
-        for (uint256 i; i < seats.length; ++i) {
-            if (head.revealed() >> i & 1 == 1) judges[count++] = seats[i].accountOf();
-        }
-        distributor.payJudges(taskId, judges);
+        (uint32[] memory accounts,) = _roundAt(taskId, head, head.round()).seats.load(head.seats());
+        distributor.payJudges(taskId, _pick(accounts, head.revealed()));
     }
 
     function _outcome(bytes32 taskId, Head head, Verdict calldata verdict)
@@ -82,41 +75,41 @@ abstract contract TaskEndings is TaskStore {
         returns (Outcome memory outcome)
     {
         Head opening = _headAt(taskId, head, 0);
-        Round storage first = _rounds[taskId][0];
-        uint256[] memory seats = first.seats.load(opening.seats());
+        Round storage first = _roundAt(taskId, head, 0);
+        (uint32[] memory accounts,) = first.seats.load(opening.seats());
         outcome.judged = head.stage() != 0;
-        outcome.firstSeats = seats.length;
+        outcome.firstSeats = accounts.length;
         outcome.mask = head.kind() == RoundKind.Vote
             ? verdict.accepted
-            : _holders(first, opening.revealed(), seats.length, verdict.winner);
-        outcome.winners = new uint32[](_ones(outcome.mask));
-        uint256 count;
-        for (uint256 i; i < seats.length; ++i) {
-            if (outcome.mask >> i & 1 == 1) outcome.winners[count++] = seats[i].accountOf();
-        }
-        if (count != 0) {
+            : _holders(first, opening.revealed(), verdict.winner);
+        outcome.winners = _pick(accounts, outcome.mask);
+        if (outcome.winners.length != 0) {
             outcome.deliverer = outcome.winners[0];
             return outcome;
         }
-        Round storage last = _rounds[taskId][head.round()];
-        uint256 judges = _holders(last, head.revealed(), head.seats(), verdict.winner);
-        seats = last.seats.load(head.seats());
-        uint256 judge;
-        while (judge + 1 < seats.length && judges >> judge & 1 == 0) {
-            ++judge;
-        }
-        outcome.deliverer = seats[judge].accountOf();
+        Round storage last = _roundAt(taskId, head, head.round());
+        (accounts,) = last.seats.load(head.seats());
+        outcome.deliverer = _pick(accounts, _holders(last, head.revealed(), verdict.winner))[0];
         outcome.deliveredIn = uint8(head.round());
     }
 
     /// @dev Bit i: seat i revealed this digest.
-    function _holders(Round storage round, uint256 revealed, uint256 count, bytes32 digest)
-        private
-        view
-        returns (uint256 mask)
-    {
-        for (uint256 i; i < count; ++i) {
-            if (revealed >> i & 1 == 1 && round.values[i] == digest) mask |= 1 << i;
+    function _holders(Round storage round, uint256 revealed, bytes32 digest) private view returns (uint256 mask) {
+        unchecked {
+            for (uint256 i; i < MAX_SEATS; ++i) {
+                if (revealed >> i == 0) break;
+                if (revealed >> i & 1 == 1 && round.values[i] == digest) mask |= 1 << i;
+            }
+        }
+    }
+
+    /// @dev The accounts of the seats in the mask, in the order of seats.
+    function _pick(uint32[] memory accounts, uint256 mask) private pure returns (uint32[] memory picked) {
+        if (mask == (1 << accounts.length) - 1) return accounts;
+        picked = new uint32[](HeadWord.ones(mask));
+        uint256 count;
+        for (uint256 i; i < accounts.length; ++i) {
+            if (mask >> i & 1 == 1) picked[count++] = accounts[i];
         }
     }
 
@@ -124,33 +117,30 @@ abstract contract TaskEndings is TaskStore {
     /// committee revealed something that judges ruled against.
     function _punish(bytes32 taskId, Head head, uint256 rounds, uint256 confidence, Outcome memory outcome) private {
         for (uint256 round; round < rounds; ++round) {
-            bool ruled = round == 0 && outcome.judged;
             Head then = _headAt(taskId, head, round);
-            _punishRound(taskId, round, then, ruled ? outcome.mask : then.revealed(), confidence);
+            uint256 good = round == 0 && outcome.judged ? outcome.mask : then.revealed();
+            uint256 bad = then.committed() & ~good;
+            if (bad != 0) _punishSeats(taskId, _roundAt(taskId, head, round), then, bad, confidence);
         }
     }
 
-    function _punishRound(bytes32 taskId, uint256 round, Head then, uint256 good, uint256 confidence) private {
-        uint256 count = then.seats();
-        if (good == (1 << count) - 1) return;
-        Round storage stored = _rounds[taskId][round];
-        uint256[] memory seats = stored.seats.load(count);
-        for (uint256 i; i < count; ++i) {
-            if (good >> i & 1 == 1 || stored.values[i] == 0) continue;
+    function _punishSeats(bytes32 taskId, Round storage stored, Head then, uint256 bad, uint256 confidence) private {
+        (uint32[] memory accounts,) = stored.seats.load(then.seats());
+        for (uint256 i; i < accounts.length; ++i) {
+            if (bad >> i & 1 == 0) continue;
             Fault fault = then.revealed() >> i & 1 == 1 ? Fault.Incorrect : Fault.Unopened;
-            distributor.slash(seats[i].accountOf(), taskId, fault, confidence, address(0));
+            distributor.slash(accounts[i], taskId, fault, confidence, address(0));
         }
     }
 
     function _settle(bytes32 taskId, Head head, Body body, Outcome memory outcome) private {
-        (, IModelRegistry.Terms memory terms) = registry.termsAt(body.model());
         IRewardDistributor.Settlement memory settlement;
         settlement.taskId = taskId;
-        settlement.modelProvider = terms.provider;
+        settlement.modelProvider = address(uint160(_modelFacts[body.model()]));
         settlement.modelFee = body.modelFee();
         settlement.requester = head.requester();
         settlement.winners = outcome.winners;
-        RunRules storage rules = _runAt[body.version()];
+        RunRules storage rules = _runAt[head.version()];
         uint256 reward = body.reward();
         settlement.protocolFee = reward * rules.protocolFee / BASIS;
         // What was quoted covers this; the rules are those of the submission.
@@ -161,9 +151,16 @@ abstract contract TaskEndings is TaskStore {
         distributor.settle(settlement);
     }
 
-    /// @dev Give back the storage of all rounds. The task's own three slots stay, for whoever asks later.
+    /// @dev Give back the storage of all rounds: the desk to the next task, the rest for good. The task's own three
+    /// slots stay, for whoever asks later.
     function _clear(bytes32 taskId, Head head) private {
-        for (uint256 round; round <= head.round(); ++round) {
+        uint256 round;
+        if (head.desk() != 0) {
+            uint256[SEAT_SLOTS] storage seats = _roundAt(taskId, head, 0).seats;
+            seats[0] &= ~OCCUPIED;
+            round = 1;
+        }
+        for (; round <= head.round(); ++round) {
             uint256 count = _headAt(taskId, head, round).seats();
             Round storage stored = _rounds[taskId][round];
             stored.seats.clear(count);

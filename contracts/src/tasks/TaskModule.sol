@@ -3,11 +3,10 @@ pragma solidity ^0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
-import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {Fault, Policy, RoundKind, TaskStatus, Verdict} from "../interfaces/Types.sol";
 import {SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
-import {Body, Head} from "../libraries/TaskWords.sol";
+import {Body, Head, HeadWord} from "../libraries/TaskWords.sol";
 import {Rules} from "./Rules.sol";
 import {TaskCommittee} from "./TaskCommittee.sol";
 
@@ -16,7 +15,6 @@ import {TaskCommittee} from "./TaskCommittee.sol";
 /// storage, because one contract may not exceed 24,576 bytes. The TaskManager makes it at its construction and can
 /// never change it. Called directly it works on its own empty storage and has no rights anywhere.
 contract TaskModule is TaskCommittee {
-    using SeatPacking for uint256;
     using SeatPacking for uint256[SEAT_SLOTS];
 
     uint256 private constant LAST_STAGE = 2;
@@ -70,19 +68,20 @@ contract TaskModule is TaskCommittee {
         if (block.timestamp <= head.phaseAt()) revert ITaskManager.PhaseOpen(taskId, head.phaseAt());
         Body body = _tasks[taskId].body;
         uint256 tip;
-        (head, tip) = _takeTip(head, body);
+        (head, tip) = _takeTip(head);
         uint32[] memory silent = _punishSilent(taskId, head);
 
         if (head.stage() == 0 && head.kind() == RoundKind.Vote) {
             // Nobody can step in: a newcomer holds no result of its own to compare with.
-            _openReveal(taskId, head, body);
+            _openReveal(taskId, head);
             if (head.committed() == 0) verifier.processVerificationRound(taskId);
         } else {
             emit ITaskManager.SeatsVacated(taskId, uint8(head.round()), silent);
-            if (head.redraws() < _runAt[body.version()].maxRedraws && !_tooLate(head, body)) {
-                _armRedraw(taskId, head, body);
-            } else if (head.stage() != 0 && head.committed() >= MIN_SEATS) {
-                _openReveal(taskId, head, body);
+            if (head.redraws() < _runAt[head.version()].maxRedraws && !_tooLate(head, body)) {
+                _arm(taskId, head.withRedraw(), body, TaskStatus.Redrawing);
+                emit ITaskManager.RandomnessArmed(taskId, uint8(head.round()), block.number + RANDOMNESS_DELAY);
+            } else if (head.stage() != 0 && HeadWord.ones(head.committed()) >= MIN_SEATS) {
+                _openReveal(taskId, head);
             } else {
                 _refund(taskId, head, body, "silent committee", false);
             }
@@ -91,39 +90,36 @@ contract TaskModule is TaskCommittee {
     }
 
     function _punishSilent(bytes32 taskId, Head head) private returns (uint32[] memory silent) {
-        Round storage round = _rounds[taskId][head.round()];
-        uint256[] memory seats = round.seats.load(head.seats());
-        silent = new uint32[](seats.length - head.committed());
+        (uint32[] memory accounts,) = _roundAt(taskId, head, head.round()).seats.load(head.seats());
+        silent = new uint32[](accounts.length - HeadWord.ones(head.committed()));
         uint256 count;
-        for (uint256 i; i < seats.length; ++i) {
-            if (round.values[i] != 0) continue;
-            silent[count] = seats[i].accountOf();
+        for (uint256 i; i < accounts.length; ++i) {
+            if (head.committed() >> i & 1 == 1) continue;
+            silent[count] = accounts[i];
             distributor.slash(silent[count], taskId, Fault.Absent, 0, address(0));
             ++count;
         }
     }
 
-    function _armRedraw(bytes32 taskId, Head head, Body body) private {
-        (head, body) = _arm(head.withRedraws(head.redraws() + 1), body, TaskStatus.Redrawing);
-        (_tasks[taskId].head, _tasks[taskId].body) = (head, body);
-        emit ITaskManager.RandomnessArmed(taskId, uint8(head.round()), head.phaseAt());
-    }
-
     /// @dev A round that did not decide: the first committee votes, or judges come, or more judges.
     function _continue(bytes32 taskId, Head head, Body body, bool dissent) private {
-        (, IModelRegistry.Terms memory terms) = registry.termsAt(body.model());
-        bool numeric = terms.policy == Policy.Numeric;
-        if (numeric && head.stage() == 0 && head.kind() == RoundKind.Result && dissent) {
-            uint256[] memory seats = _rounds[taskId][head.round()].seats.load(head.seats());
-            _rounds[taskId][head.round()].past = head;
-            _openCommit(taskId, head.nextRound(0, RoundKind.Vote, seats.length), body, seats, 0);
-        } else {
-            _escalate(taskId, head, body, numeric);
-        }
+        bool numeric = _policyOf(body.model()) == Policy.Numeric;
+        if (numeric && dissent && head.stage() == 0 && head.kind() == RoundKind.Result) _openVotes(taskId, head);
+        else _escalate(taskId, head, body, numeric);
+    }
+
+    /// @dev The first committee votes on its own results; nothing is drawn.
+    function _openVotes(bytes32 taskId, Head head) private {
+        Round storage first = _roundAt(taskId, head, head.round());
+        first.past = head;
+        (uint32[] memory accounts, uint64[] memory weights) = first.seats.load(head.seats());
+        head = head.nextRound(0, RoundKind.Vote, accounts.length);
+        _rounds[taskId][head.round()].seats.store(accounts, weights, 0);
+        _openCommit(taskId, head, accounts, weights, 0);
     }
 
     function _escalate(bytes32 taskId, Head head, Body body, bool numeric) private {
-        RunRules storage rules = _runAt[body.version()];
+        RunRules storage rules = _runAt[head.version()];
         bool judged = head.stage() != 0;
         uint256 judges = judged ? rules.lastJudgeSeats : rules.firstJudgeSeats;
         if (numeric && _headAt(taskId, head, 0).revealed() == 0) {
@@ -134,18 +130,19 @@ contract TaskModule is TaskCommittee {
             _refund(taskId, head, body, "dispute reserve", judged);
             return;
         }
-        _rounds[taskId][head.round()].past = head;
+        _roundAt(taskId, head, head.round()).past = head;
         head = head.nextRound(head.stage() + 1, numeric ? RoundKind.Vote : RoundKind.Result, judges);
-        (head, body) = _arm(head, body, TaskStatus.Escalated);
-        (_tasks[taskId].head, _tasks[taskId].body) = (head, body);
-        emit ITaskManager.TaskEscalated(taskId, uint8(head.round()), uint8(judges), head.phaseAt());
+        _arm(taskId, head, body, TaskStatus.Escalated);
+        emit ITaskManager.TaskEscalated(
+            taskId, uint8(head.round()), uint8(judges), block.number + RANDOMNESS_DELAY
+        );
     }
 
     function _closeReveal(bytes32 taskId) private {
         Head head = _tasks[taskId].head;
         if (block.timestamp <= head.phaseAt()) revert ITaskManager.PhaseOpen(taskId, head.phaseAt());
         uint256 tip;
-        (head, tip) = _takeTip(head, _tasks[taskId].body);
+        (head, tip) = _takeTip(head);
         _tasks[taskId].head = head;
         verifier.processVerificationRound(taskId);
         _payTip(taskId, msg.sender, tip);

@@ -16,22 +16,28 @@ abstract contract TaskStore is PoolStore {
         Body body;
     }
 
-    /// @dev Dropped when the task ends; events keep the history.
+    /// @dev Which values mean something is for the head to say: what a desk held before is never cleared.
     struct Round {
         uint256[SEAT_SLOTS] seats;
-        /// Zero, then the commitment, then once opened the digest or the tagged votes.
-        bytes32[MAX_SEATS] values;
-        Head past; // the task's head when the round ended; empty while it runs
+        bytes32[MAX_SEATS] values; // the commitment; once opened the digest, the packed votes, or FAULT
+        Head past; // the task's head when the round ended
     }
 
     /// @dev Blocks from arming to the block whose hash decides: whoever arms cannot know it.
     uint256 internal constant RANDOMNESS_DELAY = 2;
-
-    /// @dev Set on stored votes, so that a round of GREY votes is not mistaken for an empty slot.
-    uint256 internal constant VOTE_TAG = 1 << 32;
+    /// @dev Value of a seat that opened wrongly. Nobody may commit to it.
+    bytes32 internal constant FAULT = bytes32(uint256(1));
+    /// @dev In the first word of a desk's seats: a task sits there.
+    uint256 internal constant OCCUPIED = 1 << 255;
+    uint256 internal constant DESK_TABLES = 3;
 
     mapping(bytes32 taskId => Task) internal _tasks;
+    /// @dev Rounds of judges, votes, and first rounds that found no desk.
     mapping(bytes32 taskId => mapping(uint256 round => Round)) internal _rounds;
+    /// @dev First rounds. Changing a word that is used again and again costs a quarter of writing a new one, so a task
+    /// borrows a desk and hands it back dirty. Three tables: few desks that little traffic keeps in use, and more for
+    /// when those are taken.
+    mapping(uint256 desk => Round) private _desks;
     /// @dev Accounts that lost their seat; they are never drawn again for this task.
     mapping(bytes32 taskId => uint32[]) internal _replaced;
 
@@ -51,19 +57,29 @@ abstract contract TaskStore is PoolStore {
 
     /// @dev What the head said of a round when it ended, or says of the one that runs.
     function _headAt(bytes32 taskId, Head head, uint256 round) internal view returns (Head) {
-        return round == head.round() ? head : _rounds[taskId][round].past;
+        return round == head.round() ? head : _roundAt(taskId, head, round).past;
+    }
+
+    function _roundAt(bytes32 taskId, Head head, uint256 round) internal view returns (Round storage) {
+        uint256 table = head.desk();
+        return round == 0 && table != 0 ? _desk(taskId, table) : _rounds[taskId][round];
+    }
+
+    /// @dev The task's place in a table of 4, 64 or 1,024 desks.
+    function _desk(bytes32 taskId, uint256 table) internal view returns (Round storage) {
+        return _desks[table << 16 | uint256(taskId) & ((1 << (4 * table - 2)) - 1)];
     }
 
     /// @dev The first committee cannot commit in time any more if its window is not over by the deadline. Drawing it
     /// all the same would punish members for a window that was too short.
     function _tooLate(Head head, Body body) internal view returns (bool) {
-        return head.stage() == 0 && block.timestamp + _runAt[body.version()].commitWindow > body.deadline();
+        return head.stage() == 0 && block.timestamp + _runAt[head.version()].commitWindow > body.deadline();
     }
 
     /// @dev Take a tip out of what was set aside, if any is left.
-    function _takeTip(Head head, Body body) internal view returns (Head, uint256) {
+    function _takeTip(Head head) internal view returns (Head, uint256) {
         uint256 left = head.tips();
-        return left == 0 ? (head, 0) : (head.withTips(left - 1), _runAt[body.version()].tip);
+        return left == 0 ? (head, 0) : (head.lessTip(), _runAt[head.version()].tip);
     }
 
     function _payTip(bytes32 taskId, address to, uint256 amount) internal {
@@ -72,20 +88,14 @@ abstract contract TaskStore is PoolStore {
         distributor.credit(to, taskId, amount);
     }
 
-    function _openReveal(bytes32 taskId, Head head, Body body) internal {
-        uint256 revealDeadline = block.timestamp + _runAt[body.version()].revealWindow;
-        _tasks[taskId].head = head.withStatus(TaskStatus.Revealing).withPhaseAt(revealDeadline);
+    function _openReveal(bytes32 taskId, Head head) internal {
+        uint256 revealDeadline = block.timestamp + _runAt[head.version()].revealWindow;
+        _tasks[taskId].head = head.withPhase(TaskStatus.Revealing, revealDeadline);
         emit ITaskManager.RevealOpened(taskId, uint8(head.round()), revealDeadline);
     }
 
     /// @dev What is left of the payment after the tips paid so far.
     function _afterTips(Head head, Body body) internal view returns (uint256) {
-        return body.reward() - (TIPS - head.tips()) * _runAt[body.version()].tip;
-    }
-
-    function _ones(uint256 mask) internal pure returns (uint256 count) {
-        for (; mask != 0; mask &= mask - 1) {
-            ++count;
-        }
+        return body.reward() - (TIPS - head.tips()) * _runAt[head.version()].tip;
     }
 }

@@ -7,13 +7,12 @@ import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {RoundKind, Seat, TaskStatus} from "../interfaces/Types.sol";
 import {SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
 import {SumTree} from "../libraries/SumTree.sol";
-import {Body, Head} from "../libraries/TaskWords.sol";
+import {Body, Head, HeadWord} from "../libraries/TaskWords.sol";
 import {TaskEndings} from "./TaskEndings.sol";
 
 /// @title What can be read of tasks, rules and pools
 /// @notice First layer of the TaskManager's own.
 abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
-    using SeatPacking for uint256;
     using SeatPacking for uint256[SEAT_SLOTS];
     using SumTree for SumTree.Tree;
 
@@ -37,8 +36,8 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
         task.round = uint8(head.round());
         task.kind = head.kind();
         task.seats = uint8(head.seats());
-        task.committed = uint8(head.committed());
-        task.revealed = uint8(_ones(head.revealed()));
+        task.committed = uint8(HeadWord.ones(head.committed()));
+        task.revealed = uint8(HeadWord.ones(head.revealed()));
         if (task.status == TaskStatus.Committing || task.status == TaskStatus.Revealing) {
             task.phaseDeadline = head.phaseAt();
         } else if (_waits(task.status)) {
@@ -56,19 +55,19 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
             return seats;
         }
         Head then = _headAt(taskId, head, round);
-        Round storage stored = _rounds[taskId][round];
-        uint256[] memory packed = stored.seats.load(then.seats());
-        seats = new Seat[](packed.length);
-        for (uint256 i; i < packed.length; ++i) {
-            bytes32 value = stored.values[i];
+        Round storage stored = _roundAt(taskId, head, round);
+        (uint32[] memory accounts, uint64[] memory weights) = stored.seats.load(then.seats());
+        seats = new Seat[](accounts.length);
+        for (uint256 i; i < accounts.length; ++i) {
+            bool committed = then.committed() >> i & 1 == 1;
             bool revealed = then.revealed() >> i & 1 == 1;
-            if (revealed && then.kind() == RoundKind.Vote) value = bytes32(uint256(value) ^ VOTE_TAG);
+            bytes32 value = committed ? stored.values[i] : bytes32(0);
             seats[i] = Seat({
-                account: packed[i].accountOf(),
-                weight: packed[i].weightOf(),
-                committed: value != 0 || revealed,
+                account: accounts[i],
+                weight: weights[i],
+                committed: committed,
                 revealed: revealed,
-                faulty: then.faulty() >> i & 1 == 1,
+                faulty: !revealed && value == FAULT,
                 value: value
             });
         }
@@ -82,14 +81,11 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
         found.judges = head.stage() != 0;
         found.round = uint8(head.round());
         found.revealed = uint16(head.revealed());
-        Round storage stored = _rounds[taskId][head.round()];
-        found.weights = stored.seats.load(head.seats());
-        for (uint256 i; i < found.weights.length; ++i) {
-            found.weights[i] = found.weights[i].weightOf();
-        }
+        Round storage stored = _roundAt(taskId, head, head.round());
+        (, found.weights) = stored.seats.load(head.seats());
         found.values = _values(stored, head.revealed(), head.seats());
         if (found.kind == RoundKind.Vote) {
-            Round storage first = _rounds[taskId][0];
+            Round storage first = _roundAt(taskId, head, 0);
             found.candidates = uint16(first.past.revealed());
             found.digests = _values(first, first.past.revealed(), first.past.seats());
         }
