@@ -12,7 +12,7 @@ from web3.contract import AsyncContract
 from contracts import artifacts
 from contracts.events import BlockRef, as_hex, as_int
 from contracts.network import Addresses, Network
-from contracts.rpc import Provider, open_web3, provider_of
+from contracts.rpc import Provider, open_web3, provider_of, public_part
 from mlbridge.errors import MLBridgeError
 
 
@@ -113,7 +113,7 @@ class Chain(Endpoint):
         if actual != self.chain_id:
             raise MLBridgeError(
                 "chain.wrong_id",
-                f"{self.network.rpc_url} serves chain {actual}, "
+                f"{public_part(self.network.rpc_url)} serves chain {actual}, "
                 f"but network {self.network.name} is chain {self.chain_id}.",
                 hint="Point rpc_url at a node of the right chain, or choose another network.",
                 expected=self.chain_id,

@@ -11,8 +11,6 @@ from typing import Any, Final
 import structlog
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
-from rlp import encode as rlp_encode  # type: ignore[import-untyped]
 from web3.contract.async_contract import AsyncContractConstructor
 
 from contracts import artifacts
@@ -120,8 +118,11 @@ class DeployRecord:
 
 def create_address(deployer: str, nonce: int) -> str:
     """Address of the contract that an account creates with its transaction number `nonce`."""
-    raw = rlp_encode([bytes.fromhex(deployer.removeprefix("0x")), nonce])
-    return str(to_checksum_address(keccak(raw)[12:]))
+    # RLP of [20 bytes, number]: both are short, so every length is one byte
+    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    number = digits if len(digits) == 1 and digits[0] < 0x80 else bytes([0x80 + len(digits)]) + digits
+    body = b"\x94" + bytes.fromhex(deployer.removeprefix("0x")) + number
+    return str(to_checksum_address(keccak256(bytes([0xC0 + len(body)]) + body)[12:]))
 
 
 def plan_addresses(deployer: str, first_nonce: int) -> Addresses:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import aiohttp
 import stamina
@@ -52,13 +53,20 @@ class RpcError(MLBridgeError):
         return RpcError, (self.method, self.rpc_code, self.text, self.data)
 
 
+def public_part(url: str) -> str:
+    """Scheme, host and port: paths and user names of node URLs often hold access keys."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
 class RpcUnreachableError(MLBridgeError):
     """No answer: the request may or may not have arrived."""
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
             "chain.unreachable",
-            f"The chain node at {url} does not answer ({reason}).",
+            f"The chain node at {public_part(url)} does not answer ({reason}).",
             hint="Is it running? `rpc_url` in the network file or MLBRIDGE_RPC_URL names it.",
         )
         self.url = url
@@ -66,6 +74,14 @@ class RpcUnreachableError(MLBridgeError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return RpcUnreachableError, (self.url, self.reason)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"HTTP status {error.status}"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "its address is not a URL"
+    return str(error) or type(error).__name__
 
 
 def _worth_retrying(error: Exception) -> bool:
@@ -94,7 +110,7 @@ class Provider(AsyncHTTPProvider):
                 with attempt:
                     return await self._post(request_data)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise RpcUnreachableError(self._url, str(error) or type(error).__name__) from error
+            raise RpcUnreachableError(self._url, _reason(error)) from error
         raise AssertionError("retry_context ends by return or raise")
 
     async def _post(self, data: bytes) -> bytes:

@@ -84,6 +84,7 @@ class AsyncClient:
         self._chain: Chain | None = None
         self._sender: Sender | None = None
         self._connecting = asyncio.Lock()
+        self._manifests: dict[str, Manifest] = {}
 
     async def chain(self) -> Chain:
         """The checked connection. Raises what Chain.connect raises."""
@@ -139,7 +140,9 @@ class AsyncClient:
                 "Reading a manifest needs a content store.",
                 hint="Configure storage_url in the network, or hand the client a store.",
             )
-        return Manifest.from_bytes(await self.store.get(model.cid))
+        if model.cid not in self._manifests:
+            self._manifests[model.cid] = Manifest.from_bytes(await self.store.get(model.cid))
+        return self._manifests[model.cid]
 
     async def quote(self, model: str | bytes | ModelInfo, *, seats: int | None = None) -> int:
         """Price in wei of a task now."""

@@ -26,7 +26,7 @@ def _whole(value: object) -> object:
 
 # Amounts are decimal strings: readers in other languages lose digits of numbers beyond 2^53.
 Amount = Annotated[int, BeforeValidator(_whole), PlainSerializer(str, return_type=str), Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 
 

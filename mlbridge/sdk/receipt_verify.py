@@ -224,10 +224,10 @@ async def _stored(receipt: Receipt, store: ContentStore | None, found: Findings)
         ("input", receipt.task.input_data),
         ("result", receipt.result.data if receipt.result else "0x"),
     ):
-        parsed = content.parse(raw(data)) if data != "0x" else None
-        if not isinstance(parsed, content.Reference):
-            continue
         try:
+            parsed = content.parse(raw(data)) if data != "0x" else None
+            if not isinstance(parsed, content.Reference):
+                continue
             payload = await store.get(parsed.cid)
         except MLBridgeError as error:
             found.not_proved.append(f"that the {name}'s payload is still to be had: {error.message}")

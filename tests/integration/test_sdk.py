@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from contracts import reads
-from contracts.anvil import dev_account
+from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain
+from contracts.deploy import deploy
 from contracts.errors import ContractError
 from contracts.rpc import RpcUnreachableError
 from contracts.sender import Sender
@@ -20,7 +21,9 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import ClassificationOutput, EmbeddingOutput
 from mlbridge.protocol.types import Policy, Role
 from mlbridge.sdk import AsyncClient, Client, Progress, TaskEndedError
+from mlbridge.sdk import handle as handle_module
 from mlbridge.storage import LocalStore
+from tests.integration.conftest import PARAMS
 from tests.support.seats import (
     FAST,
     MLB,
@@ -312,3 +315,34 @@ def test_the_synchronous_client(devchain: Any) -> None:
     wrong = devchain.network.model_copy(update={"chain_id": 1})
     with pytest.raises(MLBridgeError, match="serves chain"), Client(wrong):
         pass
+
+
+async def test_a_submission_that_a_reorganisation_took_can_be_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handle_module, "_GRACE_S", 0.3)
+    with Anvil(free_port(), block_time=None) as anvil:
+        network = await deploy(anvil.rpc_url, dev_account(0), PARAMS, block_time=0.1, policy=FAST)
+        async with await Chain.connect(network) as chain, client_for(chain) as client:
+            treasury = Sender(chain, dev_account(0), FAST)
+            model = await register_model(chain, treasury)
+            mining = asyncio.create_task(keep_mining(chain))  # epochs pass by blocks only
+            members = await make_members(chain, treasury, model, scripts(honest=3))
+            mining.cancel()
+            first = await client.submit(model, IMAGE, idempotency_key="once")
+            await chain.provider.request("anvil_reorg", [1, []])
+            with pytest.raises(MLBridgeError) as caught:
+                await first.wait(30)
+            assert caught.value.code == "task.dropped"
+            again = await client.submit(model, IMAGE, idempotency_key="once")
+            mining = asyncio.create_task(keep_mining(chain))
+            async with acting(members):
+                result = await again.wait(60)
+            mining.cancel()
+            assert (await client.verify(result.receipt)).ok
+
+
+async def keep_mining(chain: Chain) -> None:
+    while True:
+        await chain.provider.request("evm_mine")
+        await asyncio.sleep(0.1)

@@ -86,13 +86,13 @@ class ScriptedMember:
         self.receipts: list[TxReceipt] = []
 
     async def run(self) -> None:
-        """Follow the chain and act on every seat drawn from now on, until cancelled."""
+        """Follow the chain and act on every seat drawn from about now on, until cancelled."""
         head = await self.chain.head()
         follower = LogFollower(
             self.chain,
             MemoryCursorStore(),
             [self.chain.addresses.tasks],
-            start_block=head.number,
+            start_block=max(0, head.number - 50),
             confirmations=0,
             poll_s=0.05,
         )

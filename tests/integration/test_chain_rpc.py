@@ -1,0 +1,120 @@
+"""The JSON-RPC provider against a node that fails in every way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiohttp import web
+
+from contracts.chain import Chain, Endpoint
+from contracts.rpc import Provider, RpcError, RpcUnreachableError, public_part
+
+Answer = Callable[[dict[str, object], int], web.Response]
+
+
+class Node:
+    """Answers by script and counts the requests."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answer: Answer = lambda request, count: result(request, "0x1")
+        self.url = ""
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = json.loads(await request.text())
+        self.asked.append(body["method"])
+        return self.answer(body, len(self.asked))
+
+
+def result(request: dict[str, object], value: object) -> web.Response:
+    return web.json_response({"jsonrpc": "2.0", "id": request["id"], "result": value})
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Node]:
+    scripted = Node()
+    application = web.Application()
+    application.router.add_post("/", scripted.handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    yield scripted
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def provider(node: Node) -> AsyncIterator[Provider]:
+    opened = Provider(node.url, timeout_s=2)
+    yield opened
+    await opened.disconnect()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_reads_are_tried_again(node: Node, provider: Provider, status: int) -> None:
+    node.answer = lambda request, count: (
+        web.Response(status=status, text="busy") if count < 3 else result(request, "0x7")
+    )
+    assert await provider.request("eth_blockNumber") == "0x7"
+    assert len(node.asked) == 3
+
+
+async def test_reads_are_not_tried_for_ever(node: Node, provider: Provider) -> None:
+    node.answer = lambda request, count: web.Response(status=503, text="down")
+    with pytest.raises(RpcUnreachableError, match="503"):
+        await provider.request("eth_getLogs", [{}])
+    assert len(node.asked) == 4
+
+
+@pytest.mark.parametrize("method", ["eth_sendRawTransaction", "evm_mine"])
+async def test_what_changes_something_is_sent_once(node: Node, provider: Provider, method: str) -> None:
+    node.answer = lambda request, count: web.Response(status=503, text="down")
+    with pytest.raises(RpcUnreachableError):
+        await provider.request(method)
+    assert len(node.asked) == 1
+
+
+async def test_refusals_are_not_retried(node: Node, provider: Provider) -> None:
+    node.answer = lambda request, count: web.Response(status=401, text="no key")
+    with pytest.raises(RpcUnreachableError, match="401"):
+        await provider.request("eth_chainId")
+    assert len(node.asked) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_errors_keep_code_text_and_data(node: Node, provider: Provider, status: int) -> None:
+    problem = {"code": 3, "message": "execution reverted", "data": "0x01"}
+    node.answer = lambda request, count: web.json_response(
+        {"id": request["id"], "error": problem}, status=status
+    )
+    with pytest.raises(RpcError) as caught:
+        await provider.request("eth_call", [])
+    assert (caught.value.rpc_code, caught.value.text, caught.value.data) == (3, "execution reverted", "0x01")
+    assert len(node.asked) == 1
+
+
+async def test_nonsense_is_unreachable(node: Node, provider: Provider) -> None:
+    node.answer = lambda request, count: web.Response(text="<html>hello</html>")
+    with pytest.raises(RpcUnreachableError, match="not a JSON-RPC answer"):
+        await provider.request("eth_chainId")
+
+
+async def test_secrets_in_urls_are_not_shown(node: Node) -> None:
+    assert (
+        public_part("https://user:pass@node.example:8443/v3/secret?key=secret") == "https://node.example:8443"
+    )
+    with pytest.raises(RpcUnreachableError) as caught:
+        await Endpoint.open("http://127.0.0.1:1/v3/secret", timeout_s=1)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.integration
+async def test_confused_networks_do_not_show_secrets_either(chain: Chain) -> None:
+    url = f"{chain.network.rpc_url}/?key=secret"
+    wrong = chain.network.model_copy(update={"chain_id": 1, "rpc_url": url})
+    with pytest.raises(Exception, match="serves chain 31337") as caught:
+        await Chain.connect(wrong)
+    assert "secret" not in str(caught.value)
