@@ -69,9 +69,14 @@ class EngineHost:
                 log.warning("coordinator_start_failed", reason=str(error), retry_s=pause, exc_info=unforeseen)
                 await self._pause(pause)
                 pause = min(LONGEST_RETRY_S, 2 * pause)
-        await self._stopping.wait()
-        if self._engine is not None:
-            await self._engine.stop()
+        if self._engine is None:
+            return
+        ends = [asyncio.create_task(event.wait()) for event in (self._stopping, self._engine.lost)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self._engine.lost.is_set():
+            raise MLBridgeError("store.lost", "The store's lock is lost: another coordinator may have it.")
+        ends[1].cancel()
+        await self._engine.stop()
 
     async def _pause(self, seconds: float) -> None:
         try:

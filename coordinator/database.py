@@ -9,14 +9,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from mlbridge.errors import MLBridgeError
+
+log = structlog.get_logger(__name__)
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 BUSY_MS = 30_000
@@ -92,6 +95,10 @@ def _upgrade(connection: Connection) -> None:
 class StoreLock(Protocol):
     """Held while this process may write to the store and send transactions for it."""
 
+    async def held(self) -> bool:
+        """Whether it is still ours."""
+        ...
+
     async def release(self) -> None: ...
 
 
@@ -110,6 +117,9 @@ class FileLock:
             handle.close()
             return None
         return cls(handle)
+
+    async def held(self) -> bool:
+        return not self._handle.closed
 
     async def release(self) -> None:
         self._handle.close()
@@ -133,7 +143,18 @@ class SessionLock:
             return None
         return cls(connection)
 
+    async def held(self) -> bool:
+        try:
+            await self._connection.execute(text("SELECT 1"))
+            await self._connection.commit()
+        except DBAPIError as error:
+            log.warning("store_lock_lost", reason=str(error.orig))
+            return False
+        return True
+
     async def release(self) -> None:
+        if self._connection.invalidated:
+            return
         await self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _lock_key("writer")})
         await self._connection.close()
 

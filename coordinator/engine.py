@@ -18,7 +18,7 @@ from eth_account.signers.local import LocalAccount
 
 from contracts import keystore
 from contracts.chain import Chain
-from contracts.events import as_hex, as_int
+from contracts.events import BlockRef, as_hex, as_int
 from contracts.network import Network, write_whole
 from contracts.rpc import RpcError, RpcUnreachableError
 from contracts.sender import Sender
@@ -101,7 +101,7 @@ class Engine:
         )
         self.receipts = Receipts(network, store, build)
         self.poker = (
-            Poker(chain, self.sender, store, self.metrics, config.pokes, head=lambda: self.follow.head)
+            Poker(chain, self.sender, store, self.metrics, config.pokes, head=self._recent_head)
             if self.sender is not None and config.pokes.enabled
             else None
         )
@@ -109,6 +109,8 @@ class Engine:
         self._changes = Changes()
         self._loops: list[asyncio.Task[None]] = []
         self._server: HttpServer | None = None
+        # Set when another coordinator may have taken the store: this process must end.
+        self.lost = asyncio.Event()
         self._next_gauges = 0.0
         self.metrics.started.set(time.time())
 
@@ -185,6 +187,10 @@ class Engine:
 
     # ---- loops ----
 
+    def _recent_head(self) -> BlockRef | None:
+        """The head, None while so many blocks are missing that most steps have been taken already."""
+        return self.follow.head if self.ready else None
+
     async def _follow_step(self) -> bool:
         busy = await self.follow.step()
         self._bells["poke"].ring()
@@ -206,6 +212,8 @@ class Engine:
         self._bells["submit"].ring()
 
     async def _gauges(self) -> None:
+        if not await self.store.holds_lock():
+            self.lost.set()
         queue, head = self.metrics.queue, self.follow.head
         queue.labels("submissions").set(await self.outbox.count_waiting())
         queue.labels("tasks").set(await self.store.count_open())
@@ -307,8 +315,8 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Whether every loop still runs."""
-        return bool(self._loops) and all(not loop.done() for loop in self._loops)
+        """Whether every loop still runs and the store is ours."""
+        return not self.lost.is_set() and all(not loop.done() for loop in self._loops)
 
 
 async def _connect(network: Network) -> Chain:

@@ -88,6 +88,10 @@ class Store:
         await self._lock.release()
         await self.engine.dispose()
 
+    async def holds_lock(self) -> bool:
+        """Whether no other coordinator can have taken this store; False after a lost database connection."""
+        return await self._lock.held()
+
     async def _bind(self, chain_id: int, task_manager: str) -> None:
         async with self.writing, self.engine.begin() as connection:
             row = (await connection.execute(select(tables.cursor))).first()

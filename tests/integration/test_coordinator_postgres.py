@@ -118,9 +118,31 @@ async def test_a_second_coordinator_is_kept_out_until_the_first_ends(server: str
     with pytest.raises(MLBridgeError) as caught:
         await Store.open(url, chain_id=1, task_manager=MANAGER, wait_s=0.3)
     assert caught.value.code == "store.locked"
+    assert await first.holds_lock()
     await first.close()
     second = await Store.open(url, chain_id=1, task_manager=MANAGER, wait_s=5)
     await second.close()
+
+
+async def test_a_lost_connection_loses_the_lock_and_ends_the_engine(
+    server: str, tmp_path: Path, chain: Chain, treasury: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coordinator.engine.GAUGES_S", 0.1)
+    url = await fresh(server)
+    config = await make_config(tmp_path, chain, treasury, store=url)
+    async with running(config) as engine:
+        assert engine.alive
+        admin = database.open_engine(database.database_url(server))
+        async with admin.begin() as connection:
+            query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            await connection.execute(text(query))
+        await admin.dispose()
+        async with asyncio.timeout(20):
+            await engine.lost.wait()
+        assert not engine.alive
+        # whoever comes next may have the store
+        second = await Store.open(url, chain_id=chain.chain_id, task_manager=chain.addresses.tasks, wait_s=5)
+        await second.close()
 
 
 async def test_a_task_is_driven_to_its_end_on_postgresql(

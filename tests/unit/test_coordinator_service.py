@@ -101,6 +101,9 @@ class TestHost:
         tries: list[Exception] = [ConnectionError("database"), MLBridgeError("store.locked", "Taken.")]
 
         class Started:
+            def __init__(self) -> None:
+                self.lost = asyncio.Event()
+
             async def stop(self) -> None:
                 tries.append(RuntimeError("stopped"))
 
