@@ -75,7 +75,6 @@ async def chat(service: ModelService, body: dict[str, Any]) -> dict[str, Any]:
                 "token_ids": output.token_ids,
             }
         ],
-        "usage": {"completion_tokens": len(output.token_ids)},
     }
 
 
@@ -83,7 +82,6 @@ def as_events(answer: dict[str, Any]) -> Iterator[str]:
     """A finished answer as server-sent events, for clients that only stream: the text comes in one piece."""
     choice = answer["choices"][0]
     shared = {**answer, "object": "chat.completion.chunk"}
-    del shared["usage"]
     for delta, finish in ((choice["message"], None), ({}, choice["finish_reason"])):
         chunk = {**shared, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
         yield f"data: {json.dumps(chunk)}\n\n"

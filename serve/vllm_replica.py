@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ray.llm._internal.serve.core.server.llm_server import LLMServer
+from ray.llm._internal.common.callbacks.base import CallbackBase
 from ray.serve import Application
-from ray.serve.llm import LLMConfig, build_llm_deployment
+from ray.serve.llm import LLMConfig, LLMServer, build_llm_deployment
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +18,14 @@ from serve.assembly import start
 from serve.config import ModelAppConfig
 from serve.engines.vllm import Generation, Sampling, VllmRunner, engine_arguments, environment
 from serve.metrics import RayRecorder
+
+
+class LocalFiles(CallbackBase):  # type: ignore[misc]  # ray is untyped here
+    """The model folder is on the node already: saves a worker process that would look for downloads."""
+
+    async def on_before_node_init(self) -> None:
+        """Called by ray.serve.llm before the engine starts."""
+        self.ctx.run_init_node = False
 
 
 class GuardedLLMServer(LLMServer):  # type: ignore[misc]  # ray is untyped here
@@ -33,6 +41,10 @@ class GuardedLLMServer(LLMServer):  # type: ignore[misc]  # ray is untyped here
     async def __call__(self, request: Request) -> Response:
         """Answers one HTTP request."""
         return await self._http(request)
+
+    async def _start_engine(self) -> None:
+        # The base class also starts a telemetry actor, which costs 250 MB and has nobody to report to.
+        await self.engine.start()
 
     async def _continue(self, prompt: list[int], sampling: Sampling) -> Generation:
         from ray.serve.llm.openai_api_models import CompletionRequest, ErrorResponse
@@ -75,6 +87,7 @@ def build_vllm(config: ModelAppConfig, args: dict[str, Any]) -> Application:
         placement_group_config={"bundle_per_worker": bundle},
         engine_kwargs=arguments,
         runtime_env={"env_vars": environment(config.device, threads=config.threads)},
+        callback_config={"callback_class": LocalFiles},
         log_engine_metrics=True,
         deployment_config={
             "num_replicas": config.replicas,

@@ -44,7 +44,7 @@ class ThreadRunner:
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._expected = b""
-        self._busy_since: float | None = None
+        self._running: list[float] = []  # when each run was handed to the thread
 
     async def start(self) -> None:
         """See Runner."""
@@ -53,13 +53,23 @@ class ThreadRunner:
 
     async def run(self, data: bytes) -> bytes:
         """See Runner."""
-        return await self._call(lambda: self._timed(data))
+        started = self._clock()
+        self._running.append(started)
+        try:
+            return await self._call(lambda: self._engine.run(data))
+        except MLBridgeError:
+            raise
+        except Exception as error:
+            raise MLBridgeError(
+                "engine.failed", f"The engine failed: {type(error).__name__}: {error}."
+            ) from error
+        finally:
+            self._running.remove(started)
 
     async def check(self) -> None:
         """See Runner. A run under way is evidence of life; otherwise the probe is run again."""
-        since = self._busy_since
-        if since is not None:
-            if self._clock() - since > self._stuck_after_s:
+        if self._running:
+            if self._clock() - min(self._running) > self._stuck_after_s:
                 raise _unhealthy(f"one run has lasted more than {self._stuck_after_s:.0f} s")
             return
         if await self._call(lambda: probe(self._engine)) != self._expected:
@@ -68,19 +78,6 @@ class ThreadRunner:
     def info(self) -> EngineInfo:
         """See Runner."""
         return self._engine.info()
-
-    def _timed(self, data: bytes) -> bytes:
-        self._busy_since = self._clock()
-        try:
-            return self._engine.run(data)
-        except MLBridgeError:
-            raise
-        except Exception as error:
-            raise MLBridgeError(
-                "engine.failed", f"The engine failed: {type(error).__name__}: {error}."
-            ) from error
-        finally:
-            self._busy_since = None
 
     async def _call(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -7,9 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from serve.engines.base import ENGINE_FILE, WEIGHTS_FILE
 from serve.packs.folder import (
-    ENGINE_FILE,
-    WEIGHTS_FILE,
     Pack,
     PackSpec,
     Progress,

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from mlbridge.errors import MLBridgeError
+from serve.engines.base import WEIGHTS_FILE
 
 PACK_FILE = "pack.json"
-ENGINE_FILE = "engine.json"
-WEIGHTS_FILE = "model.safetensors"
 
 Progress = Callable[[str], None]
 """Called with one short line per step."""

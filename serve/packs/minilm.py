@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from serve.engines.base import ENGINE_FILE, WEIGHTS_FILE
 from serve.packs.folder import (
-    ENGINE_FILE,
-    WEIGHTS_FILE,
     Pack,
     PackSpec,
     Progress,
@@ -35,10 +34,13 @@ SPEC = PackSpec(
 
 # From python -m serve.packs.calibration; the accepted distance is a thousand times the largest honest one.
 EVIDENCE: Final[Mapping[str, str]] = {
-    "calibration": "200 texts of 1 to 400 words, distance 1 - cosine from AMD AVX-512, torch 2.13.0+cpu",
-    "honest_avx2_max": "5.2e-13",
-    "honest_sse_max": "9.3e-13",
+    "calibration": "100 to 200 texts of 1 to 400 words, distance 1 - cosine from AMD AVX-512, torch 2.13.0+cpu",
+    "honest_avx2_emulated_max": "5.2e-13",
+    "honest_sse_emulated_max": "9.3e-13",
     "honest_two_threads_max": "7.9e-13",
+    "honest_intel_amx_torch_2.11_max": "5.0e-13",
+    "honest_h100_torch_2.11_max": "4.9e-13",
+    "grey_h100_tf32": "3.6e-08 to 5.6e-07",
     "cheap_bfloat16_min": "1.4e-05",
     "cheap_int8_min": "2.9e-04",
     "cheap_int4_min": "7.8e-02",

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from serve.engines.base import ENGINE_FILE, WEIGHTS_FILE
 from serve.packs.folder import (
-    ENGINE_FILE,
-    WEIGHTS_FILE,
     Pack,
     PackSpec,
     Progress,
