@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
 
+import structlog
 import typer
 
 from mlbridge.cli.lazy import LazyGroup
 from mlbridge.console import fail, people
 from mlbridge.errors import MLBridgeError
+
+LOG_ENV = "MLBRIDGE_LOG"  # debug, info, warning or error
 
 app = typer.Typer(
     name="mlbridge",
@@ -38,9 +43,19 @@ def root(
     """Options that every command shares come after the command's name."""
 
 
+def _log_to_stderr() -> None:
+    """stdout is for data; retries and the like are for whoever asks for them."""
+    level = getattr(logging, os.environ.get(LOG_ENV, "error").upper(), logging.ERROR)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def main() -> None:
     """Entry point: errors become one sentence, a way out and an exit code."""
     as_json = "--json" in sys.argv
+    _log_to_stderr()
     try:
         app()
     except MLBridgeError as error:
