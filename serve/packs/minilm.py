@@ -34,7 +34,7 @@ SPEC = PackSpec(
 
 # From python -m serve.packs.calibration; the accepted distance is a thousand times the largest honest one.
 EVIDENCE: Final[Mapping[str, str]] = {
-    "calibration": "100 to 200 texts of 1 to 400 words, distance 1 - cosine from AMD AVX-512, torch 2.13.0+cpu",
+    "calibration": "100 to 200 texts of 1 to 400 words; 1 - cosine from AMD AVX-512 with torch 2.13.0+cpu",
     "honest_avx2_emulated_max": "5.2e-13",
     "honest_sse_emulated_max": "9.3e-13",
     "honest_two_threads_max": "7.9e-13",
