@@ -34,6 +34,7 @@ abstract contract Oracle is BaseTest {
     mapping(bytes32 taskId => TaskStatus) public endedAs;
     mapping(bytes32 taskId => mapping(uint256 round => Drawn)) internal drawn;
     mapping(bytes32 taskId => mapping(uint256 round => mapping(uint32 account => Play))) internal plays;
+    mapping(bytes32 taskId => mapping(uint32 operatorId => bool)) internal sat;
     mapping(bytes32 taskId => uint256) internal rounds; // number of the last round drawn or called for
     mapping(bytes32 taskId => uint256) internal escrow; // payment less tips paid
     mapping(bytes32 taskId => mapping(uint32 account => uint256[4])) internal slashed; // by fault
@@ -199,27 +200,29 @@ abstract contract Oracle is BaseTest {
         (uint8 round, RoundKind kind, uint32[] memory accounts, uint64[] memory weights,,) =
             abi.decode(log.data, (uint8, RoundKind, uint32[], uint64[], uint256, bytes32));
         Drawn storage found = drawn[taskId][round];
+        // The members of a first committee vote without a new draw.
+        if (kind == RoundKind.Result || found.judges) {
+            for (uint256 i; i < accounts.length; ++i) {
+                // Who keeps a seat through a redraw was fit when it was drawn.
+                if (i < found.accounts.length && found.accounts[i] == accounts[i]) continue;
+                _checkFit(accounts[i], weights[i]);
+                // In no round, in neither role, not even one who lost its seat.
+                assertFalse(sat[taskId][accounts[i] >> 1], "an operator that sat before");
+                sat[taskId][accounts[i] >> 1] = true;
+            }
+        }
         (found.accounts, found.weights, found.kind) = (accounts, weights, kind);
         rounds[taskId] = round;
         ++seen[kind == RoundKind.Vote ? found.judges ? "judges vote" : "vote" : "result"];
-        for (uint256 i; i < accounts.length; ++i) {
-            for (uint256 j; j < i; ++j) {
-                assertTrue(accounts[i] >> 1 != accounts[j] >> 1, "one operator, one seat");
-            }
-            // The members of a vote round sat in the round before; judges never sat before.
-            if (!found.judges) continue;
-            for (uint256 earlier; earlier < round; ++earlier) {
-                assertFalse(_sat(taskId, earlier, accounts[i] >> 1), "a judge that sat before");
-            }
-        }
     }
 
-    function _sat(bytes32 taskId, uint256 round, uint32 operatorId) private view returns (bool) {
-        uint32[] storage accounts = drawn[taskId][round].accounts;
-        for (uint256 i; i < accounts.length; ++i) {
-            if (accounts[i] >> 1 == operatorId) return true;
-        }
-        return false;
+    /// @dev Nobody in jail, nobody without its minimum, and no more weight than the account has now.
+    function _checkFit(uint32 account, uint256 weight) private view {
+        IRewardDistributor.Account memory held = ledger.accounts(account);
+        assertEq(held.jailedUntil, 0, "drawn in jail");
+        assertGe(held.bonded, account & 1 == 1 ? VERIFIER_MIN : COMPUTE_MIN, "drawn below the minimum");
+        assertGt(weight, 0, "drawn without weight");
+        assertLe(weight, held.bonded / 1e18 * held.reputation, "drawn with more than its weight");
     }
 
     // ---- verdicts ----
