@@ -19,6 +19,7 @@ from mlbridge.errors import MLBridgeError
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     help="Run a coordinator: it follows the chain, moves stalled tasks on and pays for tasks sent to it.",
 )

@@ -31,7 +31,7 @@ from tests.support.seats import Script, acting, make_members, register_model, sc
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 BASE_PORT = 18400
-UP_S = 240.0
+UP_S = 400.0
 
 
 @dataclass
@@ -97,7 +97,7 @@ def deployed(devchain: DevChain, tmp_path_factory: pytest.TempPathFactory) -> It
     file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
     found = Deployed(config, file)
     try:
-        found.command("up", "--detach")
+        found.command("up", "--detach", "--timeout", str(UP_S - 20))
         yield found
     finally:
         found.command("down")
