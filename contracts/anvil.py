@@ -61,9 +61,10 @@ def dev_account(index: int) -> LocalAccount:
 class Anvil:
     """One anvil. Start with `start()` or as a context manager.
 
-    block_time: seconds between blocks (fractions allowed); None mines one per transaction. state_file: loaded
-    if it exists, written every state_interval seconds and at exit, so that a kill loses at most that much.
-    anvil rewrites it in place and a kill in that moment tears it: a whole copy lies beside it for that case.
+    block_time: seconds between blocks (fractions allowed); None mines one per transaction. state_file:
+    loaded if it exists, written every state_interval seconds (a second for each 10 MB at least) and at
+    exit, so that a kill loses at most that much. anvil rewrites it in place and a kill in that moment tears
+    it: a whole copy lies beside it for that case.
     """
 
     port: int
@@ -103,7 +104,10 @@ class Anvil:
         if self.block_time is not None:
             command += ["--block-time", f"{self.block_time:g}"]
         if self.state_file is not None:
-            command += ["--state", str(self.state_file), "--state-interval", str(self.state_interval)]
+            # anvil writes the whole chain each time: a big one less often, or it would do little else
+            size = self.state_file.stat().st_size if self.state_file.exists() else 0
+            interval = max(self.state_interval, size // 10_000_000)
+            command += ["--state", str(self.state_file), "--state-interval", str(interval)]
         return [*command, "--quiet", *self.extra_arguments]
 
     def start(self, *, timeout_s: float = 30.0) -> Anvil:
