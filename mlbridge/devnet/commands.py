@@ -51,6 +51,7 @@ def up(
     commit_window: Annotated[int, typer.Option(help="Seconds a committee has to commit.", min=5)] = 60,
     reveal_window: Annotated[int, typer.Option(help="Seconds it then has to reveal.", min=5)] = 60,
     base_port: Annotated[int, typer.Option(help="The chain's port; others follow.", min=1024)] = 8545,
+    ray_base_port: Annotated[int, typer.Option(help="First of 300 ports a Ray cluster.", min=1024)] = 20000,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,6 +76,7 @@ def up(
         commit_window=commit_window,
         reveal_window=reveal_window,
         base_port=base_port,
+        ray_base_port=ray_base_port,
     )
     refuse_other_plan(plan)
     asyncio.run(start(plan, demo=demo, as_json=as_json))

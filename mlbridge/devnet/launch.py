@@ -93,6 +93,7 @@ def deploy_params(plan: Plan) -> DeployParams:
         DEVNET.parameters,
         commit_window=plan.commit_window,
         reveal_window=plan.reveal_window,
+        min_task_time=max(DEVNET.parameters.min_task_time, plan.commit_window * 3 // 2),
     )
     return replace(DEVNET, epoch_seconds=plan.epoch, parameters=rules)
 

@@ -35,6 +35,7 @@ class Plan(BaseModel):
     reveal_window: int
     epoch: int
     base_port: int
+    ray_base_port: int
 
     @property
     def chain_port(self) -> int:
@@ -59,7 +60,7 @@ class Plan(BaseModel):
 
     def ray_port(self, cluster: int) -> int:
         """First port of a Ray cluster; 0 is the coordinator's, providers count from 1."""
-        return 20000 + (self.base_port - 8545) * 40 + cluster * PORTS_PER_CLUSTER
+        return self.ray_base_port + cluster * PORTS_PER_CLUSTER
 
     def provider_name(self, number: int) -> str:
         return f"provider-{number}"
@@ -90,6 +91,7 @@ def make_plan(
     commit_window: int,
     reveal_window: int,
     base_port: int,
+    ray_base_port: int,
 ) -> Plan:
     """Fill in what was not asked for, and refuse what cannot work.
 
@@ -137,4 +139,5 @@ def make_plan(
         reveal_window=reveal_window,
         epoch=5,
         base_port=base_port,
+        ray_base_port=ray_base_port,
     )

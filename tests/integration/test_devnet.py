@@ -1,0 +1,116 @@
+"""The main job: one command brings up a network with a liar in it, and the liar loses its stake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from contracts.anvil import free_port
+from mlbridge.devnet.services import process_of, read_running
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
+
+LIAR = 2
+MLB = 10**18
+
+
+@dataclass
+class Devnet:
+    """A devnet of the test's own: folder, ports, and what `up` said."""
+
+    home: Path
+    options: list[str]
+    facts: dict[str, Any]
+
+    def command(self, *arguments: str, limit: float = 900) -> Any:
+        """`mlbridge ... --json`, its answer."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mlbridge.cli", *arguments, "--json"],
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
+            cwd=self.home,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def up(self) -> Any:
+        return self.command("up", "--detach", "--home", str(self.home / "devnet"), *self.options)
+
+    def pid(self, service: str) -> int | None:
+        process = process_of(read_running(self.home / "devnet").get(service))
+        return process.pid if process else None
+
+
+@pytest.fixture(scope="module")
+def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    home = tmp_path_factory.mktemp("devnet")
+    options = ["--fault", f"wrong-result@{LIAR}", "--models", "digits", "--shared-ray"]
+    options += ["--block-time", "0.5", "--base-port", str(free_port()), "--ray-base-port", "26000"]
+    made = Devnet(home, options, {})
+    try:
+        made.facts = made.command(
+            "up", "--detach", "--demo", "--home", str(home / "devnet"), *options, limit=1200
+        )
+        yield made
+    finally:
+        made.command("down", "--home", str(home / "devnet"), limit=600)
+
+
+def test_the_right_answer_is_final_and_the_liar_has_lost_stake(devnet: Devnet) -> None:
+    answers = devnet.facts["answers"]
+    assert {item["answer"] for item in answers} == {"label 7"}
+    judged = [item for item in answers if item["slashed"]]
+    assert judged, "the liar was never drawn"
+    assert judged[-1]["rounds"] == 2
+    network = str(devnet.home / "devnet" / "network.yaml")
+    liar = devnet.facts["accounts"][f"provider-{LIAR}"]
+    stake = devnet.command("account", "show", liar, "--network", network)["stakes"]["compute"]
+    assert 25_000 * MLB <= stake <= 45_000 * MLB
+    honest = [name for name in devnet.facts["accounts"] if name.startswith("provider-")]
+    honest.remove(f"provider-{LIAR}")
+    shown = [
+        devnet.command("account", "show", devnet.facts["accounts"][name], "--network", network)
+        for name in honest
+    ]
+    assert all(item["stakes"]["compute"] == 50_000 * MLB for item in shown)
+    assert any(item["claimable_wei"] > 0 or item["balance_wei"] > 0 for item in shown)
+    checked = devnet.command("verify", judged[-1]["receipt"], "--network", network)
+    assert checked["failures"] == []
+
+
+def test_killed_chain_and_coordinator_come_back_and_the_next_task_is_answered(devnet: Devnet) -> None:
+    for service in ("chain", "coordinator"):
+        before = devnet.pid(service)
+        assert before is not None
+        os.killpg(psutil.Process(before).pid, signal.SIGKILL)
+        limit = time.monotonic() + 120
+        while devnet.pid(service) in (None, before):
+            assert time.monotonic() < limit, f"{service} was not started again"
+            time.sleep(0.2)
+    devnet.up()
+    network = str(devnet.home / "devnet" / "network.yaml")
+    answer = devnet.command("run", "digits", "digit:7", "--network", network, "--timeout", "400")
+    assert answer["answer"] == "label 7"
+
+
+def test_going_down_leaves_no_process_behind(devnet: Devnet) -> None:
+    assert devnet.command("down", "--home", str(devnet.home / "devnet"), limit=600) == {"stopped": True}
+    left = [
+        process.info
+        for process in psutil.process_iter(["pid", "cmdline"])
+        if str(devnet.home) in " ".join(process.info["cmdline"] or [])
+    ]
+    assert left == []
