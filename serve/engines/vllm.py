@@ -18,10 +18,7 @@ from mlbridge.protocol import payload
 from serve.engines.base import PROBES, Device, EngineInfo, read_settings, wrong_kind
 from serve.engines.chat_format import ChatFormat
 
-CPU_ENVIRONMENT: Final[Mapping[str, str]] = {
-    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-}
+CPU_ENVIRONMENT: Final[Mapping[str, str]] = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 GPU_ENVIRONMENT: Final[Mapping[str, str]] = {"VLLM_BATCH_INVARIANT": "1"}  # crashes the CPU engine
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "HF_HUB_OFFLINE": "1",
@@ -116,7 +113,10 @@ def engine_arguments(
         "trust_remote_code": False,
         "max_num_seqs": slots if device == "cuda" else 1,
     }
-    base = {"max_model_len": context, "enforce_eager": device == "cpu"}
+    base: dict[str, Any] = {"max_model_len": context}
+    if device == "cpu":
+        # Left alone vLLM takes its share of all memory, and the variable for it counts in whole GiB.
+        base |= {"enforce_eager": True, "kv_cache_memory_bytes": _cache_bytes(settings, context)}
     clash = sorted(pinned.keys() & extra.keys())
     if clash:
         raise MLBridgeError(
@@ -131,3 +131,16 @@ def environment(device: Device, *, threads: int) -> dict[str, str]:
     """Environment variables of the processes that vLLM runs in."""
     own = GPU_ENVIRONMENT if device == "cuda" else {**CPU_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
     return {**ENVIRONMENT, **own}
+
+
+def _cache_bytes(settings: Mapping[str, Any], context: int) -> int:
+    # Keys and values of one sequence, with room for vLLM's blocks at its ends.
+    item = 4 if settings["dtype"] == "float32" else 2
+    return (
+        2
+        * int(settings["layers"])
+        * int(settings["kv_heads"])
+        * int(settings["head_dim"])
+        * item
+        * (context + 512)
+    )

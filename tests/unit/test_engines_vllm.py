@@ -68,7 +68,9 @@ def test_what_the_class_fixes_cannot_be_changed() -> None:
     directory = built("smollm2").directory
     on_cpu = engine_arguments(directory, "cpu", slots=64, extra={"max_model_len": 512})
     assert (on_cpu["max_num_seqs"], on_cpu["dtype"], on_cpu["max_model_len"]) == (1, "bfloat16", 512)
-    assert engine_arguments(directory, "cuda", slots=64, extra={})["max_num_seqs"] == 64
+    assert on_cpu["kv_cache_memory_bytes"] == 2 * 30 * 3 * 64 * 2 * 2048
+    on_gpu = engine_arguments(directory, "cuda", slots=64, extra={})
+    assert (on_gpu["max_num_seqs"], "kv_cache_memory_bytes" in on_gpu) == (64, False)
     for name in ("enable_prefix_caching", "dtype", "trust_remote_code", "max_num_seqs"):
         with pytest.raises(MLBridgeError, match=name):
             engine_arguments(directory, "cpu", slots=1, extra={name: True})
