@@ -17,6 +17,7 @@ import typer
 
 from cluster.config import ProviderConfig, load_config
 from cluster.context import load_key
+from cluster.logs import log_to
 from cluster.output import show_findings, show_status
 from cluster.raycluster import open_cluster
 from cluster.supervisor import DRAIN_FILE, Supervisor, read_agent_status, read_supervisor_state
@@ -24,13 +25,25 @@ from mlbridge import procs
 from mlbridge.console import emit_json, eth, fail, mlb, people, run_async
 from mlbridge.errors import MLBridgeError
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Run a compute provider here.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Run a compute provider here.",
+)
 
 DEFAULT_FILE = Path("provider.yaml")
 File = Annotated[
     Path, typer.Option("--config", "-c", envvar="MLBRIDGE_PROVIDER", help="The provider's YAML file.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.callback()
+def provider() -> None:
+    """Run a compute provider on this machine: stake, serve models, take seats, earn."""
+    # stdout is for data
+    log_to()
 
 
 @app.command()
@@ -111,9 +124,6 @@ def up(
     if detach:
         _detach(config_file, config, top_up=top_up)
         return
-    from cluster.logs import log_to
-
-    log_to()
     run_async(Supervisor(config, top_up=top_up).run())
 
 

@@ -77,6 +77,7 @@ class Supervisor:
         self._registration: Registration | None = None
         self._apps: dict[str, AppState] = {}
         self._choices: list[Choice] = []
+        self._starting: asyncio.Task[bool] | None = None
         self._started = time.time()
         self._state: dict[str, Any] = {"state": "starting", "problem": None}
 
@@ -111,7 +112,7 @@ class Supervisor:
         stopped.cancel()
         if not task.done():
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, MLBridgeError):
                 await task
             return
         task.result()
@@ -154,19 +155,23 @@ class Supervisor:
                 await asyncio.sleep(pause)
 
     async def _bring_up(self, chain: Chain) -> None:
-        """Registration, cluster and downloads at the same time; then applications and agent; then the
-        draw.
-        """
-        adopting = asyncio.create_task(asyncio.to_thread(self.cluster.start))
+        """Registration, cluster and downloads at the same time; then applications, agent and the draw."""
+        starting = self._start_cluster()
+        registering = asyncio.create_task(self._register(chain))
         try:
-            _, prepared = await asyncio.gather(self._register(chain), self._prepare(chain))
-        except BaseException:
-            with contextlib.suppress(MLBridgeError):
-                await adopting
-            raise
-        log.info("cluster_ready", adopted=await adopting)
+            prepared = await self._prepare(chain)
+            await registering
+        finally:
+            registering.cancel()
+        log.info("cluster_ready", adopted=await asyncio.shield(starting))
         await self._deploy(prepared)
         await self._join(chain, prepared)
+
+    def _start_cluster(self) -> asyncio.Task[bool]:
+        """The start under way, or a new one. It goes on while something else is tried again."""
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(asyncio.to_thread(self.cluster.start))
+        return self._starting
 
     async def _register(self, chain: Chain) -> None:
         node = keystore.address_of(self.config.keys.node.keystore)
@@ -287,11 +292,15 @@ class Supervisor:
         self._tell(state="draining")
         await self._drain()
         self._tell(state="stopping")
-        try:
-            await asyncio.to_thread(self.deployments.shutdown)
-        except MLBridgeError as error:
-            log.warning("shutdown_failed", code=error.code, problem=error.message)
+        if await asyncio.to_thread(self.cluster.alive):
+            try:
+                await asyncio.to_thread(self.deployments.shutdown)
+            except MLBridgeError as error:
+                log.warning("shutdown_failed", code=error.code, problem=error.message)
         await asyncio.to_thread(self.cluster.stop)
+        if self._starting is not None:
+            with contextlib.suppress(MLBridgeError):
+                await self._starting
         (self.config.home / STATE_FILE).unlink(missing_ok=True)
         log.info("stopped")
 

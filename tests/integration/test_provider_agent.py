@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,16 +12,15 @@ import pytest
 from cluster.agent import Agent
 from cluster.content import INVALID_INPUT
 from contracts import reads
-from contracts.anvil import Anvil, dev_account, free_port
+from contracts.anvil import dev_account
 from contracts.chain import Chain
-from contracts.deploy import DEVNET, deploy
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload as schemas
 from mlbridge.protocol import votes
 from mlbridge.protocol.payload import encode_output, pack_vector
 from mlbridge.protocol.types import Policy, Role, TaskStatus, Vote
-from tests.support.providers import Node, ScriptedDoor, make_node
+from tests.support.providers import Node, ScriptedDoor, calm_chain, make_node
 from tests.support.seats import (
     FAST,
     MLB,
@@ -289,14 +287,9 @@ async def test_a_judge_from_the_pool_executes_and_is_paid(
 
 
 @pytest.fixture
-async def calm(tmp_path: Path) -> AsyncIterator[Chain]:
-    """A chain of the test's own with windows that a loaded machine cannot miss."""
-    with Anvil(free_port(), block_time=0.25, extra_arguments=("--mixed-mining",)) as anvil:
-        network = await deploy(
-            anvil.rpc_url, dev_account(0), replace(DEVNET, epoch_seconds=1), block_time=0.25, policy=FAST
-        )
-        async with await Chain.connect(network) as connected:
-            yield connected
+async def calm() -> AsyncIterator[Chain]:
+    async with calm_chain() as chain:
+        yield chain
 
 
 async def test_a_reorganisation_changes_neither_result_nor_commitment(calm: Chain, tmp_path: Path) -> None:

@@ -6,145 +6,99 @@ The two other seats are held by scripted members that run the same model folder 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 import yaml
 
-from cluster.config import load_config
-from cluster.raycluster import head_spec
-from cluster.supervisor import read_agent_status, read_supervisor_state
+from cluster.supervisor import read_supervisor_state
 from contracts import reads
+from contracts.anvil import dev_account
 from contracts.chain import Chain
-from contracts.network import save
 from contracts.sender import Sender
-from mlbridge.protocol.types import Role
-from mlbridge.rayproc import RayHead
+from mlbridge import procs
 from mlbridge.sdk import AsyncClient
-from mlbridge.storage import open_store
-from serve import packs
-from serve.engines import torch_engine
-from serve.packs.draft import manifest_draft
-from serve.packs.folder import PACK_FILE
-from tests.support.providers import write_keys
-from tests.support.seats import FAST, MLB, Script, acting, fresh_account, fund, make_member, next_epoch, until
+from tests.support.providers import calm_chain
+from tests.support.rigs import Rig, digits_script, make_rig, publish_digits
+from tests.support.seats import FAST, MLB, ScriptedMember, acting, make_member, next_epoch, until
 from tests.support.tasks import IMAGE, client_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 BASE_PORT = 27000
 
 
-@dataclass
-class Rig:
-    """A provider's file and home, beside two scripted members of the same model."""
+@pytest.fixture
+async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
+    async with calm_chain(storage_url=f"file://{tmp_path / 'store'}") as connected:
+        yield connected
 
-    file: Path
-    home: Path
-    model: bytes
-    members: list[Any]
-    chain: Chain
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cluster.commands", *arguments, "--config", str(self.file)],
-            capture_output=True,
-            text=True,
-            timeout=400,
-            check=False,
-        )
+@pytest.fixture
+async def treasury(chain: Chain) -> Sender:
+    return Sender(chain, dev_account(0), FAST)
 
-    def head(self) -> RayHead:
-        return RayHead(head_spec(load_config(self.file)))
+
+@pytest.fixture
+async def model(chain: Chain, treasury: Sender, tmp_path: Path) -> bytes:
+    return await publish_digits(chain, treasury, tmp_path)
+
+
+@pytest.fixture
+async def members(chain: Chain, treasury: Sender, model: bytes, tmp_path: Path) -> list[ScriptedMember]:
+    script = digits_script(tmp_path)
+    return [await make_member(chain, treasury, [model], script=script) for _ in range(2)]
 
 
 @pytest.fixture
 async def rig(chain: Chain, treasury: Sender, tmp_path: Path) -> AsyncIterator[Rig]:
-    store_url = f"file://{tmp_path / 'store'}"
-    network = chain.network.model_copy(update={"storage_url": store_url})
-    pack = await asyncio.to_thread(packs.build, "digits", tmp_path / "digits", lambda _: None)
-    draft = await asyncio.to_thread(manifest_draft, pack)
-    publisher = fresh_account()
-    await fund(treasury, chain, publisher.address, mlb=10_000 * MLB)
-    async with AsyncClient(network, publisher, store=open_store(store_url), policy=FAST) as client:
-        published = await client.publish(pack.directory, 10**12, stake=True, draft=draft, ignore={PACK_FILE})
-    engine = torch_engine("classification", pack.directory, device="cpu", threads=1)
-    engine.load()
-    script = Script(result=engine.run)
-    members = [await make_member(chain, treasury, [published.id], script=script) for _ in range(2)]
-
-    home = tmp_path / "alpha"
-    operator, node = fresh_account(), fresh_account()
-    await fund(treasury, chain, operator.address, mlb=50_000 * MLB)
-    await fund(treasury, chain, node.address)
-    write_keys(home, node, operator)
-    key = {"password_file": "password"}
-    fields = {
-        "name": "alpha",
-        "network": str(save(network, tmp_path / "network.yaml")),
-        "home": str(home),
-        "keys": {"node": key | {"keystore": "node.json"}, "operator": key | {"keystore": "operator.json"}},
-        "stake": {"compute": 50_000},
-        "models": [{"model": "0x" + published.id.hex()}],
-        "ray": {"base_port": BASE_PORT},
-        "limits": {"claim_every_s": 5},
-    }
-    file = home / "provider.yaml"
-    file.write_text(yaml.safe_dump(fields))
-    rig = Rig(file, home, published.id, members, chain)
+    made = await make_rig(chain, treasury, tmp_path, "alpha", {"base_port": BASE_PORT})
     try:
-        yield rig
+        yield made
     finally:
-        state = read_supervisor_state(home)
-        if state is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(state["pid"], signal.SIGKILL)
-        rig.head().stop(grace=2)
+        await asyncio.to_thread(made.kill)
 
 
-async def test_a_provider_earns_and_leaves_nothing_behind(rig: Rig) -> None:
+async def test_a_provider_earns_and_leaves_nothing_behind(
+    rig: Rig, model: bytes, members: list[ScriptedMember]
+) -> None:
     doctor = await asyncio.to_thread(rig.command, "doctor")
     assert doctor.returncode == 0, doctor.stderr
     began = time.monotonic()
-    up = await asyncio.to_thread(rig.command, "up", "--detach")
-    assert up.returncode == 0, up.stderr + (rig.home / "logs" / "supervisor.log").read_text()
+    await rig.up()
     print(f"up after {time.monotonic() - began:.1f} s")
     await next_epoch(rig.chain)
 
-    async with client_for(rig.chain) as client, acting(rig.members):
+    async with client_for(rig.chain) as client, acting(members):
         for _ in range(2):
             began = time.monotonic()
-            result = await (await client.submit(rig.model, IMAGE)).wait(60)
+            result = await (await client.submit(model, IMAGE)).wait(120)
             print(f"answer after {time.monotonic() - began:.1f} s")
             assert result.confidence == 1
-    await until(lambda: _won(rig, 2))
+    await until(lambda: rig.outcome("won", 2))
 
     async with httpx2.AsyncClient() as http:
-        node = (await http.get(f"http://127.0.0.1:{BASE_PORT + 9}/node")).json()
+        node = (await http.get(f"{rig.config.local_url}/node")).json()
         metrics = (await http.get(f"http://127.0.0.1:{BASE_PORT + 6}/metrics")).text
     assert node["stakeAmount"] == str(50_000 * MLB)
     assert node["reputation"] > 2500
-    assert {"cpuCores", "gpuMemory", "ramSize", "storageCapacity", "networkBandwidth"} <= set(
-        node["capabilities"]
-    )
-    assert [model["name"] for model in node["models"]] == ["digits"]
+    fields = {"cpuCores", "gpuMemory", "ramSize", "storageCapacity", "networkBandwidth"}
+    assert fields <= set(node["capabilities"])
+    assert [item["name"] for item in node["models"]] == ["digits"]
     assert "mlbridge_provider_assignments_total" in metrics
 
     status = json.loads((await asyncio.to_thread(rig.command, "status", "--json")).stdout)
     print(f"memory {status['memory'] / 2**20:.0f} MiB PSS")
     assert status["supervisor"]["state"] == "running"
     assert status["agent"]["outcomes"] == {"won": 2}
+    people = await asyncio.to_thread(rig.command, "status")
+    assert "2 won" in people.stderr
 
     temp_dir = rig.head().spec.temp_dir
     began = time.monotonic()
@@ -153,10 +107,140 @@ async def test_a_provider_earns_and_leaves_nothing_behind(rig: Rig) -> None:
     print(f"down after {time.monotonic() - began:.1f} s")
     assert rig.head().pids() == set()
     assert not temp_dir.exists()
-    account = await reads.account_id(rig.chain, status["agent"]["operator"], Role.COMPUTE)
-    assert str(account) in status["agent"]["accounts"]
 
 
-async def _won(rig: Rig, count: int) -> bool:
-    status = read_agent_status(rig.home)
-    return status is not None and status["outcomes"].get("won") == count
+async def test_every_part_may_die_and_models_may_come(
+    rig: Rig, model: bytes, members: list[ScriptedMember], treasury: Sender, tmp_path: Path
+) -> None:
+    await rig.up()
+    await next_epoch(rig.chain)
+    async with client_for(rig.chain) as client, acting(members):
+        await earn(rig, client, model, 1)
+
+        # the agent's process: Ray starts it again
+        os.kill(await agent_pid(rig), signal.SIGKILL)
+        await earn(rig, client, model, 2)
+
+        # the supervisor: nothing else notices, and the next one adopts what runs
+        before = await agent_pid(rig)
+        os.kill(supervisor_pid(rig), signal.SIGKILL)
+        await earn(rig, client, model, 3)
+        began = time.monotonic()
+        await rig.up()
+        print(f"adopted after {time.monotonic() - began:.1f} s")
+        assert "adopted=true" in rig.log()
+        assert await agent_pid(rig) == before
+        again = await asyncio.to_thread(rig.command, "up")
+        assert "runs already" in again.stderr
+
+        # the whole cluster: the supervisor starts a new one
+        leader = rig.head().leader()
+        assert leader is not None
+        os.kill(leader.pid, signal.SIGKILL)
+        began = time.monotonic()
+        await until(lambda: new_leader(rig, leader), timeout_s=300, every_s=0.5)
+        await until(rig.answers, timeout_s=300, every_s=0.5)
+        print(f"restarted after {time.monotonic() - began:.1f} s")
+        await earn(rig, client, model, 4)
+
+        # a new model: served and in the draw without a restart
+        second = await publish_digits(rig.chain, treasury, tmp_path, "digits-2")
+        status = await rig.status()
+        assert status is not None
+        serving = rig.chain.tasks.functions.isServing(second, int(next(iter(status["accounts"]))))
+        await until(lambda: reads.call(serving), timeout_s=300, every_s=0.5)
+
+    left = await asyncio.to_thread(rig.command, "stop-serving", "--json")
+    assert len(json.loads(left.stdout)) == 2
+    claimed = await asyncio.to_thread(rig.command, "claim", "--json")
+    assert int(json.loads(claimed.stdout)["wei"]) > 0
+    os.kill(supervisor_pid(rig), signal.SIGTERM)
+    await until(lambda: stopped(rig), timeout_s=180, every_s=0.5)
+    assert rig.head().pids() == set()
+
+
+async def test_two_providers_share_a_cluster_and_leave_it_one_by_one(
+    chain: Chain, treasury: Sender, model: bytes, members: list[ScriptedMember], tmp_path: Path
+) -> None:
+    host = await make_rig(chain, treasury, tmp_path, "alpha", {"base_port": BASE_PORT, "num_cpus": 4})
+    head = host.head()
+    joined = {
+        "mode": "join",
+        "address": head.spec.address,
+        "token_file": str(head.spec.token_file),
+        "http_port": head.spec.ports.http,
+    }
+    rigs = [await make_rig(chain, treasury, tmp_path, name, joined) for name in ("beta", "gamma")]
+    await asyncio.to_thread(head.start)
+    try:
+        for rig in rigs:
+            await rig.up()
+        await next_epoch(chain)
+        async with client_for(chain) as client, acting(members[:1]):
+            await (await client.submit(model, IMAGE)).wait(120)
+            for rig in rigs:
+                await until(lambda rig=rig: rig.outcome("won", 1))  # type: ignore[misc]
+        down = await asyncio.to_thread(rigs[0].command, "down")
+        assert down.returncode == 0, down.stderr
+        assert not await rigs[0].answers()
+        assert await rigs[1].answers()
+        down = await asyncio.to_thread(rigs[1].command, "down")
+        assert down.returncode == 0, down.stderr
+        assert head.alive()
+    finally:
+        for rig in rigs:
+            rig.kill()
+        await asyncio.to_thread(head.stop)
+    assert head.pids() == set()
+
+
+async def test_what_cannot_work_is_told_at_once(chain: Chain, treasury: Sender, tmp_path: Path) -> None:
+    ray = {"base_port": BASE_PORT}
+    poor = await make_rig(chain, treasury, tmp_path, "poor", ray, stake={"compute": 5_000_000})
+    doctor = await asyncio.to_thread(poor.command, "doctor", "--json")
+    found = {item["name"]: item for item in json.loads(doctor.stdout)["findings"]}
+    assert doctor.returncode == 1
+    assert not found["stake"]["ok"]
+    assert "4.94e+06 MLB" in found["stake"]["fix"]
+    assert found["network"]["ok"]
+    up = await asyncio.to_thread(poor.command, "up", "--detach")
+    assert up.returncode != 0
+    assert "MLB" in poor.log()
+
+    unknown = await make_rig(chain, treasury, tmp_path, "unknown", ray, models=[{"model": "nobody-knows"}])
+    up = await asyncio.to_thread(unknown.command, "up", "--detach")
+    assert up.returncode != 0
+    assert "no active model 'nobody-knows'" in unknown.log()
+    assert unknown.head().pids() == set()
+
+    fields = yaml.safe_load(unknown.file.read_text())
+    unknown.file.write_text(yaml.safe_dump(fields | {"ray": {"base_prt": 1}}))
+    up = await asyncio.to_thread(unknown.command, "up", "--detach")
+    assert up.returncode == 2
+    assert "Did you mean base_port?" in up.stderr
+
+
+async def earn(rig: Rig, client: AsyncClient, model: bytes, count: int) -> None:
+    await (await client.submit(model, IMAGE)).wait(120)
+    await until(lambda: rig.outcome("won", count))
+
+
+async def agent_pid(rig: Rig) -> int:
+    await until(rig.answers, timeout_s=60)
+    status = await rig.status()
+    assert status is not None
+    return int(status["pid"])
+
+
+def supervisor_pid(rig: Rig) -> int:
+    state = read_supervisor_state(rig.home)
+    assert state is not None
+    return int(state["pid"])
+
+
+async def new_leader(rig: Rig, old: procs.Process) -> bool:
+    return rig.head().leader() not in (None, old)
+
+
+async def stopped(rig: Rig) -> bool:
+    return read_supervisor_state(rig.home) is None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,13 +16,15 @@ from cluster.context import Context
 from cluster.door import Door
 from cluster.served import Served, write_served
 from contracts import keystore
+from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain
+from contracts.deploy import DEVNET, deploy
 from contracts.network import save
 from contracts.sender import Sender
 from mlbridge.models.manifest import MANIFEST_NAME, Manifest
 from mlbridge.protocol.cid import cid_from_bytes
 from mlbridge.protocol.types import Policy, Role
-from tests.support.seats import ScriptedMember, honest_label, make_member
+from tests.support.seats import FAST, ScriptedMember, honest_label, make_member
 
 PASSWORD = "correct horse"
 SHA = "ab" * 32
@@ -70,6 +72,22 @@ def manifest_folder(folder: Path, policy: Policy) -> Manifest:
     manifest = Manifest.from_fields(fields)
     (folder / MANIFEST_NAME).write_bytes(manifest.to_bytes())
     return manifest
+
+
+@contextlib.asynccontextmanager
+async def calm_chain(*, storage_url: str = "") -> AsyncIterator[Chain]:
+    """A chain and deployment of the test's own, with windows that a loaded machine does not miss."""
+    with Anvil(free_port(), block_time=0.25, extra_arguments=("--mixed-mining",)) as anvil:
+        network = await deploy(
+            anvil.rpc_url,
+            dev_account(0),
+            replace(DEVNET, epoch_seconds=1),
+            block_time=0.25,
+            storage_url=storage_url,
+            policy=FAST,
+        )
+        async with await Chain.connect(network) as connected:
+            yield connected
 
 
 class ScriptedDoor:
