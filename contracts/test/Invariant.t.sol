@@ -46,7 +46,7 @@ contract InvariantTest is Test, InvariantTargets {
         handler.checkMlb();
         handler.checkStake();
         handler.drain();
-        string[26] memory wanted = [
+        string[27] memory wanted = [
             "submitted",
             "finalized",
             "refunded",
@@ -72,7 +72,8 @@ contract InvariantTest is Test, InvariantTargets {
             "withdrawn",
             "contradiction",
             "unjailed",
-            "refused"
+            "refused",
+            "too late to cancel"
         ];
         for (uint256 i; i < wanted.length; ++i) {
             assertGt(handler.seen(wanted[i]), 0, wanted[i]);

@@ -292,7 +292,11 @@ contract Handler is Crowd {
     function _cancel() private {
         for (uint256 i; i < live.length; ++i) {
             if (status(live[i]) != TaskStatus.Submitted) continue;
-            if (vm.getBlockNumber() > tasks.getTask(live[i]).randomnessBlock) continue;
+            if (vm.getBlockNumber() > tasks.getTask(live[i]).randomnessBlock) {
+                _refused(requester, address(bridge), abi.encodeCall(bridge.cancelTask, (live[i])));
+                ++seen["too late to cancel"];
+                continue;
+            }
             return perform(requester, address(bridge), abi.encodeCall(bridge.cancelTask, (live[i])));
         }
     }
