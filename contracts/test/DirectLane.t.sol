@@ -23,4 +23,31 @@ contract DirectLaneTest is BaseTest {
         ledger.claim(provider);
         assertEq(provider.balance, MODEL_PRICE);
     }
+
+    /// @dev Verifiers that left stay in the pool's tree until somebody brings their weight up to date. Nobody needs
+    /// their consent for that, so they cannot keep a judged task from its end.
+    function test_OperatorsThatLeftCannotHoldUpATask() public {
+        addPool(3, 60);
+        (bytes32 taskId,) = dissent(exactModel, 2);
+        assertStatus(taskId, TaskStatus.Escalated);
+        for (uint256 i = 3; i < operators.length; ++i) {
+            vm.prank(operators[i].cold);
+            ledger.requestUnbond(Role.Verifier, 2 * VERIFIER_MIN);
+        }
+        for (uint256 i; i < 20 && status(taskId) == TaskStatus.Escalated; ++i) {
+            passRandomness(taskId);
+            poke(taskId);
+            if (i != 10) continue;
+            for (uint256 j = 3; j < operators.length; ++j) {
+                vm.prank(stranger);
+                tasks.refreshWeight(exactModel, operators[j].account);
+            }
+            nextEpoch();
+        }
+        assertStatus(taskId, TaskStatus.Refunded);
+        // No judges, no verdict, nobody slashed for disagreeing.
+        for (uint256 i; i < 3; ++i) {
+            assertEq(bondedOf(operators[i].account), 2 * COMPUTE_MIN);
+        }
+    }
 }
