@@ -8,11 +8,13 @@ if [ ! -d node_modules ]; then
   exit 1
 fi
 
+failed=()
+
 step() {
-  echo "== $1"
+  local name=$1 started=$SECONDS
   shift
-  local started=$SECONDS
-  "$@"
+  echo "== $name"
+  "$@" || failed+=("$name")
   echo "-- $((SECONDS - started)) s"
 }
 
@@ -32,4 +34,8 @@ step "format" tools/forge fmt --check src test
 step "build and test" tools/forge test
 step "ABI drift" node tools/export_abi.mjs --check
 step "gas snapshot" gas
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '== FAILED: %s\n' "${failed[@]}" >&2
+  exit 1
+fi
 echo "== all contract checks passed in $SECONDS s"
