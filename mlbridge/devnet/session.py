@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import Any
@@ -77,5 +78,6 @@ def show(console: Console, plan: Plan, facts: dict[str, Any]) -> None:
         fault = f"   [red]{plan.faults[number]}[/red]" if number in plan.faults else ""
         console.print(f"    {name:<16} {address}{fault}")
     example = EXAMPLES[plan.models[0]]
-    console.print(f"\nTry:  mlbridge run {example.model} {example.typed}")
-    console.print("Stop: mlbridge down      Forget: mlbridge reset")
+    command = "mlbridge" if shutil.which("mlbridge") else ".venv/bin/mlbridge"
+    console.print(f"\nTry:  {command} run {example.model} {example.typed}")
+    console.print(f"Stop: {command} down      Forget: {command} reset")

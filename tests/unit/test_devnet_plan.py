@@ -16,7 +16,8 @@ from mlbridge.rayproc import PORTS_PER_CLUSTER
 def plan(**asked: Any) -> Any:
     defaults: dict[str, Any] = {
         "providers": None, "models": None, "faults": [], "shared_ray": None, "engine": None,
-        "block_time": 1.0, "commit_window": 60, "reveal_window": 60, "base_port": 8545, "ray_base_port": 20000,
+        "block_time": 1.0, "commit_window": 60, "reveal_window": 60, "base_port": 8545,
+        "ray_base_port": 20000,
     }  # fmt: skip
     return make_plan(Path("home"), **(defaults | asked))
 
