@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 STATUS_FILE: Final = "agent.json"
 _LOOK_BACK: Final = 5_000  # blocks a new journal reads: enough for every task that can still be open
+_PAYMENTS: Final = ("TaskSettled", "JudgePaid", "Slashed")
 _ENDINGS: Final = {"TaskFinalized": "lost", "TaskRefunded": "refunded", "TaskCancelled": "cancelled"}
 
 
@@ -113,8 +114,8 @@ class Agent:
             self._remember(event)
             if event.name == "CommitteeDrawn":
                 await self._seated(event)
-            elif event.name in ("TaskSettled", "JudgePaid", "Slashed"):
-                await asyncio.to_thread(self._account_for, event)
+            elif event.name in _PAYMENTS and await asyncio.to_thread(self._account_for, event):
+                self.upkeep.soon()
         for event in events:
             if event.name in _ENDINGS:
                 await asyncio.to_thread(self._ended, event)
@@ -171,25 +172,26 @@ class Agent:
         self._poker.forget(task)
 
     # ---- outcomes ----
-    def _account_for(self, event: Event) -> None:
+    def _account_for(self, event: Event) -> bool:
+        """Note what we were paid or lost; whether it concerned us."""
         context, args, task = self.context, event.args, event.task_id
         if task is None:
-            return
+            return False
         if event.name == "TaskSettled":
             paid = [(account, "seat", int(args["seatFee"])) for account in args["winners"]]
         elif event.name == "JudgePaid":
             paid = [(args["account"], "judge", int(args["amount"]))]
         else:
             paid = [(args["account"], "slash", int(args["amount"]))]
-        for account, kind, amount in paid:
-            if account not in context.accounts:
-                continue
+        ours = [item for item in paid if item[0] in context.accounts]
+        for account, kind, amount in ours:
             if context.journal.earn(
                 event.tx_hash, event.log_index, event.block_number, kind, account, task, amount
             ):
                 context.meter.earned(kind, amount)
             outcome = {"seat": "won", "judge": "judged"}.get(kind) or Fault(args["fault"]).name.lower()
             self._close(task, account, outcome, event.block_number)
+        return bool(ours)
 
     def _ended(self, event: Event) -> None:
         task = event.args["taskId"]

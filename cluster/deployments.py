@@ -16,6 +16,7 @@ from contracts.network import write_whole
 from mlbridge.errors import MLBridgeError
 
 _DRIVER = "cluster.driver"
+_AGENT = "\0agent"  # no application can have this name
 _STARTUP = 60.0  # seconds a driver itself may take on a loaded machine
 
 
@@ -47,6 +48,7 @@ class Deployments:
         """
         digests = {app.name: _digest(app) for app in apps}
         before = _read(self._record)
+        agent = self._agent_digest()
         request = Apply(
             apps=apps,
             unchanged=[name for name, digest in digests.items() if before.get(name) == digest],
@@ -60,7 +62,7 @@ class Deployments:
         found: dict[str, Any] = reply["apps"]  # type: ignore[assignment]
         states = {name: AppState(name, item["status"], item["message"]) for name, item in found.items()}
         ran = {name: digest for name, digest in digests.items() if name in states and states[name].running}
-        write_whole(self._record, json.dumps(ran))
+        write_whole(self._record, json.dumps(ran | {_AGENT: agent}))
         if reply["timed_out"]:
             waiting = {name: states[name].status if name in states else "absent" for name in digests}
             late = ", ".join(f"{name} ({status})" for name, status in waiting.items() if status != "RUNNING")
@@ -72,6 +74,14 @@ class Deployments:
             )
         return states
 
+    def as_recorded(self, apps: list[App]) -> bool:
+        """Whether exactly these, and this agent, were running when `apply` last ended."""
+        wanted = {app.name: _digest(app) for app in apps} | {_AGENT: self._agent_digest()}
+        return wanted == _read(self._record)
+
+    def _agent_digest(self) -> str:
+        return hashlib.sha256(self._config.model_dump_json().encode()).hexdigest()
+
     def shutdown(self, *, timeout: float = 45) -> None:
         """End the agent and our applications. Raises MLBridgeError `ray.*`."""
         request = Shutdown(
@@ -79,6 +89,7 @@ class Deployments:
             serve=self._cluster.owned,
             agent=self._config.model_dump(mode="json"),
         )
+        self._record.unlink(missing_ok=True)
         self._cluster.run(_DRIVER, {"shutdown": request.model_dump()}, timeout=timeout)
 
 

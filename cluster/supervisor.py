@@ -163,8 +163,9 @@ class Supervisor:
             await registering
         finally:
             registering.cancel()
-        log.info("cluster_ready", adopted=await asyncio.shield(starting))
-        await self._deploy(prepared)
+        adopted = await asyncio.shield(starting)
+        log.info("cluster_ready", adopted=adopted)
+        await self._deploy(prepared, adopted=adopted)
         await self._join(chain, prepared)
 
     def _start_cluster(self) -> asyncio.Task[bool]:
@@ -195,8 +196,11 @@ class Supervisor:
         node = keystore.address_of(self.config.keys.node.keystore)
         return await prepare(self._choices, self.config, chain.network, store, node)
 
-    async def _deploy(self, prepared: list[Prepared]) -> None:
-        """Make the applications run and tell the agent. A model asked for by name must run."""
+    async def _deploy(self, prepared: list[Prepared], *, adopted: bool = False) -> None:
+        """Make the applications run and tell the agent. A model asked for by name must run.
+
+        What runs already as it should, on an adopted cluster, is left alone.
+        """
         config = self.config
         found = await asyncio.to_thread(
             capabilities.detect, config.home, bandwidth_mbps=config.bandwidth_mbps
@@ -204,7 +208,10 @@ class Supervisor:
         # Before the applications run: the agent may resume an assignment at once.
         write_served(config.home, [item.served for item in prepared])
         apps = [node_application(config, found.to_dict()), *(item.app for item in prepared)]
-        self._apps = await asyncio.to_thread(self.deployments.apply, apps)
+        if adopted and self.deployments.as_recorded(apps) and await self._all_answer(prepared):
+            self._apps = {item.name: AppState(item.name, "RUNNING", "") for item in apps}
+        else:
+            self._apps = await asyncio.to_thread(self.deployments.apply, apps)
         failed = [item for item in prepared if not self._runs(item)]
         for item in failed:
             state = self._apps[item.app.name]
@@ -268,6 +275,20 @@ class Supervisor:
             log.warning("node_unreachable", problem=f"{type(error).__name__} {error}".strip())
             return False
         return answer.status_code == 200
+
+    async def _all_answer(self, prepared: list[Prepared]) -> bool:
+        """Whether the agent and every model answer over HTTP."""
+        async with httpx2.AsyncClient(timeout=5) as client:
+            if not await self._healthy(client):
+                return False
+            for item in prepared:
+                try:
+                    answer = await client.get(f"{self.config.local_url}{item.served.route}/v1/info")
+                except httpx2.HTTPError:
+                    return False
+                if answer.status_code != httpx2.codes.OK:
+                    return False
+        return True
 
     async def _redeploy(self, chain: Chain) -> None:
         """Everything anew on a fresh cluster: what hangs cannot be asked to recover."""

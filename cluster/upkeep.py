@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import structlog
@@ -31,6 +32,7 @@ class Upkeep:
         self._context = context
         self._last_claim = 0.0
         self._epoch = -1
+        self._soon = asyncio.Event()
         self.balance = 0
         self.stakes: dict[str, dict[str, object]] = {}
         self.problem: str | None = None
@@ -43,7 +45,13 @@ class Upkeep:
             except MLBridgeError as error:
                 self.problem = str(error)
                 log.warning("upkeep_failed", code=error.code, problem=error.message)
-            await asyncio.sleep(period)
+            self._soon.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), period)
+
+    def soon(self) -> None:
+        """Our standing on chain just changed."""
+        self._soon.set()
 
     async def round(self) -> None:
         chain = self._context.chain

@@ -84,6 +84,7 @@ async def test_a_provider_earns_and_leaves_nothing_behind(
     await until(lambda: rig.outcome("won", 2))
 
     async with httpx2.AsyncClient() as http:
+        await asyncio.sleep(2)  # the agent writes down its new reputation
         node = (await http.get(f"{rig.config.local_url}/node")).json()
         metrics = (await http.get(f"http://127.0.0.1:{BASE_PORT + 6}/metrics")).text
     assert node["stakeAmount"] == str(50_000 * MLB)

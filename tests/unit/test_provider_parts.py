@@ -1,0 +1,371 @@
+"""The provider's smaller parts without processes: pokes, content, the door, model choice, files, commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from typer.testing import CliRunner
+
+from cluster import scaffold
+from cluster.commands import app as commands
+from cluster.config import ServedModel, load_config, parse_config
+from cluster.content import INVALID_INPUT, content_for, is_invalid_input, judge, payload_of
+from cluster.context import ChainClock
+from cluster.deployments import Deployments
+from cluster.door import Door
+from cluster.driver import App
+from cluster.poker import Poker
+from cluster.provision import choose, mine, node_application, route_names
+from cluster.raycluster import JoinedCluster, OwnCluster, open_cluster
+from cluster.served import Served, ServedModels, write_served
+from cluster.supervisor import only_one, read_supervisor_state
+from cluster.upkeep import worth_refreshing
+from contracts.events import BlockRef, Event
+from contracts.reads import ModelInfo, ModelStatus
+from mlbridge import procs
+from mlbridge.errors import MLBridgeError
+from mlbridge.models import EXACT
+from mlbridge.protocol import content as tagged
+from mlbridge.protocol.types import Policy, Vote
+from mlbridge.storage import open_store
+from serve.guard import Guard, GuardRules
+from serve.orders import HEADER
+from tests.unit.test_provider_config import fields
+
+TASK, MODEL = b"t" * 32, b"m" * 32
+KEY = bytes.fromhex("11" * 32)
+
+
+# ---- pokes ----
+def event(name: str, block: int = 10, task: bytes = TASK, **args: Any) -> Event:
+    return Event(name, "TaskManager", {"taskId": task, **args}, "0x", block, "0x", "0x", 0)
+
+
+def poker(patience: float = 2) -> Poker:
+    made = Poker(patience=lambda _: patience)
+    made.note(event("TaskSubmitted", modelId=MODEL, randomnessBlock=12), {MODEL})
+    return made
+
+
+def test_a_draw_is_due_behind_its_block_and_after_the_others_had_their_time() -> None:
+    watch = poker()
+    assert watch.due(12, 100) == []
+    assert watch.due(13, 100) == []
+    assert watch.due(13, 101.9) == []
+    assert watch.due(13, 102) == [TASK]
+    watch.tried(TASK, 102)
+    assert watch.due(13, 103) == []
+    assert watch.due(13, 104) == [TASK]
+
+
+def test_a_phase_is_due_after_its_deadline() -> None:
+    watch = poker(0)
+    watch.note(event("CommitteeDrawn", commitDeadline=200), {MODEL})
+    assert watch.due(99, 200) == []
+    assert watch.due(99, 201) == [TASK]
+    watch.note(event("RevealOpened", revealDeadline=300), {MODEL})
+    assert watch.due(99, 300) == []
+    watch.note(event("TaskEscalated", randomnessBlock=50), {MODEL})
+    assert watch.due(51, 1) == [TASK]
+
+
+def test_only_served_models_are_watched_until_their_tasks_end() -> None:
+    watch = poker()
+    watch.note(event("TaskSubmitted", task=b"o" * 32, modelId=b"o" * 32, randomnessBlock=1), {MODEL})
+    watch.note(event("RandomnessArmed", task=b"u" * 32, randomnessBlock=1), {MODEL})
+    watch.note(Event("Jailed", "RewardDistributor", {"account": 1}, "0x", 1, "0x", "0x", 0), {MODEL})
+    assert len(watch) == 1
+    watch.note(event("TaskFinalized"), {MODEL})
+    assert len(watch) == 0
+
+
+def test_after_a_reorganisation_the_task_is_looked_at_again() -> None:
+    watch = poker(0)
+    watch.note(event("CommitteeDrawn", block=20, commitDeadline=10**9), {MODEL})
+    watch.void_from(21)
+    assert watch.due(30, 1) == []
+    watch.void_from(20)
+    assert watch.due(30, 1) == [TASK]
+
+
+# ---- content ----
+async def test_payloads_travel_inline_or_by_reference(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}")
+    for payload in (b"small", b"x" * 5000):
+        data = await content_for(payload, store)
+        assert await payload_of(data, store) == payload
+    assert (await content_for(b"x" * 5000, store))[0] == 1
+
+
+async def test_a_reference_that_lies_is_invalid_and_one_that_leads_nowhere_is_not(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path}")
+    cid = await store.put(b"something")
+    with pytest.raises(MLBridgeError) as lie:
+        await payload_of(tagged.reference(b"something else", cid), store)
+    assert is_invalid_input(lie.value)
+    gone = await open_store(f"file://{tmp_path / 'other'}").put(b"elsewhere")
+    with pytest.raises(MLBridgeError) as missing:
+        await payload_of(tagged.reference(b"elsewhere", gone), store)
+    assert not is_invalid_input(missing.value)
+    with pytest.raises(MLBridgeError) as untagged:
+        await payload_of(b"\x07", store)
+    assert is_invalid_input(untagged.value)
+    assert not is_invalid_input(MLBridgeError("execute.timeout", "late"))
+    assert is_invalid_input(MLBridgeError("payload.invalid", "no text"))
+
+
+def test_unreachable_candidates_are_grey_and_invalid_ones_compare_by_bytes() -> None:
+    assert judge(EXACT, b"a", None) is Vote.GREY
+    assert judge(EXACT, b"a", b"a") is Vote.ACCEPT
+    assert judge(EXACT, INVALID_INPUT, b"a") is Vote.REJECT
+    assert judge(EXACT, b"a", INVALID_INPUT) is Vote.REJECT
+    assert judge(EXACT, INVALID_INPUT, INVALID_INPUT) is Vote.ACCEPT
+
+
+# ---- the door ----
+def door(*answers: httpx2.Response | Exception) -> tuple[Door, list[httpx2.Request]]:
+    seen: list[httpx2.Request] = []
+    left = list(answers)
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(handle))
+    return Door("http://here", KEY, 31337, client=client), seen
+
+
+async def execute(opened: Door, timeout: float = 5) -> bytes:
+    return await opened.execute(
+        "/m/x", task=TASK, round=1, account=4, model=MODEL, payload=b"input", timeout=timeout
+    )
+
+
+async def test_an_order_is_one_that_the_guard_admits() -> None:
+    opened, seen = door(httpx2.Response(200, content=b"output"))
+    assert await execute(opened) == b"output"
+    assert str(seen[0].url) == "http://here/m/x/v1/execute"
+    node = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+    guard = Guard(GuardRules(chain_id=31337, model_id=MODEL, node_keys=frozenset({node})))
+    order = guard.admit(seen[0].headers[HEADER], seen[0].content)
+    assert (order.task_id, order.round, order.account, order.node) == (TASK, 1, 4, node)
+
+
+async def test_a_full_or_absent_replica_is_asked_again() -> None:
+    busy = httpx2.Response(503, json={"code": "serve.busy", "message": "Full."}, headers={"retry-after": "0"})
+    opened, seen = door(
+        busy,
+        httpx2.ConnectError("refused"),
+        httpx2.Response(404, text="no app"),
+        httpx2.Response(200, content=b"o"),
+    )
+    assert await execute(opened) == b"o"
+    assert len(seen) == 4
+
+
+async def test_a_refusal_for_good_is_raised_with_its_own_code() -> None:
+    told = {"code": "payload.invalid", "message": "No text.", "hint": "Give some."}
+    opened, seen = door(httpx2.Response(422, json=told))
+    with pytest.raises(MLBridgeError, match=r"No text. Give some.") as refusal:
+        await execute(opened)
+    assert refusal.value.code == "payload.invalid"
+    assert len(seen) == 1
+
+
+async def test_the_door_gives_up_in_time() -> None:
+    opened, _ = door(httpx2.Response(500, text="Internal Server Error"))
+    began = time.monotonic()
+    with pytest.raises(MLBridgeError, match="HTTP 500: Internal Server Error") as late:
+        await execute(opened, timeout=0.3)
+    assert late.value.code == "execute.timeout"
+    assert time.monotonic() - began < 2
+
+
+# ---- which models ----
+def model(name: str, number: int, status: ModelStatus = ModelStatus.ACTIVE) -> ModelInfo:
+    return ModelInfo(
+        bytes([number]) * 32, number, "0x", f"cid{number}", 5, status, 0, Policy.EXACT, b"e" * 32, name
+    )
+
+
+def test_entries_by_name_go_before_every() -> None:
+    models = [model("a", 1), model("b", 2), model("a", 3), model("off", 4, ModelStatus.PAUSED)]
+    entries = (
+        ServedModel(model="*"),
+        ServedModel(model="a", replicas=3),
+        ServedModel(model="0x" + "02" * 32),
+    )
+    found = {choice.model.id[0]: choice for choice in choose(entries, models)}
+    assert set(found) == {1, 2, 3}
+    assert found[3].entry.replicas == 3
+    assert [found[number].asked for number in (1, 2, 3)] == [False, True, True]
+    assert route_names([choice.model for choice in found.values()])[bytes([2]) * 32] == "b"
+    assert route_names(models)[bytes([3]) * 32] == "a-03030303"
+
+
+def test_an_unknown_or_paused_model_is_named_with_what_there_is() -> None:
+    with pytest.raises(MLBridgeError, match="no active model 'off'") as failure:
+        choose((ServedModel(model="off"),), [model("a", 1), model("off", 4, ModelStatus.PAUSED)])
+    assert failure.value.hint == "Active models: a."
+
+
+def test_applications_on_a_shared_cluster_carry_the_providers_name() -> None:
+    ray = {"mode": "join", "address": "127.0.0.1:1", "token_file": "t", "http_port": 8000}
+    shared, own = parse_config(fields(ray=ray)), parse_config(fields())
+    assert (mine(shared), mine(own)) == ("alpha--", "")
+    node = node_application(shared, {})
+    assert (node.name, node.route) == ("alpha--node", "/p/alpha/node")
+    json.dumps(node.model_dump())
+    assert isinstance(open_cluster(own), OwnCluster)
+    joined = open_cluster(shared)
+    assert isinstance(joined, JoinedCluster)
+    assert not joined.alive()
+    with pytest.raises(MLBridgeError, match="No Ray cluster answers"):
+        joined.start()
+
+
+def test_what_is_served_is_read_again_when_it_changed(tmp_path: Path) -> None:
+    models = ServedModels(tmp_path)
+    assert models.all() == {}
+    with pytest.raises(MLBridgeError, match="does not run"):
+        models.get(MODEL)
+    entry = Served("0x" + MODEL.hex(), "m", "chat", "c", "0x", "/m/m", "m", str(tmp_path), 7)
+    write_served(tmp_path, [entry])
+    assert models.get(MODEL) == entry
+    write_served(tmp_path, [replace(entry, price=8)])
+    assert models.get(MODEL).price == 8
+
+
+class RecordingCluster:
+    """Says that everything runs."""
+
+    owned = True
+
+    def __init__(self, status: str = "RUNNING") -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.status = status
+
+    def run(self, _module: str, request: dict[str, Any], *, timeout: float) -> dict[str, Any]:
+        self.requests.append(request)
+        apps = request["apply"]["apps"] if "apply" in request else []
+        return {"apps": {a["name"]: {"status": self.status, "message": ""} for a in apps}, "timed_out": False}
+
+
+def test_what_runs_unchanged_is_not_deployed_again(tmp_path: Path) -> None:
+    config = parse_config(fields(home=str(tmp_path)))
+    cluster: Any = RecordingCluster()
+    deployments = Deployments(config, cluster)
+    first, second = (App(name=n, route=f"/{n}", import_path="a:b", args={}) for n in "ab")
+    assert not deployments.as_recorded([first])
+    assert deployments.apply([first])["a"].running
+    assert deployments.as_recorded([first])
+    assert not deployments.as_recorded([first, second])
+    deployments.apply([first, second])
+    assert cluster.requests[-1]["apply"]["unchanged"] == ["a"]
+    changed = parse_config(fields(home=str(tmp_path), fault="silent"))
+    assert not Deployments(changed, cluster).as_recorded([first, second])
+    deployments.shutdown()
+    assert not deployments.as_recorded([first, second])
+
+
+def test_an_application_that_failed_is_tried_again(tmp_path: Path) -> None:
+    cluster: Any = RecordingCluster("DEPLOY_FAILED")
+    deployments = Deployments(parse_config(fields(home=str(tmp_path))), cluster)
+    app = App(name="a", route="/a", import_path="a:b", args={})
+    assert not deployments.apply([app])["a"].running
+    deployments.apply([app])
+    assert cluster.requests[-1]["apply"]["unchanged"] == []
+
+
+# ---- upkeep ----
+@pytest.mark.parametrize(
+    ("known", "weight", "worth"),
+    [
+        (None, 5, True),
+        (5, 5, False),
+        (100, 101, False),
+        (100, 103, True),
+        (100, 97, True),
+        (0, 1, True),
+        (9, 0, True),
+    ],
+)
+def test_a_weight_is_refreshed_when_it_pays(known: int | None, weight: int, worth: bool) -> None:
+    assert worth_refreshing(known, weight) is worth
+
+
+def test_the_chains_time_goes_on_between_blocks() -> None:
+    clock = ChainClock()
+    clock.see(BlockRef(5, "0xa", 1000))
+    first = clock.now()
+    time.sleep(0.02)
+    clock.see(BlockRef(5, "0xa", 1000))
+    assert 1000 <= first < clock.now() < 1001
+
+
+# ---- files and commands ----
+def run(*arguments: str, **env: str) -> Any:
+    return CliRunner(env={**os.environ, **env}).invoke(commands, list(arguments))
+
+
+def test_init_writes_a_file_that_loads_and_keys_that_stay_private(tmp_path: Path) -> None:
+    done = run(
+        "init", "--dir", str(tmp_path), "--name", "alpha", "--verifier", "25000", "--json",
+        MLBRIDGE_OPERATOR_PASSWORD="secret words",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    made = json.loads(done.stdout)
+    config = load_config(made["file"])
+    assert (config.name, config.stake.compute, config.stake.verifier) == ("alpha", 50_000, 25_000)
+    for file in ("node.json", "operator.json", "node.password"):
+        assert stat.S_IMODE((tmp_path / file).stat().st_mode) == 0o600
+    assert "secret words" not in (tmp_path / "provider.yaml").read_text()
+    again = run("init", "--dir", str(tmp_path), MLBRIDGE_OPERATOR_PASSWORD="x")
+    assert isinstance(again.exception, MLBridgeError)
+    assert again.exception.code == "provider.exists"
+
+
+def test_init_without_the_cold_key(tmp_path: Path) -> None:
+    made = scaffold.write(
+        tmp_path, name="hot", network="devnet", base_port=21000, compute=1, verifier=0,
+        operator_keystore=None, operator_password=None, with_operator=False,
+    )  # fmt: skip
+    assert made.operator is None
+    assert load_config(made.file).keys.operator is None
+
+
+def test_status_and_down_of_what_does_not_run(tmp_path: Path) -> None:
+    scaffold.write(
+        tmp_path, name="hot", network="devnet", base_port=27900, compute=1, verifier=0,
+        operator_keystore=None, operator_password=None, with_operator=False,
+    )  # fmt: skip
+    file = str(tmp_path / "provider.yaml")
+    told = run("status", "--config", file, "--json")
+    assert json.loads(told.stdout)["supervisor"] is None
+    assert "does not run" in run("status", "--config", file).output
+    assert run("down", "--config", file).exit_code == 0
+
+
+def test_one_supervisor_a_home(tmp_path: Path) -> None:
+    with only_one(tmp_path), pytest.raises(MLBridgeError, match="runs already"), only_one(tmp_path):
+        raise AssertionError
+
+
+def test_a_supervisor_that_is_gone_is_not_believed(tmp_path: Path) -> None:
+    assert read_supervisor_state(tmp_path) is None
+    state = {"pid": os.getpid(), "pid_started": procs.start_time(os.getpid()), "state": "running"}
+    (tmp_path / "supervisor.json").write_text(json.dumps(state))
+    assert read_supervisor_state(tmp_path) == state
+    (tmp_path / "supervisor.json").write_text(json.dumps(state | {"pid_started": 1}))
+    assert read_supervisor_state(tmp_path) is None
