@@ -79,6 +79,8 @@ contract Handler is Crowd {
         for (uint256 i; live.length != 0; ++i) {
             assertLt(i, 400, "a task that does not end");
             bytes32 taskId = live[0];
+            // A pool full of operators that left or sit in jail can make judges' draws fail again and again. Anybody may
+            // bring their weights up to date, and then the draw ends.
             if (i % 50 == 49) _refreshAll();
             _expireOrPass(taskId, true);
             assertTrue(tasks.pokeable(taskId), "nothing to poke");
