@@ -74,11 +74,7 @@ contract ConsensusVerifier is IConsensusVerifier, EIP712 {
         return _hashTypedDataV4(
             keccak256(
                 abi.encode(
-                    ATTESTATION_TYPEHASH,
-                    attestation.taskId,
-                    attestation.round,
-                    attestation.account,
-                    attestation.digest
+                    ATTESTATION_TYPEHASH, attestation.taskId, attestation.round, attestation.account, attestation.digest
                 )
             )
         );

@@ -109,15 +109,8 @@ contract MLBridge is IMLBridge, AccessManaged, Pausable {
     {
         ITaskManager.TaskView memory task = taskManager.getTask(taskId);
         if (task.status == TaskStatus.None) return (id, requester, modelId, inputDataHash, reward, deadline, status);
-        return (
-            task.id,
-            task.requester,
-            task.modelId,
-            abi.encode(task.inputHash),
-            task.reward,
-            task.deadline,
-            task.status
-        );
+        return
+            (task.id, task.requester, task.modelId, abi.encode(task.inputHash), task.reward, task.deadline, task.status);
     }
 
     /// @inheritdoc IMLBridge

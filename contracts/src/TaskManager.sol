@@ -39,10 +39,7 @@ contract TaskManager is TaskViews {
         address registry_,
         uint256 epochSeconds_,
         Parameters memory parameters_
-    )
-        AccessManaged(authority)
-        Rules(bridge_, verifier_, distributor_, registry_, epochSeconds_)
-    {
+    ) AccessManaged(authority) Rules(bridge_, verifier_, distributor_, registry_, epochSeconds_) {
         if (authority == address(0)) revert BadParameter("authority");
         _initParameters(parameters_);
         module = address(new TaskModule(authority, bridge_, verifier_, distributor_, registry_, epochSeconds_));

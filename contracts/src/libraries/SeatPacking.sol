@@ -31,12 +31,9 @@ library SeatPacking {
     }
 
     /// @param flags bits above the first three seats
-    function store(
-        uint256[SEAT_SLOTS] storage slots,
-        uint32[] memory accounts,
-        uint64[] memory weights,
-        uint256 flags
-    ) internal {
+    function store(uint256[SEAT_SLOTS] storage slots, uint32[] memory accounts, uint64[] memory weights, uint256 flags)
+        internal
+    {
         unchecked {
             uint256 count = accounts.length;
             uint256 word = flags;

@@ -170,8 +170,8 @@ library HeadWord {
     function nextRound(Head h, uint256 stage_, RoundKind kind_, uint256 seats_) internal pure returns (Head) {
         uint256 progress = (1 << TIPS) - (1 << ROUND) | ~((uint256(1) << COMMITTED) - 1);
         return Head.wrap(
-            Head.unwrap(h) & ~progress | (h.round() + 1) << ROUND | stage_ << STAGE | uint256(kind_) << KIND
-                | seats_ << SEATS
+            Head.unwrap(h) & ~progress | (h.round() + 1) << ROUND | stage_ << STAGE | uint256(kind_) << KIND | seats_
+                << SEATS
         );
     }
 
@@ -203,9 +203,7 @@ library BodyWord {
         pure
         returns (Body)
     {
-        return Body.wrap(
-            reward_ | modelFee_ << MODEL_FEE | model_ << MODEL | deadline_ << DEADLINE | epoch << ARMED
-        );
+        return Body.wrap(reward_ | modelFee_ << MODEL_FEE | model_ << MODEL | deadline_ << DEADLINE | epoch << ARMED);
     }
 
     /// @notice Wei locked for the task.

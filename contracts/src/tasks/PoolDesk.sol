@@ -172,6 +172,8 @@ abstract contract PoolDesk is TaskEndings {
 
     function _requireOwn(uint32 account) private view {
         Role role = account & 1 == 1 ? Role.Verifier : Role.Compute;
-        if (account == 0 || distributor.accountId(msg.sender, role) != account) revert ITaskManager.NotOperator(msg.sender);
+        if (account == 0 || distributor.accountId(msg.sender, role) != account) {
+            revert ITaskManager.NotOperator(msg.sender);
+        }
     }
 }

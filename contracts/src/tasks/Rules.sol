@@ -66,13 +66,7 @@ abstract contract Rules is AccessManaged {
         _;
     }
 
-    constructor(
-        address bridge_,
-        address verifier_,
-        address distributor_,
-        address registry_,
-        uint256 epochSeconds_
-    ) {
+    constructor(address bridge_, address verifier_, address distributor_, address registry_, uint256 epochSeconds_) {
         if (bridge_ == address(0)) revert ITaskManager.BadParameter("bridge");
         if (verifier_ == address(0)) revert ITaskManager.BadParameter("verifier");
         if (distributor_ == address(0)) revert ITaskManager.BadParameter("distributor");

@@ -82,8 +82,7 @@ abstract contract TaskCommittee is PoolDesk {
         if (head.replaced()) gone = _replaced[taskId];
         lot.barred = new uint32[](rounds * MAX_SEATS + gone.length + lot.wanted);
         for (uint256 round; round < rounds; ++round) {
-            (uint32[] memory accounts,) =
-                _roundAt(taskId, head, round).seats.load(_headAt(taskId, head, round).seats());
+            (uint32[] memory accounts,) = _roundAt(taskId, head, round).seats.load(_headAt(taskId, head, round).seats());
             for (uint256 i; i < accounts.length; ++i) {
                 _bar(lot, accounts[i]);
             }

@@ -79,9 +79,8 @@ abstract contract TaskEndings is TaskStore {
         (uint32[] memory accounts,) = first.seats.load(opening.seats());
         outcome.judged = head.stage() != 0;
         outcome.firstSeats = accounts.length;
-        outcome.mask = head.kind() == RoundKind.Vote
-            ? verdict.accepted
-            : _holders(first, opening.revealed(), verdict.winner);
+        outcome.mask =
+            head.kind() == RoundKind.Vote ? verdict.accepted : _holders(first, opening.revealed(), verdict.winner);
         outcome.winners = _pick(accounts, outcome.mask);
         if (outcome.winners.length != 0) {
             outcome.deliverer = outcome.winners[0];
@@ -146,8 +145,8 @@ abstract contract TaskEndings is TaskStore {
         // What was quoted covers this; the rules are those of the submission.
         uint256 forSeats = reward - settlement.modelFee - settlement.protocolFee - TIPS * rules.tip;
         settlement.seatFee = forSeats / outcome.firstSeats;
-        settlement.refund = _afterTips(head, body) - settlement.modelFee - settlement.protocolFee
-            - settlement.seatFee * outcome.winners.length;
+        settlement.refund = _afterTips(head, body) - settlement.modelFee - settlement.protocolFee - settlement.seatFee
+            * outcome.winners.length;
         distributor.settle(settlement);
     }
 

@@ -133,9 +133,7 @@ contract TaskModule is TaskCommittee {
         _roundAt(taskId, head, head.round()).past = head;
         head = head.nextRound(head.stage() + 1, numeric ? RoundKind.Vote : RoundKind.Result, judges);
         _arm(taskId, head, body, TaskStatus.Escalated);
-        emit ITaskManager.TaskEscalated(
-            taskId, uint8(head.round()), uint8(judges), block.number + RANDOMNESS_DELAY
-        );
+        emit ITaskManager.TaskEscalated(taskId, uint8(head.round()), uint8(judges), block.number + RANDOMNESS_DELAY);
     }
 
     function _closeReveal(bytes32 taskId) private {
