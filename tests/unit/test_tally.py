@@ -170,7 +170,12 @@ def test_judges_have_no_candidates_and_may_reject() -> None:
     seats = ballots(*[(1, {0: REJECT, 1: ACCEPT})] * 4, (1, {0: GREY, 1: GREY}))
     verdict = tally_votes(seats, {0: A, 1: B, 2: C}, judges=True)
     assert verdict == Verdict(True, True, B, 8_000, 0b010, 0b001)
-    assert tally_votes(seats, {0: A}, judges=False).rejected == 0
+
+
+def test_a_first_committee_rejects_nothing() -> None:
+    seats = ballots(*[(1, {4: REJECT})] * 4, (1, {}))
+    assert tally_votes(seats, {4: A}, judges=False) == Verdict(False, True, bytes(32), 2_000, 0, 0)
+    assert tally_votes(seats, {4: A}, judges=True).rejected == 1 << 4
 
 
 def test_grey_and_silence_abstain() -> None:
