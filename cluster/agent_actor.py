@@ -8,20 +8,23 @@ import asyncio
 import os
 import threading
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from cluster.agent import Agent
-from cluster.config import ProviderConfig
-from cluster.context import Context
+from cluster.config import AGENT_NAMESPACE, ProviderConfig
 from cluster.logs import log_to
-from cluster.metrics import RayMeter
+from mlbridge.errors import MLBridgeError
+
+# Whoever only starts or asks the actor is spared web3 and what else the agent needs.
+if TYPE_CHECKING:
+    from cluster.agent import Agent
 
 log = structlog.get_logger()
 
-NAMESPACE: Final = "mlbridge"
-_RETRY: Final = 3.0
+_RETRY: Final = 2.0
+_LONGEST: Final = 30.0
+_LONG: Final = 60.0
 
 
 class AgentActor:
@@ -45,22 +48,52 @@ class AgentActor:
             os._exit(1)
 
     async def _run(self) -> None:
+        """Again and again while the errors are ones that pass or that the operator can mend."""
+        pause = _RETRY
+        while True:
+            began = time.monotonic()
+            try:
+                await self._once()
+            except* MLBridgeError as group:
+                self._problem = "; ".join(str(error) for error in flat(group))
+            if time.monotonic() - began > _LONG:
+                pause = _RETRY
+            log.warning("agent_stopped", problem=self._problem, again_in=pause)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST, pause * 2)
+
+    async def _once(self) -> None:
+        from cluster.agent import Agent
+        from cluster.context import Context
+        from cluster.metrics import RayMeter
+
         context = await Context.open(self._config, meter=RayMeter(self._config.name))
         try:
             self._agent = Agent(context)
             await self._agent.run()
         finally:
+            self._agent = None
             await context.close()
 
     def status(self) -> dict[str, Any]:
         """See Agent.status; before the agent runs, why not."""
-        if self._agent is None:
-            return {"state": "starting", "problem": self._problem, "time": time.time()}
-        return {**self._agent.status(), "pid": os.getpid()}
+        agent = self._agent
+        if agent is None:
+            return {"state": "starting", "problem": self._problem, "time": time.time(), "pid": os.getpid()}
+        return {**agent.status(), "pid": os.getpid()}
 
     def config(self) -> dict[str, Any]:
         """What it was started with."""
         return self._config.model_dump(mode="json")
+
+
+def flat(group: BaseExceptionGroup[Any]) -> list[BaseException]:
+    """The errors in a group of groups."""
+    return [
+        one
+        for error in group.exceptions
+        for one in (flat(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
 
 
 def start_here(config: ProviderConfig) -> None:
@@ -81,7 +114,7 @@ def _create(name: str, fields: dict[str, Any]) -> Any:
 
     options: dict[str, Any] = {
         "name": name,
-        "namespace": NAMESPACE,
+        "namespace": AGENT_NAMESPACE,
         "lifetime": "detached",
         "get_if_exists": True,
         "num_cpus": 0,
@@ -99,7 +132,7 @@ def stop_here(config: ProviderConfig) -> None:
 
     for _ in range(100):
         try:
-            ray.kill(ray.get_actor(config.agent_name, namespace=NAMESPACE), no_restart=True)
+            ray.kill(ray.get_actor(config.agent_name, namespace=AGENT_NAMESPACE), no_restart=True)
         except ValueError:
             return
         time.sleep(0.1)

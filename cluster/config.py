@@ -29,6 +29,7 @@ DEVNET_CHAIN_ID = 31337
 FAULTS = ("wrong-result", "copy-commitment", "silent", "no-reveal", "wrong-reveal", "unbond")
 FaultName = Literal["wrong-result", "copy-commitment", "silent", "no-reveal", "wrong-reveal", "unbond"]
 MLB = 10**18
+AGENT_NAMESPACE = "mlbridge"
 
 
 class _Section(BaseModel):

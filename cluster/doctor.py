@@ -18,6 +18,7 @@ from cluster.provision import catalogue
 from cluster.supervisor import read_supervisor_state
 from contracts import keystore, reads
 from contracts.chain import Chain
+from contracts.events import as_int
 from mlbridge.errors import MLBridgeError
 from mlbridge.models import Manifest
 from mlbridge.models.manifest import MAX_MANIFEST_BYTES
@@ -143,8 +144,8 @@ class Doctor:
 
     async def _gas(self) -> Finding:
         node = keystore.address_of(self._config.keys.node.keystore)
-        balance = int(await self.chain.w3.eth.get_balance(node))  # type: ignore[arg-type]
-        price = int(await self.chain.w3.eth.gas_price)
+        balance = as_int(await self.chain.provider.request("eth_getBalance", [node, "latest"]))
+        price = as_int(await self.chain.provider.request("eth_gasPrice"))
         needed = GAS_FOR_TASKS * GAS_PER_TASK * price
         detail = f"node key {node} has {balance / 10**18:g} coin, enough for {_tasks(balance, price)} tasks"
         if balance < needed:
@@ -156,7 +157,7 @@ class Doctor:
             return Finding("stake", True, "not checked without keys.operator")
         operator = keystore.address_of(self._config.keys.operator.keystore)
         balance = int(await reads.call(self.chain.token.functions.balanceOf(operator)))
-        coin = int(await self.chain.w3.eth.get_balance(operator))  # type: ignore[arg-type]
+        coin = as_int(await self.chain.provider.request("eth_getBalance", [operator, "latest"]))
         missing, told = 0, []
         for role, amount in self._config.stake.amounts().items():
             minimum = await reads.minimum_stake(self.chain, role)

@@ -14,7 +14,7 @@ from ray.serve import Application
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from cluster.agent_actor import NAMESPACE
+from cluster.config import AGENT_NAMESPACE, ProviderConfig
 from cluster.served import ServedModels
 
 _PATIENCE: Final = 3.0
@@ -26,8 +26,6 @@ class NodeFace:
     """
 
     def __init__(self, args: dict[str, Any]) -> None:
-        from cluster.config import ProviderConfig
-
         self._config = ProviderConfig.model_validate(args["config"])
         self._capabilities: dict[str, Any] = args["capabilities"]
         self._served = ServedModels(self._config.home)
@@ -48,7 +46,7 @@ class NodeFace:
     async def _status(self) -> dict[str, Any]:
         import ray
 
-        actor = ray.get_actor(self._config.agent_name, namespace=NAMESPACE)
+        actor = ray.get_actor(self._config.agent_name, namespace=AGENT_NAMESPACE)
         status: dict[str, Any] = await asyncio.wait_for(actor.status.remote(), _PATIENCE)
         return status
 

@@ -78,6 +78,7 @@ class Supervisor:
         self._apps: dict[str, AppState] = {}
         self._choices: list[Choice] = []
         self._starting: asyncio.Task[bool] | None = None
+        self._agent_problem: str | None = None
         self._started = time.time()
         self._state: dict[str, Any] = {"state": "starting", "problem": None}
 
@@ -262,19 +263,22 @@ class Supervisor:
                     if time.monotonic() - last > _RECONCILE_EVERY:
                         last = time.monotonic()
                         await self._until_stopped(self._reconcile(chain))
-                    self._tell(problem=None)
+                    self._tell(problem=self._agent_problem)
                 except MLBridgeError as error:
                     log.warning("watch_failed", code=error.code, problem=str(error))
                     self._tell(problem=str(error))
 
     async def _healthy(self, client: httpx2.AsyncClient) -> bool:
-        """Whether Serve answers and the agent behind it does."""
+        """Whether Serve answers and the agent's process behind it does; an agent may still have a problem."""
         try:
-            answer = await client.get(f"{self.config.local_url}/node/status")
-        except httpx2.HTTPError as error:
+            status = (await client.get(f"{self.config.local_url}/node/status")).json()
+        except (httpx2.HTTPError, ValueError) as error:
             log.warning("node_unreachable", problem=f"{type(error).__name__} {error}".strip())
             return False
-        return answer.status_code == 200
+        self._agent_problem = status.get("problem")
+        if self._agent_problem:
+            log.warning("agent_problem", state=status.get("state"), problem=self._agent_problem)
+        return "pid" in status
 
     async def _all_answer(self, prepared: list[Prepared]) -> bool:
         """Whether the agent and every model answer over HTTP."""

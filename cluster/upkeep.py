@@ -12,6 +12,7 @@ from cluster.context import Context
 from contracts import reads
 from contracts.chain import Chain
 from contracts.errors import ContractError
+from contracts.events import as_int
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
@@ -55,7 +56,9 @@ class Upkeep:
 
     async def round(self) -> None:
         chain = self._context.chain
-        self.balance = await chain.w3.eth.get_balance(self._context.key.address)
+        self.balance = as_int(
+            await chain.provider.request("eth_getBalance", [self._context.key.address, "latest"])
+        )
         for account, role in self._context.accounts.items():
             info = await reads.get_account(chain, account)
             self.stakes[str(account)] = {
@@ -114,7 +117,7 @@ async def claim(chain: Chain, sender: Sender, claimant: str, *, worth: int = 0) 
     Returns (wei, MLB) claimed. Raises ContractError unless it is that somebody else was faster.
     """
     coins, tokens = await reads.claimable(chain, claimant)
-    least = worth * _CLAIM_GAS * await chain.w3.eth.gas_price if worth else 1
+    least = worth * _CLAIM_GAS * as_int(await chain.provider.request("eth_gasPrice")) if worth else 1
     done = [0, 0]
     for index, (amount, enough, call) in enumerate(
         (

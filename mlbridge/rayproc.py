@@ -287,7 +287,7 @@ def busy_ports(ports: RayPorts) -> dict[str, int]:
 def _one_start_at_a_time() -> Iterator[None]:
     """A lock over all clusters of this user: heads that start together time each other out."""
     path = Path(tempfile.gettempdir()) / f"mlbridge-ray-start.{os.getuid()}.lock"
-    with open(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600), "w") as handle:
+    with open(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -255,13 +255,28 @@ async def test_a_far_vector_is_rejected_by_vote_and_by_the_judges(
         for name in ("alpha", "beta")
     ]
     liar = await make_members(chain, treasury, model, [Script(result=vector(5.0), vote=near)])
-    honest = [Script(result=vector(0.1), vote=near)] * 3
+    honest = [Script(result=vector(0.1), vote=near)] * 2
     judges = await make_members(chain, treasury, model, honest, role=Role.VERIFIER, mlb=25_000)
-    async with client_for(chain) as client, nodes[0].running(), nodes[1].running(), acting([*liar, *judges]):
+    judge = await make_node(
+        chain, treasury, tmp_path / "gamma", [model], policy=Policy.NUMERIC, door=ScriptedDoor(vector(0.1)),
+        role=Role.VERIFIER, mlb=25_000,
+    )  # fmt: skip
+    await next_epoch(chain)
+    async with (
+        client_for(chain) as client,
+        nodes[0].running(),
+        nodes[1].running(),
+        judge.running() as agent,
+        acting([*liar, *judges]),
+    ):
         handle = await client.submit(model, {"kind": "embedding", "text": "far off"})
         result = await handle.wait(90)
         for node in nodes:
             await until(outcome_is(node, won=2))
+        await until(outcome_is(judge, judged=1))
+        ballot = agent.context.journal.votes(handle.id, 2, judge.member.account)
+    assert ballot is not None
+    assert sorted(votes.unpack(ballot)[:3]) == [Vote.ACCEPT, Vote.ACCEPT, Vote.REJECT]
     assert result.payload == vector(0.1)(b"")
     assert (await reads.get_account(chain, liar[0].account)).bonded < 50_000 * MLB
 
