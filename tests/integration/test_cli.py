@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from contracts.anvil import dev_account
 from contracts.chain import Chain
@@ -44,7 +45,7 @@ Say = Callable[..., Said]
 
 
 @pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Say]:
     """Run `mlbridge ...` in this process; consoles write to what pytest captures."""
     from mlbridge import console
 
@@ -59,7 +60,9 @@ def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         captured = capsys.readouterr()
         return Said(int(ended.value.code or 0), captured.out, captured.err)
 
-    return run
+    yield run
+    # The command logs to the stderr of its test, which is closed by now.
+    structlog.reset_defaults()
 
 
 @pytest.fixture
