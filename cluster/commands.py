@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import os
@@ -184,13 +185,19 @@ def status(config_file: File = DEFAULT_FILE, as_json: Json = False) -> None:
 def down(
     config_file: File = DEFAULT_FILE,
     now: Annotated[bool, typer.Option("--now", help="Do not wait for assignments in flight.")] = False,
+    stay: Annotated[
+        bool,
+        typer.Option("--stay", help="Stay in the draw: for a short break. Seats drawn meanwhile cost stake."),
+    ] = False,
     drain: Annotated[
         float | None, typer.Option(help="Seconds to wait for them; default: the file's.")
     ] = None,
 ) -> None:
-    """Finish assignments in flight, then stop everything on this machine. Stake and registration stay."""
+    """Leave the draw, finish assignments in flight, then stop everything on this machine."""
     config = load_config(config_file)
     seconds = 0.0 if now else drain if drain is not None else config.limits.drain_timeout_s
+    if not stay:
+        _leave_draw(config, wait=seconds)
     state = read_supervisor_state(config.home)
     if state is None:
         _stop_leftovers(config)
@@ -212,6 +219,39 @@ def down(
             )
         time.sleep(0.2)
     people.print(f"provider {config.name} stopped")
+
+
+def _leave_draw(config: ProviderConfig, *, wait: float) -> None:
+    """Stop being drawn, and wait until that counts, while the agent goes on. Told, not fatal, where it
+    fails.
+    """
+    operator = config.keys.operator
+    if operator is None:
+        people.print("[yellow]the operator's key is elsewhere: this provider stays in the draw[/]")
+        return
+
+    async def work() -> None:
+        from cluster.registration import Registration
+        from contracts import reads
+
+        async with _chain(config) as chain:
+            epoch = await reads.call(chain.tasks.functions.currentEpoch())
+            left = await Registration(chain, load_key(operator), config).leave_all_but([])
+            if not left:
+                return
+            people.print(f"left {len(left)} draws; waiting for the next epoch")
+            deadline = time.monotonic() + wait
+            while time.monotonic() < deadline:
+                if await reads.call(chain.tasks.functions.currentEpoch(), "pending") > epoch:
+                    # Draws armed before may still come, two blocks later.
+                    await asyncio.sleep(3 * chain.network.block_time)
+                    return
+                await asyncio.sleep(0.5)
+
+    try:
+        run_async(work())
+    except MLBridgeError as error:
+        people.print(f"[yellow]still in the draw: {error}[/]", soft_wrap=True)
 
 
 def _stop_leftovers(config: ProviderConfig) -> None:

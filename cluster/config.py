@@ -97,6 +97,10 @@ class ServedModel(_Section):
     num_gpus: float = Field(default=0, ge=0, description="GPUs a replica reserves; a fraction is fine")
     max_ongoing: int = Field(default=4, ge=1, description="tasks a replica runs at once")
 
+    engine_args: dict[str, Any] = Field(
+        default_factory=dict, description="arguments of the engine, for vllm: max_model_len and the like"
+    )
+
     @field_validator("model")
     @classmethod
     def _id_in_lower_case(cls, value: str) -> str:
@@ -152,8 +156,6 @@ class Limits(_Section):
 
     concurrent_tasks: int = Field(default=4, ge=1, description="assignments worked on at once")
     execute_timeout_s: float = Field(default=300, gt=0, description="seconds one execution may take")
-    max_input_bytes: int = Field(default=2**20, ge=1, description="largest input fetched from storage, bytes")
-    max_result_bytes: int = Field(default=8 * 2**20, ge=1, description="largest result read back, bytes")
     free_disk_gb: float = Field(default=2, ge=0, description="GB that must stay free on the disk of home")
     commit_margin_s: float = Field(
         default=1, ge=0, description="seconds before its deadline a commit is given up"

@@ -146,6 +146,7 @@ def _prepared(
         "replicas": entry.replicas,
         "num_cpus": entry.num_cpus,
         "num_gpus": entry.num_gpus,
+        "engine_args": entry.engine_args,
         "slots": entry.max_ongoing if engine == "vllm" else 1,
     }
     app = App(

@@ -11,8 +11,9 @@ import structlog
 from eth_account.signers.local import LocalAccount
 
 from cluster.config import MLB, ProviderConfig
-from contracts import reads
+from contracts import artifacts, reads
 from contracts.chain import Chain
+from contracts.events import topic_of
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
@@ -154,15 +155,29 @@ class Registration:
                 joined.append((model_id, account))
         return joined
 
+    async def leave_all_but(self, models: Iterable[bytes]) -> list[tuple[bytes, int]]:
+        """Leave the draws of every other model: a seat for what does not run here would be a punishment."""
+        kept = set(models)
+        topic = topic_of(artifacts.TASKS, "ServingStarted")
+        left = []
+        for account in await self.accounts():
+            topics: list[object] = [topic, None, "0x" + account.to_bytes(32, "big").hex()]
+            joined = await reads.find_events(self._chain, topics, [self._chain.addresses.tasks])
+            others = {event.args["modelId"] for event in joined} - kept
+            left += await self._leave(sorted(others), account)
+        return left
+
     async def stop_serving(self, models: Iterable[bytes]) -> list[tuple[bytes, int]]:
         """Leave the draw from the next epoch on; what was left."""
-        left = []
-        tasks = self._chain.tasks.functions
         models = list(models)
-        for account in await self.accounts():
-            for model_id in models:
-                if await reads.call(tasks.isServing(model_id, account)):
-                    await self.sender.send(tasks.stopServing(model_id, account))
-                    log.info("stopped_serving", model="0x" + model_id.hex()[:16], account=account)
-                    left.append((model_id, account))
+        return [item for account in await self.accounts() for item in await self._leave(models, account)]
+
+    async def _leave(self, models: Iterable[bytes], account: int) -> list[tuple[bytes, int]]:
+        tasks = self._chain.tasks.functions
+        left = []
+        for model_id in models:
+            if await reads.call(tasks.isServing(model_id, account)):
+                await self.sender.send(tasks.stopServing(model_id, account))
+                log.info("stopped_serving", model="0x" + model_id.hex()[:16], account=account)
+                left.append((model_id, account))
         return left

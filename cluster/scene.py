@@ -21,8 +21,12 @@ class SeatScene:
 
     def __init__(self, context: Context, task: TaskInfo, seats: list[Seat], account: int) -> None:
         self._context, self._task, self._seats, self._account = context, task, seats, account
-        self.kind = context.served.get(task.model_id).kind
         self.round_kind = task.kind
+
+    @property
+    def kind(self) -> str:
+        """The model's task kind."""
+        return self._context.served.get(self._task.model_id).kind
 
     @property
     def payload(self) -> bytes:

@@ -236,6 +236,7 @@ class Supervisor:
             return
         freed = await unjail(chain, self._registration.sender, (await chain.head()).timestamp)
         models = [(i.choice.model.id, i.choice.model.exec_class) for i in prepared if self._runs(i)]
+        await self._registration.leave_all_but(model_id for model_id, _ in models)
         joined = await self._registration.serve(models)
         if freed or joined:
             log.info("in_the_draw", models=len(models))
@@ -303,9 +304,13 @@ class Supervisor:
     async def _reconcile(self, chain: Chain) -> None:
         """Models come and go, jail terms end."""
         before = {choice.model.id for choice in self._choices}
-        choices = await catalogue(chain, self.config)
-        if {choice.model.id for choice in choices} != before:
-            log.info("models_changed", before=len(before), now=len(choices))
+        now = {choice.model.id for choice in await catalogue(chain, self.config)}
+        status = read_agent_status(self.config.home)
+        if before - now and status is not None and status["open_tasks"]:
+            # An assignment in work may still need the model that goes.
+            return
+        if now != before:
+            log.info("models_changed", before=len(before), now=len(now))
             prepared = await self._prepare(chain)
             await self._deploy(prepared)
             await self._join(chain, prepared)

@@ -24,6 +24,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.models import PolicyRule
 from mlbridge.protocol import votes
 from mlbridge.protocol.hashing import input_hash
+from mlbridge.protocol.payload import MAX_OUTPUT_BYTES
 from mlbridge.protocol.types import Seat, TaskStatus, Vote
 
 log = structlog.get_logger()
@@ -240,9 +241,8 @@ class TaskWorker:
         return found
 
     async def _judge(self, rule: PolicyRule, own: bytes, data: bytes) -> Vote:
-        limit = self._context.config.limits.max_result_bytes
         try:
-            candidate = await payload_of(data, self._context.store, limit=limit)
+            candidate = await payload_of(data, self._context.store, limit=MAX_OUTPUT_BYTES)
         except MLBridgeError as error:
             if is_invalid_input(error):
                 return Vote.REJECT

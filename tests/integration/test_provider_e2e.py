@@ -108,6 +108,8 @@ async def test_a_provider_earns_and_leaves_nothing_behind(
     print(f"down after {time.monotonic() - began:.1f} s")
     assert rig.head().pids() == set()
     assert not temp_dir.exists()
+    for account in status["agent"]["accounts"]:
+        assert not await reads.call(rig.chain.tasks.functions.isServing(model, int(account)))
 
 
 async def test_every_part_may_die_and_models_may_come(

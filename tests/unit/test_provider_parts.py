@@ -354,7 +354,9 @@ def test_status_and_down_of_what_does_not_run(tmp_path: Path) -> None:
     told = run("status", "--config", file, "--json")
     assert json.loads(told.stdout)["supervisor"] is None
     assert "does not run" in run("status", "--config", file).output
-    assert run("down", "--config", file).exit_code == 0
+    done = run("down", "--config", file)
+    assert done.exit_code == 0
+    assert "stays in the draw" in done.output
 
 
 def test_one_supervisor_a_home(tmp_path: Path) -> None:
