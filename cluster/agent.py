@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,6 +13,7 @@ from typing import Any, Final
 import structlog
 
 from cluster.context import Context
+from cluster.files import write_state
 from cluster.journal import Journal, SeatRow
 from cluster.poker import Poker
 from cluster.upkeep import Upkeep
@@ -22,7 +22,6 @@ from contracts import reads
 from contracts.cursor import Cursor, cursor_from_json, cursor_to_json
 from contracts.events import Event
 from contracts.follower import LogFollower
-from contracts.network import write_whole
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Fault, RoundKind
 
@@ -242,7 +241,7 @@ class Agent:
             await asyncio.sleep(1)
 
     def _write_status(self) -> None:
-        write_whole(self.context.config.home / STATUS_FILE, json.dumps(self.status()), mode=0o600)
+        write_state(self.context.config.home / STATUS_FILE, self.status())
 
     def status(self) -> dict[str, Any]:
         """What the agent does now; JSON-ready, no secrets. Amounts are decimal strings in base units."""

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import fcntl
 import itertools
-import json
 import os
 import signal
 import time
@@ -27,6 +26,7 @@ from cluster.agent import STATUS_FILE
 from cluster.config import ProviderConfig
 from cluster.context import load_key
 from cluster.deployments import AppState, Deployments
+from cluster.files import read_state, write_state
 from cluster.provision import Choice, Prepared, catalogue, node_application, prepare
 from cluster.raycluster import Cluster, open_cluster
 from cluster.registration import Registration
@@ -34,7 +34,6 @@ from cluster.served import write_served
 from cluster.upkeep import unjail
 from contracts import keystore, reads
 from contracts.chain import Chain
-from contracts.network import write_whole
 from mlbridge import procs
 from mlbridge.errors import MLBridgeError
 from mlbridge.storage import open_store
@@ -363,7 +362,7 @@ class Supervisor:
             "apps": {n: {"status": s.status, "message": s.message} for n, s in self._apps.items()},
             "url": f"{self.config.endpoint}/node",
         }
-        write_whole(self.config.home / STATE_FILE, json.dumps(told), mode=0o600)
+        write_state(self.config.home / STATE_FILE, told)
 
 
 @contextlib.contextmanager
@@ -383,7 +382,7 @@ def only_one(home: Path) -> Iterator[None]:
 
 def read_supervisor_state(home: Path) -> dict[str, Any] | None:
     """What the running supervisor last said; None if none runs."""
-    state = _read(home / STATE_FILE)
+    state = read_state(home / STATE_FILE)
     if state is None or not procs.alive(procs.Process(state["pid"], state["pid_started"])):
         return None
     return state
@@ -391,12 +390,4 @@ def read_supervisor_state(home: Path) -> dict[str, Any] | None:
 
 def read_agent_status(home: Path) -> dict[str, Any] | None:
     """What the agent last said, however long ago; see its `time`."""
-    return _read(home / STATUS_FILE)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return found
+    return read_state(home / STATUS_FILE)

@@ -6,15 +6,17 @@ import json
 import os
 import stat
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from typer.testing import CliRunner
 
-from cluster import scaffold
+from cluster import agent_actor, scaffold
 from cluster.commands import app as commands
 from cluster.config import ServedModel, load_config, parse_config
 from cluster.content import INVALID_INPUT, content_for, is_invalid_input, judge, payload_of
@@ -42,6 +44,13 @@ from tests.unit.test_provider_config import fields
 
 TASK, MODEL = b"t" * 32, b"m" * 32
 KEY = bytes.fromhex("11" * 32)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Commands and the actor point the logs elsewhere."""
+    yield
+    structlog.reset_defaults()
 
 
 # ---- pokes ----
@@ -371,3 +380,27 @@ def test_a_supervisor_that_is_gone_is_not_believed(tmp_path: Path) -> None:
     assert read_supervisor_state(tmp_path) == state
     (tmp_path / "supervisor.json").write_text(json.dumps(state | {"pid_started": 1}))
     assert read_supervisor_state(tmp_path) is None
+
+
+# ---- the actor around the agent ----
+async def test_an_agent_with_a_passing_problem_starts_again_in_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_actor, "_RETRY", 0.01)
+    monkeypatch.setattr(agent_actor.threading.Thread, "start", lambda _self: None)
+    actor = agent_actor.AgentActor(parse_config(fields(home=str(tmp_path))).model_dump(mode="json"))
+    errors: list[BaseException] = [
+        MLBridgeError("chain.unreachable", "No answer."),
+        ExceptionGroup("", [ExceptionGroup("", [MLBridgeError("keystore.missing", "No key.")])]),
+        RuntimeError("a defect"),
+    ]
+    told = []
+
+    async def once() -> None:
+        told.append(actor.status()["problem"])
+        raise errors.pop(0)
+
+    monkeypatch.setattr(actor, "_once", once)
+    with pytest.raises(RuntimeError, match="a defect"):
+        await actor._run()
+    assert told == ["starting", "No answer.", "No key."]
