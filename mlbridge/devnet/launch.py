@@ -83,6 +83,10 @@ async def launch(plan: Plan, report: Report) -> Network:
             await wait_until(plan, name, partial(provider_ready, network, plan, number, file), seconds=600)
             config = load_config(file)
             step.detail = f"{config.local_url}/node" + (f", {config.fault}" if config.fault else "")
+    with report.step("draw") as step:
+        # Who joined in this epoch is drawn from the next one on; judges would be missing until then.
+        await wait_until(plan, "chain", partial(all_drawn, network, plan), seconds=60)
+        step.detail = f"{plan.providers} providers in the pool of every model"
     write_targets(plan)
     return network
 
@@ -196,6 +200,14 @@ async def provider_ready(network: Network, plan: Plan, number: int, file: Path) 
         models = [await reads.find_model(chain, name) for name in plan.models]
         serving = [await chain.tasks.functions.isServing(model.id, account).call() for model in models]
     return all(serving)
+
+
+async def all_drawn(network: Network, plan: Plan) -> bool:
+    """Whether randomness armed now could draw every provider for every model of the plan."""
+    async with await Chain.connect(network) as chain:
+        models = [await reads.find_model(chain, name) for name in plan.models]
+        sizes = [await chain.tasks.functions.poolSize(model.id, False).call() for model in models]
+    return min(sizes) >= plan.providers
 
 
 def write_targets(plan: Plan) -> None:
