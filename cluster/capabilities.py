@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+CAPABILITIES_FILE = "capabilities.json"  # in a provider's home, for its node application
 MEBIBYTE = 2**20
 _NVIDIA_SMI = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
 _TYPICAL_MBPS = 100.0

@@ -17,6 +17,7 @@ from cluster import capabilities
 from cluster.agent_actor import start_here
 from cluster.config import ProviderConfig, load_config
 from cluster.driver import Apply, apply, connect
+from cluster.files import write_state
 from cluster.logs import log_to
 from cluster.provision import catalogue, mine, node_application, prepare
 from cluster.served import write_served
@@ -74,7 +75,8 @@ async def _applications(provider: ProviderConfig) -> list[Any]:
         prepared = await prepare(choices, provider, chain.network, store, node)
     write_served(provider.home, [item.served for item in prepared])
     found = capabilities.detect(provider.home, bandwidth_mbps=provider.bandwidth_mbps)
-    return [node_application(provider, found.to_dict()), *(item.app for item in prepared)]
+    write_state(provider.home / capabilities.CAPABILITIES_FILE, found.to_dict())
+    return [node_application(provider), *(item.app for item in prepared)]
 
 
 def main() -> None:

@@ -14,7 +14,9 @@ from ray.serve import Application
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from cluster.capabilities import CAPABILITIES_FILE
 from cluster.config import AGENT_NAMESPACE, ProviderConfig
+from cluster.files import read_state
 from cluster.served import ServedModels
 
 _PATIENCE: Final = 3.0
@@ -27,7 +29,6 @@ class NodeFace:
 
     def __init__(self, args: dict[str, Any]) -> None:
         self._config = ProviderConfig.model_validate(args["config"])
-        self._capabilities: dict[str, Any] = args["capabilities"]
         self._served = ServedModels(self._config.home)
 
     async def __call__(self, request: Request) -> Response:
@@ -57,7 +58,7 @@ class NodeFace:
         return {
             "nodeId": status.get("node"),
             "operator": status.get("operator"),
-            "capabilities": self._capabilities,
+            "capabilities": read_state(config.home / CAPABILITIES_FILE),
             "reputation": max((item["reputation"] for item in accounts.values()), default=0),
             "stakeAmount": str(sum(int(item["bonded"]) for item in accounts.values())),
             "accounts": accounts,

@@ -166,13 +166,13 @@ def _prepared(
     return Prepared(choice, served, app)
 
 
-def node_application(config: ProviderConfig, capabilities: dict[str, object]) -> App:
+def node_application(config: ProviderConfig) -> App:
     """The application `node` of this provider."""
     return App(
         name=app_name(config, "node"),
         route=f"{config.prefix}/node",
         import_path=_NODE_PATH,
-        args={"config": config.model_dump(mode="json"), "capabilities": capabilities},
+        args={"config": config.model_dump(mode="json")},
     )
 
 

@@ -207,7 +207,8 @@ class Supervisor:
         )
         # Before the applications run: the agent may resume an assignment at once.
         write_served(config.home, [item.served for item in prepared])
-        apps = [node_application(config, found.to_dict()), *(item.app for item in prepared)]
+        write_state(config.home / capabilities.CAPABILITIES_FILE, found.to_dict())
+        apps = [node_application(config), *(item.app for item in prepared)]
         if adopted and self.deployments.as_recorded(apps) and await self._all_answer(prepared):
             self._apps = {item.name: AppState(item.name, "RUNNING", "") for item in apps}
         else:

@@ -233,7 +233,7 @@ def test_applications_on_a_shared_cluster_carry_the_providers_name() -> None:
     ray = {"mode": "join", "address": "127.0.0.1:1", "token_file": "t", "http_port": 8000}
     shared, own = parse_config(fields(ray=ray)), parse_config(fields())
     assert (mine(shared), mine(own)) == ("alpha--", "")
-    node = node_application(shared, {})
+    node = node_application(shared)
     assert (node.name, node.route) == ("alpha--node", "/p/alpha/node")
     json.dumps(node.model_dump())
     assert isinstance(open_cluster(own), OwnCluster)
