@@ -207,7 +207,7 @@ async def all_drawn(network: Network, plan: Plan) -> bool:
     async with await Chain.connect(network) as chain:
         models = [await reads.find_model(chain, name) for name in plan.models]
         sizes = [await chain.tasks.functions.poolSize(model.id, False).call() for model in models]
-    return min(sizes) >= plan.providers
+    return bool(min(sizes) >= plan.providers)
 
 
 def write_targets(plan: Plan) -> None:

@@ -19,7 +19,13 @@ from serve.engines.base import PROBES, Device, EngineInfo, read_settings, wrong_
 from serve.engines.chat_format import ChatFormat
 
 CPU_ENVIRONMENT: Final[Mapping[str, str]] = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-GPU_ENVIRONMENT: Final[Mapping[str, str]] = {"VLLM_BATCH_INVARIANT": "1"}  # crashes the CPU engine
+GPU_ENVIRONMENT: Final[Mapping[str, str]] = {
+    "VLLM_BATCH_INVARIANT": "1",  # crashes the CPU engine
+    # vLLM switches these graphs on by itself; with them a wide model's answers depend on the batch.
+    "VLLM_USE_BREAKABLE_CUDAGRAPH": "0",
+    # Compiling that sampler costs minutes at the first start and changes no bit.
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
+}
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -106,13 +112,15 @@ def engine_arguments(
     """vLLM's engine arguments for a model folder; `extra` adds to them but cannot loosen the class."""
     settings = read_settings(directory)
     context = int(settings["max_prompt_tokens"]) + int(settings["max_new_tokens"])
-    pinned = {
+    pinned: dict[str, Any] = {
         "dtype": settings["dtype"],
         "enable_prefix_caching": False,  # a warm and a cold cache may round differently
         "generation_config": "vllm",  # sampling comes from the task and engine.json alone
         "trust_remote_code": False,
         "max_num_seqs": slots if device == "cuda" else 1,
     }
+    if device == "cuda":
+        pinned["enforce_eager"] = False  # eager and compiled kernels give other bits under one class
     base: dict[str, Any] = {"max_model_len": context}
     if device == "cpu":
         # Left alone vLLM takes its share of all memory, and the variable for it counts in whole GiB.
