@@ -1,4 +1,4 @@
-"""Agent and models on a cluster that runs already, by `ray job submit`, as the operator of a fleet does it."""
+"""Agent and models on a cluster that runs already, by `ray job submit`, as a fleet's operator does it."""
 
 from __future__ import annotations
 
