@@ -1,7 +1,7 @@
 """The verdict rule, with the integers of contracts/src/libraries/Tally.sol.
 
-Every comparison is by cross-multiplication; only the confidence is divided. Both are held to
-contracts/test/vectors/tally.json.
+Every comparison is by cross-multiplication; only the confidence is divided.
+tests/integration/test_solidity_agrees.py runs both on the same inputs.
 """
 
 from __future__ import annotations

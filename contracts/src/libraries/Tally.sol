@@ -6,7 +6,7 @@ import {RoundKind, Verdict} from "../interfaces/Types.sol";
 
 /// @title The verdict rule
 /// @notice Every comparison is by cross-multiplication of whole numbers; only the confidence is ever divided.
-/// test/vectors/tally.json holds examples.
+/// tests/integration/test_solidity_agrees.py holds Python to it.
 /// @dev Total over all inputs: no ballot makes it revert, because a revert would stop the last reveal of a round.
 /// Weights are at most 48 bits and seats at most 15, so nothing overflows.
 library Tally {
