@@ -40,14 +40,20 @@ contract ConsensusVerifier is IConsensusVerifier, EIP712 {
     /// @inheritdoc IConsensusVerifier
     /// @dev The task manager rejects the verdict of a round that cannot be closed yet.
     function processVerificationRound(bytes32 taskId) external {
-        (Verdict memory found, uint8 round) = _tally(taskId);
-        emit RoundClosed(taskId, round, found.passed, found.dissent, found.winner, found.confidence);
+        Verdict memory found;
+        _close(taskId, IBallotBox(taskManager).ballot(taskId), found);
         ITaskManager(taskManager).applyVerdict(taskId, found, msg.sender);
     }
 
     /// @inheritdoc IConsensusVerifier
+    function tallyRound(bytes32 taskId, Ballot memory ballot) external returns (Verdict memory found) {
+        if (msg.sender != taskManager) revert OnlyTaskManager();
+        _close(taskId, ballot, found);
+    }
+
+    /// @inheritdoc IConsensusVerifier
     function previewVerdict(bytes32 taskId) external view returns (Verdict memory found) {
-        (found,) = _tally(taskId);
+        Tally.verdict(IBallotBox(taskManager).ballot(taskId), found);
     }
 
     /// @inheritdoc IConsensusVerifier
@@ -80,9 +86,9 @@ contract ConsensusVerifier is IConsensusVerifier, EIP712 {
         );
     }
 
-    function _tally(bytes32 taskId) private view returns (Verdict memory found, uint8 round) {
-        Ballot memory ballot = IBallotBox(taskManager).ballot(taskId);
-        return (Tally.verdict(ballot), ballot.round);
+    function _close(bytes32 taskId, Ballot memory ballot, Verdict memory found) private {
+        Tally.verdict(ballot, found);
+        emit RoundClosed(taskId, ballot.round, found.passed, found.dissent, found.winner, found.confidence);
     }
 
     function _requireSigned(Attestation calldata attestation, bytes calldata signature) private view {

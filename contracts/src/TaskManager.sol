@@ -10,7 +10,7 @@ import {ITaskManager} from "./interfaces/ITaskManager.sol";
 import {Policy, RoundKind, TaskStatus, Verdict} from "./interfaces/Types.sol";
 import {Hashing} from "./libraries/Hashing.sol";
 import {MAX_SEATS, SEAT_SLOTS, SeatPacking} from "./libraries/SeatPacking.sol";
-import {Body, BodyWord, Head, HeadWord} from "./libraries/TaskWords.sol";
+import {Head, HeadWord, PurseWord} from "./libraries/TaskWords.sol";
 import {Rules} from "./tasks/Rules.sol";
 import {TaskModule} from "./tasks/TaskModule.sol";
 import {TaskViews} from "./tasks/TaskViews.sol";
@@ -22,12 +22,12 @@ import {TaskViews} from "./tasks/TaskViews.sol";
 contract TaskManager is TaskViews {
     using SeatPacking for uint256[SEAT_SLOTS];
 
+    /// @dev Code of the functions that need no speed.
+    address private immutable module;
+
     uint256 private constant SALT_SIZE = 32;
     /// @dev The inline tag and four bytes.
     uint256 private constant VOTE_SIZE = 5;
-
-    /// @notice Code of the functions that need no speed.
-    address public immutable module;
 
     /// @param authority AccessManager of `setParameters`
     /// @param epochSeconds_ for how long a change of a pool waits to take effect, at most
@@ -58,7 +58,7 @@ contract TaskManager is TaskViews {
         bytes32 salt,
         uint256 payment
     ) external onlyBridge returns (bytes32 taskId) {
-        if (seats == 0) seats = _run.defaultSeats;
+        if (seats == 0) seats = _sizes.defaultSeats;
         if (seats < MIN_SEATS || seats > MAX_SEATS) {
             revert BadCommitteeSize(seats, uint8(MIN_SEATS), uint8(MAX_SEATS));
         }
@@ -82,10 +82,10 @@ contract TaskManager is TaskViews {
     function cancel(bytes32 taskId, address caller) external onlyBridge {
         Head head = _tasks[taskId].head;
         _requireStatus(taskId, head, TaskStatus.Submitted);
-        if (caller != head.requester()) revert NotRequester(taskId, caller);
+        if (caller != _tasks[taskId].purse.requester()) revert NotRequester(taskId, caller);
         if (block.number > head.phaseAt()) revert TooLateToCancel(taskId);
         _tasks[taskId].head = head.withStatus(TaskStatus.Cancelled);
-        uint256 amount = _tasks[taskId].body.reward();
+        uint256 amount = _tasks[taskId].purse.reward();
         emit TaskCancelled(taskId, amount);
         distributor.credit(caller, taskId, amount);
     }
@@ -104,7 +104,7 @@ contract TaskManager is TaskViews {
         round.values[seat] = commitment;
         head = head.withCommitted(seat);
         emit ResultCommitted(taskId, account, uint8(head.round()), commitment);
-        if (head.committed() == (1 << head.seats()) - 1) _openReveal(taskId, head);
+        if (head.committed() == (1 << head.seats()) - 1) _openReveal(taskId, head, round);
         else _tasks[taskId].head = head;
     }
 
@@ -118,45 +118,55 @@ contract TaskManager is TaskViews {
         Round storage round = _roundAt(taskId, head, head.round());
         (uint256 seat, uint32 account) = _seatOf(taskId, head, round, node);
         if (head.committed() >> seat & 1 == 0) revert NotCommitted(taskId, account);
-        bytes32 commitment = round.values[seat];
-        if (head.revealed() >> seat & 1 == 1 || commitment == FAULT) revert AlreadyRevealed(taskId, account);
-        (bytes32 digest, bytes32 opened) = _open(taskId, head, account, result, proof);
-        if (opened == commitment) {
-            head = head.withRevealed(seat);
-            round.values[seat] = head.kind() == RoundKind.Vote ? bytes32(uint256(uint32(bytes4(result[1:])))) : digest;
+        if (head.opened() >> seat & 1 == 1) revert AlreadyRevealed(taskId, account);
+        (bytes32 digest, bytes32 commitment) = _open(taskId, head, account, result, proof);
+        if (round.values[seat] == commitment) {
+            bytes32 value = digest;
+            if (head.kind() == RoundKind.Vote) value = bytes32(uint256(uint32(bytes4(result[1:]))) | VOTE_TAG);
+            head = _record(round, head, seat, value);
             emit ResultRevealed(taskId, account, uint8(head.round()), digest, result);
         } else {
-            head = head.withFaulty();
+            head = head.withApart(seat);
             round.values[seat] = FAULT;
             emit RevealFault(taskId, account, uint8(head.round()));
         }
         _tasks[taskId].head = head;
-        if (head.allOpened()) verifier.processVerificationRound(taskId);
+        if (head.allOpened()) _tally(taskId, head, round);
     }
 
     // ---- ConsensusVerifier only ----
 
     /// @inheritdoc ITaskManager
     function applyVerdict(bytes32 taskId, Verdict calldata verdict, address caller) external {
-        if (!verdict.passed || (verdict.dissent && _tasks[taskId].head.stage() == 0)) {
-            _delegate();
-            return;
+        if (msg.sender != address(verifier)) revert OnlyConsensusVerifier();
+        Head head = _tasks[taskId].head;
+        _requireStatus(taskId, head, TaskStatus.Revealing);
+        bool all = head.allOpened();
+        if (!all && block.timestamp <= head.phaseAt()) revert PhaseOpen(taskId, head.phaseAt());
+        uint256 tip;
+        // `poke` tips its own caller.
+        if (!all && caller != address(this)) {
+            (head, tip) = _takeTip(head);
+            _tasks[taskId].head = head;
         }
-        (Head head, Body body, uint256 tip) = _closing(taskId, caller);
-        _finalize(taskId, head, body, verdict);
+        Round storage round = _roundAt(taskId, head, head.round());
+        (uint32[] memory accounts,) = round.seats.load(head.seats());
+        _close(taskId, head, verdict, round, accounts);
         _payTip(taskId, caller, tip);
     }
 
     // ---- anyone: move a task on ----
 
     /// @inheritdoc ITaskManager
-    function assign(bytes32) external {
-        _delegate();
+    function assign(bytes32 taskId) external {
+        _assign(taskId, msg.sender);
     }
 
     /// @inheritdoc ITaskManager
-    function poke(bytes32) external {
-        _delegate();
+    function poke(bytes32 taskId) external {
+        TaskStatus status = _tasks[taskId].head.status();
+        if (status == TaskStatus.Committing || status == TaskStatus.Revealing) _delegate();
+        else _assign(taskId, msg.sender);
     }
 
     // ---- operators ----
@@ -188,6 +198,17 @@ contract TaskManager is TaskViews {
         _delegate();
     }
 
+    // ---- views ----
+
+    /// @notice The contracts that this one trusts, for ever, and the module whose code it borrows.
+    function neighbours()
+        external
+        view
+        returns (address bridge_, address verifier_, address distributor_, address registry_, address module_)
+    {
+        return (bridge, address(verifier), address(distributor), address(registry), module);
+    }
+
     // ---- internal ----
 
     function _lock(Hashing.TaskSpec memory spec) private returns (bytes32 taskId) {
@@ -197,10 +218,10 @@ contract TaskManager is TaskViews {
         if (!_tasks[taskId].head.isEmpty()) revert TaskExists(taskId);
 
         IModelRegistry.Terms memory terms = registry.terms(spec.modelId);
-        if (!terms.active || terms.policy == Policy.None || terms.index > BodyWord.MAX_MODEL) {
+        if (!terms.active || terms.policy == Policy.None || terms.index > HeadWord.MAX_MODEL) {
             revert ModelNotActive(spec.modelId);
         }
-        if (spec.payment > BodyWord.MAX_REWARD || terms.price > BodyWord.MAX_MODEL_FEE) {
+        if (spec.payment > type(uint96).max || terms.price > HeadWord.MAX_MODEL_FEE) {
             revert PaymentTooHigh(spec.payment);
         }
         uint256 required = _quote(terms.price, spec.seats);
@@ -208,11 +229,11 @@ contract TaskManager is TaskViews {
         uint256 available = _eligible(_poolId(terms.index, false));
         if (available < spec.seats) revert TooFewProviders(spec.modelId, available, spec.seats);
 
-        _tasks[taskId] = Task({
-            head: HeadWord.open(spec.requester, block.number + RANDOMNESS_DELAY, spec.seats, TIPS, _run.version),
-            inputHash: spec.inputHash,
-            body: BodyWord.make(spec.payment, terms.price, terms.index, spec.deadline, _epoch())
-        });
+        Head head = HeadWord.make(terms.price, terms.index, spec.deadline, spec.seats, TIPS, _run.version);
+        Task storage task = _tasks[taskId];
+        task.head = head.armed(TaskStatus.Submitted, block.number + RANDOMNESS_DELAY, _epoch());
+        task.inputHash = spec.inputHash;
+        task.purse = PurseWord.make(spec.requester, uint96(spec.payment));
     }
 
     /// @dev The seat of the operator that the node acts for.
@@ -241,6 +262,34 @@ contract TaskManager is TaskViews {
         digest = Hashing.digest(taskId, Hashing.payloadRoot(result));
         bytes32 salt = bytes32(proof[:SALT_SIZE]);
         commitment = Hashing.commitment(address(this), taskId, head.round(), account, digest, salt);
+    }
+
+    /// @dev What a seat revealed, in as few words as possible.
+    function _record(Round storage round, Head head, uint256 seat, bytes32 value) private returns (Head) {
+        if (head.agreeing() == 0) {
+            round.values[seat] = value;
+            return head.withLead(seat);
+        }
+        if (round.values[head.lead()] == value) return head.withAgreeing(seat);
+        round.values[seat] = value;
+        return head.withApart(seat);
+    }
+
+    function _tally(bytes32 taskId, Head head, Round storage round) private {
+        (uint32[] memory accounts, uint64[] memory weights) = round.seats.load(head.seats());
+        Verdict memory verdict = verifier.tallyRound(taskId, _ballot(taskId, head, round, weights));
+        _close(taskId, head, verdict, round, accounts);
+    }
+
+    /// @dev Judges are paid whatever they found, and decide whatever they disagree about.
+    /// @param accounts of the round's seats
+    function _close(bytes32 taskId, Head head, Verdict memory verdict, Round storage round, uint32[] memory accounts)
+        private
+    {
+        bool judges = head.stage() != 0;
+        if (judges) distributor.payJudges(taskId, _select(accounts, _revealed(round, head)));
+        if (verdict.passed && (judges || !verdict.dissent)) _finalize(taskId, head, verdict, round, accounts);
+        else Address.functionDelegateCall(module, abi.encodeCall(TaskModule.proceed, (taskId, verdict.dissent)));
     }
 
     /// @dev Run this very call with the module's code.

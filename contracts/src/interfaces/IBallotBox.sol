@@ -6,18 +6,22 @@ import {RoundKind} from "./Types.sol";
 /// @notice What a tally needs to know of a round. Arrays run over the round's seats, silent ones included.
 /// @param judges whether the round belongs to judges, who are no authors of the candidates
 /// @param revealed bit i set: seat i opened its commitment
-/// @param weights when drawn, not clipped
-/// @param values digest (Result round) or packed votes (Vote round); meaningless unless revealed
+/// @param agreeing those of them that revealed `leading`
+/// @param leading digest (Result round) or packed votes (Vote round)
 /// @param candidates Vote round: bit i set when seat i of round 0 revealed a result
+/// @param weights when drawn, not clipped
+/// @param others what the rest revealed; empty if there is no rest
 /// @param digests Vote round: results of round 0 by seat; empty otherwise
 struct Ballot {
     RoundKind kind;
     bool judges;
     uint8 round;
     uint16 revealed;
-    uint64[] weights;
-    bytes32[] values;
+    uint16 agreeing;
+    bytes32 leading;
     uint16 candidates;
+    uint256[] weights;
+    bytes32[] others;
     bytes32[] digests;
 }
 

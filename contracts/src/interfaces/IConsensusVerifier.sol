@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Ballot} from "./IBallotBox.sol";
 import {Verdict} from "./Types.sol";
 
 /// @title The verdict rule, and evidence of contradiction
@@ -13,6 +14,7 @@ interface IConsensusVerifier {
         bytes32 digest;
     }
 
+    error OnlyTaskManager();
     error NotContradicting();
     error BadSignature();
     error AlreadyProven();
@@ -28,6 +30,10 @@ interface IConsensusVerifier {
 
     /// @notice Tally the current round and apply its verdict. Anyone, once all members opened or the window closed.
     function processVerificationRound(bytes32 taskId) external;
+
+    /// @notice The verdict on a round, for the task manager, which tells the ballot by itself when the last member
+    /// opens: the same as processVerificationRound at less gas.
+    function tallyRound(bytes32 taskId, Ballot memory ballot) external returns (Verdict memory);
 
     /// @notice What the tally of the current round would say now.
     function previewVerdict(bytes32 taskId) external view returns (Verdict memory);

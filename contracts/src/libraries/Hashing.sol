@@ -2,8 +2,7 @@
 pragma solidity ^0.8.30;
 
 /// @title Every hash that the chain and the nodes must agree on
-/// @notice docs/design/direct-lane.md, "Content on chain". tests/integration/test_solidity_agrees.py
-/// holds Python to it.
+/// @notice docs/design/direct-lane.md, "Content on chain"; test/vectors/hashing.json holds examples.
 library Hashing {
     /// @dev Its memory layout is what is hashed, so the order of its members is part of the protocol.
     struct TaskSpec {

@@ -21,32 +21,59 @@ library SeatPacking {
         weights = new uint64[](count);
         unchecked {
             uint256 word;
-            for (uint256 i; i < count; ++i) {
-                if (i % PER_SLOT == 0) word = slots[i / PER_SLOT];
-                accounts[i] = uint32(word);
-                weights[i] = uint64(word >> 32 & WEIGHT_MASK);
+            uint256 slot;
+            uint256 offset = 32;
+            for (uint256 end = offset + 32 * count; offset != end; offset += 32) {
+                if (slot * PER_SLOT * 32 + 32 == offset) word = slots[slot++];
+                uint256 weight = word >> 32 & WEIGHT_MASK;
+                assembly ("memory-safe") {
+                    mstore(add(accounts, offset), and(word, 0xffffffff))
+                    mstore(add(weights, offset), weight)
+                }
                 word >>= BITS;
             }
         }
     }
 
-    /// @param flags bits above the first three seats
-    function store(uint256[SEAT_SLOTS] storage slots, uint32[] memory accounts, uint64[] memory weights, uint256 flags)
+    /// @dev In memory an array of narrow integers lies as one of words does.
+    function asWords(uint64[] memory narrow) internal pure returns (uint256[] memory words) {
+        assembly ("memory-safe") {
+            words := narrow
+        }
+    }
+
+    /// @param weights as many as accounts
+    /// @param extra 16 bits beside the first three seats
+    function store(uint256[SEAT_SLOTS] storage slots, uint32[] memory accounts, uint64[] memory weights, uint256 extra)
         internal
     {
         unchecked {
-            uint256 count = accounts.length;
-            uint256 word = flags;
+            uint256 slot;
             uint256 shift;
-            for (uint256 i; i < count; ++i) {
-                word |= (uint256(accounts[i]) | uint256(weights[i]) << 32) << shift;
+            uint256 word = extra << (PER_SLOT * BITS);
+            uint256 end = 32 + 32 * accounts.length;
+            for (uint256 offset = 32; offset != end; offset += 32) {
+                assembly ("memory-safe") {
+                    let seat := or(mload(add(accounts, offset)), shl(32, mload(add(weights, offset))))
+                    word := or(word, shl(shift, seat))
+                }
                 shift += BITS;
-                if (shift == PER_SLOT * BITS || i + 1 == count) {
-                    slots[i / PER_SLOT] = word;
+                if (shift == PER_SLOT * BITS || offset + 32 == end) {
+                    slots[slot++] = word;
                     (word, shift) = (0, 0);
                 }
             }
         }
+    }
+
+    /// @notice The 16 bits beside the first three seats.
+    function extraOf(uint256[SEAT_SLOTS] storage slots) internal view returns (uint256) {
+        return slots[0] >> (PER_SLOT * BITS);
+    }
+
+    /// @notice Clear some of the bits beside the first three seats.
+    function unmark(uint256[SEAT_SLOTS] storage slots, uint256 bits) internal {
+        slots[0] &= ~(bits << (PER_SLOT * BITS));
     }
 
     function clear(uint256[SEAT_SLOTS] storage slots, uint256 count) internal {
@@ -56,6 +83,7 @@ library SeatPacking {
     }
 
     /// @notice The seat of an operator, whichever of its accounts holds it.
+    /// @param operatorId not 0, which empty seats have
     /// @return index `count` when it has none
     function find(uint256[SEAT_SLOTS] storage slots, uint256 count, uint256 operatorId)
         internal
@@ -63,13 +91,15 @@ library SeatPacking {
         returns (uint256 index, uint32 account)
     {
         unchecked {
-            uint256 word;
-            for (; index < count; ++index) {
-                if (index % PER_SLOT == 0) word = slots[index / PER_SLOT];
-                account = uint32(word);
-                if (account >> 1 == operatorId) return (index, account);
-                word >>= BITS;
+            for (uint256 slot; index < count; ++slot) {
+                uint256 word = slots[slot];
+                for (uint256 end = index + PER_SLOT; index < end; ++index) {
+                    account = uint32(word);
+                    if (account >> 1 == operatorId) return (index, account);
+                    word >>= BITS;
+                }
             }
+            return (count, 0);
         }
     }
 }

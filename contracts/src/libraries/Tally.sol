@@ -6,7 +6,7 @@ import {RoundKind, Verdict} from "../interfaces/Types.sol";
 
 /// @title The verdict rule
 /// @notice Every comparison is by cross-multiplication of whole numbers; only the confidence is ever divided.
-/// tests/integration/test_solidity_agrees.py holds Python to it.
+/// test/vectors/tally.json holds examples.
 /// @dev Total over all inputs: no ballot makes it revert, because a revert would stop the last reveal of a round.
 /// Weights are at most 48 bits and seats at most 15, so nothing overflows.
 library Tally {
@@ -23,25 +23,22 @@ library Tally {
     uint256 private constant ACCEPT = 1;
     uint256 private constant REJECT = 2;
 
-    struct Count {
-        uint256 weight;
-        uint256 seats;
-    }
-
-    function verdict(Ballot memory ballot) internal pure returns (Verdict memory) {
+    /// @param found filled in; empty before
+    function verdict(Ballot memory ballot, Verdict memory found) internal pure {
         (uint256[] memory weights, uint256 total) = clip(ballot.weights);
-        return ballot.kind == RoundKind.Vote ? _votes(ballot, weights, total) : _results(ballot, weights, total);
+        if (ballot.kind == RoundKind.Vote) _votes(ballot, weights, total, found);
+        else _results(ballot, weights, total, found);
     }
 
     /// @notice Weights such that no seat has more than 30 % of their sum, scaled by a common factor so that they are
     /// whole numbers: the heaviest k seats are cut to c, where c = 3/10 (k c + rest), that is c = 3 rest / (10 - 3 k).
     /// @dev k is the least for which no uncut seat exceeds c; with four seats or more it is at most 3.
-    function clip(uint64[] memory weights) internal pure returns (uint256[] memory clipped, uint256 total) {
-        uint256 count = weights.length;
-        clipped = new uint256[](count);
+    function clip(uint256[] memory weights) internal pure returns (uint256[] memory clipped, uint256 total) {
         unchecked {
+            uint256 count = weights.length;
+            clipped = weights;
             for (uint256 i; i < count; ++i) {
-                total += clipped[i] = weights[i];
+                total += weights[i];
             }
             if (count < CLIP_FROM) return (clipped, total);
 
@@ -49,100 +46,112 @@ library Tally {
             uint256 cut; // bit i: seat i is cut
             uint256 factor = CLIP_BASE;
             while (factor > CLIP) {
-                (uint256 heaviest, uint256 seat) = _heaviest(clipped, cut);
+                (uint256 heaviest, uint256 seat) = _heaviest(weights, cut);
                 if (heaviest * factor <= CLIP * rest) break;
                 cut |= 1 << seat;
                 rest -= heaviest;
                 factor -= CLIP;
             }
             if (cut == 0) return (clipped, total);
+            clipped = new uint256[](count);
             total = 0;
             for (uint256 i; i < count; ++i) {
-                total += clipped[i] = cut >> i & 1 == 1 ? CLIP * rest : clipped[i] * factor;
+                total += clipped[i] = cut >> i & 1 == 1 ? CLIP * rest : weights[i] * factor;
             }
         }
     }
 
     /// @notice At least 70 % of the weight, 2/3 of the seats, and 3 seats.
-    function passes(Count memory count, uint256 total, uint256 seats) internal pure returns (bool) {
-        return count.weight * PERCENT >= total * THRESHOLD && count.seats * 3 >= seats * 2 && count.seats >= MIN_SEATS;
+    /// @param heads seats that hold a value
+    function passes(uint256 weight, uint256 heads, uint256 total, uint256 seats) internal pure returns (bool) {
+        unchecked {
+            return weight * PERCENT >= total * THRESHOLD && heads * 3 >= seats * 2 && heads >= MIN_SEATS;
+        }
     }
 
-    function _results(Ballot memory ballot, uint256[] memory weights, uint256 total)
+    function _results(Ballot memory ballot, uint256[] memory weights, uint256 total, Verdict memory found)
         private
         pure
-        returns (Verdict memory found)
     {
-        Count memory best;
+        uint256 best;
+        uint256 bestHeads;
         bytes32 leader;
         uint256 open = ballot.revealed;
-        uint256 groups;
-        bytes32[] memory values = ballot.values;
-        unchecked {
-            for (uint256 i; open >> i != 0; ++i) {
-                if (open >> i & 1 == 0) continue;
-                bytes32 value = values[i];
-                (uint256 weight, uint256 seats) = (0, 0);
-                for (uint256 j = i; open >> j != 0; ++j) {
-                    if (open >> j & 1 == 0 || values[j] != value) continue;
-                    weight += weights[j];
-                    ++seats;
-                    open ^= 1 << j;
-                }
-                ++groups;
-                if (weight > best.weight || groups == 1) {
-                    (best.weight, best.seats) = (weight, seats);
-                    leader = value;
-                }
-            }
+        while (open != 0) {
+            (uint256 group, bytes32 value) = _group(ballot, open);
+            open ^= group;
+            (uint256 weight, uint256 heads) = _count(weights, group);
+            // Groups come in the order of their first seats: of equals the first stays.
+            if (weight > best || bestHeads == 0) (best, bestHeads, leader) = (weight, heads, value);
+            if (open != 0) found.dissent = true;
         }
-        found.passed = passes(best, total, weights.length);
-        found.dissent = groups > 1;
-        found.confidence = _share(best.weight, total);
-        if (found.passed) found.winner = leader;
+        found.confidence = _share(best, total);
+        if (passes(best, bestHeads, total, weights.length)) (found.passed, found.winner) = (true, leader);
     }
 
-    function _votes(Ballot memory ballot, uint256[] memory weights, uint256 total)
-        private
-        pure
-        returns (Verdict memory found)
-    {
+    /// @dev The first of the open seats, and all others that revealed the same.
+    function _group(Ballot memory ballot, uint256 open) private pure returns (uint256 group, bytes32 value) {
+        unchecked {
+            uint256 first;
+            while (open >> first & 1 == 0) {
+                ++first;
+            }
+            if (ballot.agreeing >> first & 1 == 1) return (ballot.agreeing, ballot.leading);
+            value = ballot.others[first];
+            open &= ~uint256(ballot.agreeing);
+            for (uint256 i = first; open >> i != 0; ++i) {
+                if (open >> i & 1 == 1 && ballot.others[i] == value) group |= 1 << i;
+            }
+        }
+    }
+
+    function _count(uint256[] memory weights, uint256 seats) private pure returns (uint256 weight, uint256 heads) {
+        unchecked {
+            for (uint256 i; seats >> i != 0; ++i) {
+                if (seats >> i & 1 == 0) continue;
+                weight += weights[i];
+                ++heads;
+            }
+        }
+    }
+
+    function _votes(Ballot memory ballot, uint256[] memory weights, uint256 total, Verdict memory found) private pure {
         uint256 highest;
-        for (uint256 candidate; candidate < ballot.digests.length; ++candidate) {
+        for (uint256 candidate; ballot.candidates >> candidate != 0; ++candidate) {
             if (ballot.candidates >> candidate & 1 == 0) continue;
-            (Count memory yes, Count memory no) = _countVotes(ballot, weights, candidate);
-            if (yes.weight > highest) highest = yes.weight;
-            if (passes(yes, total, weights.length)) {
-                if (found.accepted == 0) {
-                    found.passed = true;
-                    found.winner = ballot.digests[candidate];
-                    found.confidence = _share(yes.weight, total);
+            (uint256 accepting, uint256 rejecting) = _sides(ballot, candidate);
+            (uint256 weight, uint256 heads) = _count(weights, accepting);
+            if (weight > highest) highest = weight;
+            if (passes(weight, heads, total, weights.length)) {
+                if (!found.passed) {
+                    (found.passed, found.winner) = (true, ballot.digests[candidate]);
+                    found.confidence = _share(weight, total);
                 }
                 found.accepted |= uint16(1 << candidate);
-            } else {
-                found.dissent = true;
-                if (ballot.judges && passes(no, total, weights.length)) found.rejected |= uint16(1 << candidate);
+                continue;
+            }
+            found.dissent = true;
+            (weight, heads) = _count(weights, rejecting);
+            if (ballot.judges && passes(weight, heads, total, weights.length)) {
+                found.rejected |= uint16(1 << candidate);
             }
         }
         if (!found.passed) found.confidence = _share(highest, total);
     }
 
-    function _countVotes(Ballot memory ballot, uint256[] memory weights, uint256 candidate)
+    /// @dev The seats for and against a candidate.
+    function _sides(Ballot memory ballot, uint256 candidate)
         private
         pure
-        returns (Count memory yes, Count memory no)
+        returns (uint256 accepting, uint256 rejecting)
     {
-        for (uint256 i; i < weights.length; ++i) {
-            uint256 vote;
-            if (!ballot.judges && i == candidate) vote = ACCEPT;
-            else if (ballot.revealed >> i & 1 == 1) vote = uint256(ballot.values[i]) >> (2 * candidate) & 3;
-            if (vote == ACCEPT) {
-                yes.weight += weights[i];
-                ++yes.seats;
-            } else if (vote == REJECT) {
-                no.weight += weights[i];
-                ++no.seats;
-            }
+        if (!ballot.judges) accepting = 1 << candidate; // an author stands by its result
+        for (uint256 i; ballot.revealed >> i != 0; ++i) {
+            if (ballot.revealed >> i & 1 == 0 || accepting >> i & 1 == 1) continue;
+            bytes32 value = ballot.agreeing >> i & 1 == 1 ? ballot.leading : ballot.others[i];
+            uint256 vote = uint256(value) >> (2 * candidate) & 3;
+            if (vote == ACCEPT) accepting |= 1 << i;
+            else if (vote == REJECT) rejecting |= 1 << i;
         }
     }
 

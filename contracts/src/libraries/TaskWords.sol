@@ -3,22 +3,27 @@ pragma solidity ^0.8.30;
 
 import {RoundKind, TaskStatus} from "../interfaces/Types.sol";
 
-/// @dev What moves while a task lives, in one slot: a commit or reveal reads nothing else of the task. From the low
-/// end: requester 160, phaseAt 33, status 4, round 2, stage 2, kind 1, seats 4, redraws 2, tips 3, desk 2, replaced 1,
-/// version 8, committed 15, revealed 15, faulty 4.
+/// @dev All that moves while a task lives, and all that moving it needs, in one slot: draws, commits and reveals read
+/// nothing else of the task. From the low end: model fee 74, model index 24, deadline 34, epoch of arming 28, phaseAt 33, status 4, round 2, stage 2, kind 1, seats 4, redraws 2, tips 3, desk 2, replaced 1,
+/// version 8, first mark 15, second mark 15, lead 4.
+///
+/// A seat's two marks: 00 nothing yet, 10 committed, 11 opened with the value of the seat that opened first (the lead),
+/// 01 opened otherwise, wrongly or with another value. So members that agree write no second word each.
 type Head is uint256;
 
-/// @dev What is fixed at submission, and the epoch of the randomness that a draw waits for. From the low end:
-/// reward 88, model fee 80, model index 24, deadline 34, armed epoch 28.
-type Body is uint256;
+/// @dev Who paid (160) and how much (96). One value, because a struct's halves would be stored one after the other.
+type Purse is uint256;
 
 using HeadWord for Head global;
-using BodyWord for Body global;
+using PurseWord for Purse global;
 
 /// @title Fields of `Head`
 /// @dev Setters do not check. Callers guarantee that values fit: a phase is a block number or a time plus a window
 /// (until the year 2242), counters are bounded by the committee size and the validated parameters.
 library HeadWord {
+    uint256 private constant MODEL = 74;
+    uint256 private constant DEADLINE = 98;
+    uint256 private constant ARMED = 132;
     uint256 private constant PHASE_AT = 160;
     uint256 private constant STATUS = 193;
     uint256 private constant ROUND = 197;
@@ -30,22 +35,24 @@ library HeadWord {
     uint256 private constant DESK = 211;
     uint256 private constant REPLACED = 213;
     uint256 private constant VERSION = 214;
-    uint256 private constant COMMITTED = 222;
-    uint256 private constant REVEALED = 237;
-    uint256 private constant FAULTY = 252;
+    uint256 private constant FIRST = 222;
+    uint256 private constant SECOND = 237;
+    uint256 private constant LEAD = 252;
 
+    uint256 private constant MARKS = 0x7FFF;
+    uint256 internal constant MAX_MODEL_FEE = (1 << 74) - 1;
+    uint256 internal constant MAX_MODEL = (1 << 24) - 1;
     uint256 internal constant MAX_REDRAWS = 3;
     uint256 internal constant MAX_VERSION = 255;
 
-    /// @notice A new task that waits for its first draw.
-    function open(address requester_, uint256 randomnessBlock, uint256 seats_, uint256 tips_, uint256 version_)
+    /// @notice A new task, before it is armed.
+    function make(uint256 modelFee_, uint256 model_, uint256 deadline_, uint256 seats_, uint256 tips_, uint256 version_)
         internal
         pure
         returns (Head)
     {
         return Head.wrap(
-            uint256(uint160(requester_)) | randomnessBlock << PHASE_AT | uint256(TaskStatus.Submitted) << STATUS
-                | seats_ << SEATS | tips_ << TIPS | version_ << VERSION
+            modelFee_ | model_ << MODEL | deadline_ << DEADLINE | seats_ << SEATS | tips_ << TIPS | version_ << VERSION
         );
     }
 
@@ -53,8 +60,31 @@ library HeadWord {
         return Head.unwrap(h) == 0;
     }
 
-    function requester(Head h) internal pure returns (address) {
-        return address(uint160(Head.unwrap(h)));
+    function modelFee(Head h) internal pure returns (uint256) {
+        return Head.unwrap(h) & MAX_MODEL_FEE;
+    }
+
+    /// @notice The model's index in the registry.
+    function model(Head h) internal pure returns (uint32) {
+        return uint32(Head.unwrap(h) >> MODEL & MAX_MODEL);
+    }
+
+    function deadline(Head h) internal pure returns (uint256) {
+        return Head.unwrap(h) >> DEADLINE & 0x3FFFFFFFF;
+    }
+
+    /// @notice The epoch in which the randomness that a draw waits for was armed.
+    function armedEpoch(Head h) internal pure returns (uint256) {
+        return Head.unwrap(h) >> ARMED & 0xFFFFFFF;
+    }
+
+    /// @notice Waiting for a block that nobody knows yet, with the pools as they are in this epoch.
+    function armed(Head h, TaskStatus status_, uint256 randomnessBlock, uint256 epoch) internal pure returns (Head) {
+        uint256 fields = (1 << ROUND) - (1 << ARMED);
+        return
+            Head.wrap(
+                Head.unwrap(h) & ~fields | epoch << ARMED | randomnessBlock << PHASE_AT | uint256(status_) << STATUS
+            );
     }
 
     /// @notice When the phase ends, or the randomness block of a draw that is due.
@@ -133,42 +163,56 @@ library HeadWord {
         return Head.unwrap(h) >> VERSION & MAX_VERSION;
     }
 
-    /// @notice Bit i: seat i committed.
+    /// @notice Bit i: seat i committed, whether or not it opened since.
     function committed(Head h) internal pure returns (uint256) {
-        return Head.unwrap(h) >> COMMITTED & 0x7FFF;
+        return (Head.unwrap(h) >> FIRST | Head.unwrap(h) >> SECOND) & MARKS;
     }
 
     function withCommitted(Head h, uint256 seat) internal pure returns (Head) {
-        return Head.wrap(Head.unwrap(h) | 1 << (COMMITTED + seat));
+        return Head.wrap(Head.unwrap(h) | 1 << (FIRST + seat));
     }
 
-    /// @notice Bit i: seat i opened its commitment.
-    function revealed(Head h) internal pure returns (uint256) {
-        return Head.unwrap(h) >> REVEALED & 0x7FFF;
+    /// @notice Bit i: seat i opened, rightly or wrongly.
+    function opened(Head h) internal pure returns (uint256) {
+        return Head.unwrap(h) >> SECOND & MARKS;
     }
 
-    function withRevealed(Head h, uint256 seat) internal pure returns (Head) {
-        return Head.wrap(Head.unwrap(h) | 1 << (REVEALED + seat));
+    /// @notice Bit i: seat i opened with the lead's value.
+    function agreeing(Head h) internal pure returns (uint256) {
+        return Head.unwrap(h) >> FIRST & Head.unwrap(h) >> SECOND & MARKS;
     }
 
-    /// @notice How many seats opened their commitment wrongly.
-    function faulty(Head h) internal pure returns (uint256) {
-        return Head.unwrap(h) >> FAULTY;
+    function withAgreeing(Head h, uint256 seat) internal pure returns (Head) {
+        return Head.wrap(Head.unwrap(h) | 1 << (SECOND + seat));
     }
 
-    function withFaulty(Head h) internal pure returns (Head) {
-        return Head.wrap(Head.unwrap(h) + (1 << FAULTY));
+    /// @notice The first that opened: the others that agree are measured by it.
+    function withLead(Head h, uint256 seat) internal pure returns (Head) {
+        return Head.wrap(Head.unwrap(h) | 1 << (SECOND + seat) | seat << LEAD);
+    }
+
+    /// @notice Which seat leads; means something only while somebody agrees.
+    function lead(Head h) internal pure returns (uint256) {
+        return Head.unwrap(h) >> LEAD;
+    }
+
+    /// @notice Bit i: seat i opened wrongly, or with a value of its own.
+    function apart(Head h) internal pure returns (uint256) {
+        return ~Head.unwrap(h) >> FIRST & Head.unwrap(h) >> SECOND & MARKS;
+    }
+
+    function withApart(Head h, uint256 seat) internal pure returns (Head) {
+        return Head.wrap(Head.unwrap(h) & ~(1 << (FIRST + seat)) | 1 << (SECOND + seat));
     }
 
     /// @notice Whether every member that committed has opened, rightly or wrongly.
     function allOpened(Head h) internal pure returns (bool) {
-        uint256 open_ = h.committed() ^ h.revealed();
-        return open_ == 0 || ones(open_) == h.faulty();
+        return Head.unwrap(h) >> FIRST & ~(Head.unwrap(h) >> SECOND) & MARKS == 0;
     }
 
     /// @notice The next round, with nothing committed yet; its record keeps what later rounds need of this one.
     function nextRound(Head h, uint256 stage_, RoundKind kind_, uint256 seats_) internal pure returns (Head) {
-        uint256 progress = (1 << TIPS) - (1 << ROUND) | ~((uint256(1) << COMMITTED) - 1);
+        uint256 progress = (1 << TIPS) - (1 << ROUND) | ~((uint256(1) << FIRST) - 1);
         return Head.wrap(
             Head.unwrap(h) & ~progress | (h.round() + 1) << ROUND | stage_ << STAGE | uint256(kind_) << KIND | seats_
                 << SEATS
@@ -185,51 +229,18 @@ library HeadWord {
     }
 }
 
-/// @title Fields of `Body`
-/// @dev `fits` says what the wide fields can hold; the narrow ones are bounded by time and by governance.
-library BodyWord {
-    uint256 private constant MODEL_FEE = 88;
-    uint256 private constant MODEL = 168;
-    uint256 private constant DEADLINE = 192;
-    uint256 private constant ARMED = 226;
+/// @title Fields of `Purse`
+library PurseWord {
+    function make(address requester_, uint96 reward_) internal pure returns (Purse) {
+        return Purse.wrap(uint256(uint160(requester_)) | uint256(reward_) << 160);
+    }
 
-    uint256 internal constant MAX_REWARD = (1 << 88) - 1;
-    uint256 internal constant MAX_MODEL_FEE = (1 << 80) - 1;
-    uint256 internal constant MAX_MODEL = (1 << 24) - 1;
-    uint256 private constant MAX_EPOCH = (1 << 28) - 1;
-
-    function make(uint256 reward_, uint256 modelFee_, uint256 model_, uint256 deadline_, uint256 epoch)
-        internal
-        pure
-        returns (Body)
-    {
-        return Body.wrap(reward_ | modelFee_ << MODEL_FEE | model_ << MODEL | deadline_ << DEADLINE | epoch << ARMED);
+    function requester(Purse p) internal pure returns (address) {
+        return address(uint160(Purse.unwrap(p)));
     }
 
     /// @notice Wei locked for the task.
-    function reward(Body b) internal pure returns (uint256) {
-        return Body.unwrap(b) & MAX_REWARD;
-    }
-
-    function modelFee(Body b) internal pure returns (uint256) {
-        return Body.unwrap(b) >> MODEL_FEE & MAX_MODEL_FEE;
-    }
-
-    /// @notice The model's index in the registry.
-    function model(Body b) internal pure returns (uint32) {
-        return uint32(Body.unwrap(b) >> MODEL & MAX_MODEL);
-    }
-
-    function deadline(Body b) internal pure returns (uint256) {
-        return Body.unwrap(b) >> DEADLINE & ((1 << 34) - 1);
-    }
-
-    /// @notice The epoch in which the randomness that a draw waits for was armed.
-    function armedEpoch(Body b) internal pure returns (uint256) {
-        return Body.unwrap(b) >> ARMED & MAX_EPOCH;
-    }
-
-    function withArmedEpoch(Body b, uint256 epoch) internal pure returns (Body) {
-        return Body.wrap((Body.unwrap(b) & ~(MAX_EPOCH << ARMED)) | epoch << ARMED);
+    function reward(Purse p) internal pure returns (uint256) {
+        return Purse.unwrap(p) >> 160;
     }
 }

@@ -7,29 +7,10 @@ import {Policy, Role} from "../interfaces/Types.sol";
 import {SumTree} from "../libraries/SumTree.sol";
 import {TaskEndings} from "./TaskEndings.sol";
 
-/// @title Node keys, who serves which model, and draws from the pools
+/// @title Node keys, and who serves which model
 /// @notice First layer of the module's own.
 abstract contract PoolDesk is TaskEndings {
     using SumTree for SumTree.Tree;
-    using SumTree for SumTree.Cut;
-
-    /// @dev A draw in progress.
-    struct Lot {
-        bytes32 seed;
-        uint256 nonce;
-        uint256 epoch;
-        uint256 wanted;
-        uint256 drawn;
-        uint32[] accounts; // drawn so far
-        uint64[] weights;
-        uint256 barredCount;
-        uint32[] barred; // operators that hold or held a seat of this task, and those drawn so far
-        bool stale; // cannot be completed from this randomness; try again with later one
-    }
-
-    /// @dev How often an account that lost weight since the tree knew it may be passed over. The last pass takes
-    /// whoever is drawn, so luck never decides whether a draw ends.
-    uint256 private constant PASSES = 8;
 
     // ---- operators ----
 
@@ -85,83 +66,6 @@ abstract contract PoolDesk is TaskEndings {
     }
 
     // ---- internal ----
-
-    function _bar(Lot memory lot, uint32 account) internal pure {
-        lot.barred[lot.barredCount++] = account >> 1;
-    }
-
-    /// @dev Draw from one pool until the lot is complete or the pool is empty. Each pass draws all that is missing,
-    /// then asks the distributor once for the weights now. An account without weight stays out; one that weighs less
-    /// than its leaf says goes back with the probability of the difference.
-    function _drawFrom(uint256 pool, Lot memory lot) internal view {
-        SumTree.Tree storage tree = _pools[pool];
-        SumTree.Cut memory cut = tree.cutAt(lot.epoch, lot.barredCount + (lot.wanted - lot.drawn) * PASSES);
-        _excludeBarred(pool, tree, cut, lot);
-        for (uint256 pass = 1; pass <= PASSES && lot.drawn < lot.wanted && cut.left != 0 && !cut.stale; ++pass) {
-            uint256 first = cut.count;
-            uint32[] memory picked = _pick(tree, cut, lot);
-            if (cut.stale) break;
-            uint64[] memory weights = distributor.weightsOf(picked);
-            for (uint256 i; i < picked.length; ++i) {
-                _weigh(cut, first + i, lot, picked[i], weights[i], pass == PASSES);
-            }
-        }
-        if (cut.stale || (lot.drawn < lot.wanted && cut.left != 0)) lot.stale = true;
-    }
-
-    function _pick(SumTree.Tree storage tree, SumTree.Cut memory cut, Lot memory lot)
-        private
-        view
-        returns (uint32[] memory picked)
-    {
-        uint256 missing = lot.wanted - lot.drawn;
-        picked = new uint32[](missing);
-        uint256 count;
-        for (; count < missing && cut.left != 0; ++count) {
-            (uint256 leaf,) = tree.draw(cut, _roll(lot, cut.left));
-            if (cut.stale) break;
-            picked[count] = tree.accountAt(leaf);
-        }
-        assembly ("memory-safe") {
-            mstore(picked, count)
-        }
-    }
-
-    function _weigh(SumTree.Cut memory cut, uint256 index, Lot memory lot, uint32 account, uint64 weight, bool last)
-        private
-        pure
-    {
-        if (weight == 0) return;
-        uint256 leafWeight = cut.taken[index] & SumTree.MAX_WEIGHT;
-        if (weight < leafWeight) {
-            if (!last && _roll(lot, leafWeight) >= weight) {
-                cut.putBack(index);
-                return;
-            }
-        } else {
-            weight = uint64(leafWeight);
-        }
-        lot.accounts[lot.drawn] = account;
-        lot.weights[lot.drawn++] = weight;
-        // The first draw of a task bars nobody: one pool draws nobody twice.
-        if (lot.barred.length != 0) _bar(lot, account);
-    }
-
-    function _excludeBarred(uint256 pool, SumTree.Tree storage tree, SumTree.Cut memory cut, Lot memory lot)
-        private
-        view
-    {
-        if (cut.left == 0) return;
-        for (uint256 i; i < lot.barredCount; ++i) {
-            uint256 member = _members[pool][uint256(lot.barred[i]) << 1 | pool & 1];
-            if (member != 0) tree.exclude(cut, (member >> 1) - 1);
-        }
-    }
-
-    /// @dev The next pseudo-random number below `size`.
-    function _roll(Lot memory lot, uint256 size) private pure returns (uint256) {
-        return uint256(keccak256(abi.encode(lot.seed, lot.nonce++))) % size;
-    }
 
     function _serving(bytes32 modelId, uint32 account) private view returns (uint256 pool, uint256 leaf) {
         pool = _poolId(registry.terms(modelId).index, account & 1 == 1);

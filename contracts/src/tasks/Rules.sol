@@ -7,59 +7,61 @@ import {IConsensusVerifier} from "../interfaces/IConsensusVerifier.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
-import {MAX_SEATS, SeatPacking} from "../libraries/SeatPacking.sol";
+import {MAX_SEATS} from "../libraries/SeatPacking.sol";
 import {HeadWord} from "../libraries/TaskWords.sol";
 
 /// @title Neighbours, epochs and governed parameters
 /// @notice First layer of the TaskManager and its module. A task keeps the rules that it was submitted under: what it pays and how
 /// long its phases last cannot change under its parties.
 abstract contract Rules is AccessManaged {
-    /// @dev What a running task needs, in one slot.
+    /// @dev What every task needs, in one slot.
     struct RunRules {
-        uint96 tip;
-        uint32 commitWindow;
-        uint32 revealWindow;
+        uint72 seatFee;
+        uint64 tip;
+        uint24 commitWindow;
+        uint24 revealWindow;
+        uint24 minTaskTime;
+        uint24 maxTaskTime;
         uint16 protocolFee;
         uint8 version;
+    }
+
+    /// @dev What only some tasks need.
+    struct SizeRules {
         uint8 defaultSeats;
         uint8 firstJudgeSeats;
         uint8 lastJudgeSeats;
         uint8 maxRedraws;
     }
 
-    /// @dev What only a submission needs.
-    struct EntryRules {
-        uint96 seatFee;
-        uint32 minTaskTime;
-        uint32 maxTaskTime;
-    }
-
     /// @dev Tips set aside for a task: enough for a draw, a redraw, a late reveal phase and one step more.
     uint256 internal constant TIPS = 4;
     uint256 internal constant MIN_SEATS = 3;
     uint256 internal constant BASIS = 10_000;
+    /// @dev What fits beside the seats, so that the last commitment need not ask the rules.
+    uint256 private constant MAX_REVEAL_WINDOW = (1 << 15) - 1;
     uint256 private constant MAX_PROTOCOL_FEE = 3_000;
-    /// @dev Keeps any quote far inside a task's reward field.
-    uint256 private constant MAX_FEE = 1 << 80;
     /// @dev Time within which somebody is expected to carry out a step that is due, when a task's life is bounded.
     uint256 private constant STEP_SLACK = 10 minutes;
 
-    /// @notice The one caller of create, cancel, commit and reveal.
-    address public immutable bridge;
-    /// @notice The one caller of applyVerdict.
-    IConsensusVerifier public immutable verifier;
-    /// @notice Keeps stakes and credits.
-    IRewardDistributor public immutable distributor;
-    /// @notice Keeps models and terms.
-    IModelRegistry public immutable registry;
+    // Without a getter each: every function of the contract makes each call of it dearer.
+    /// @dev The one caller of create, cancel, commit and reveal.
+    address internal immutable bridge;
+    /// @dev The one caller of applyVerdict.
+    IConsensusVerifier internal immutable verifier;
+    /// @dev Keeps stakes and credits.
+    IRewardDistributor internal immutable distributor;
+    /// @dev Keeps models and terms.
+    IModelRegistry internal immutable registry;
     /// @notice Unix seconds at which epoch 1 began.
     uint256 public immutable genesis;
     /// @notice Length of an epoch.
     uint256 public immutable epochSeconds;
 
     RunRules internal _run;
-    EntryRules internal _entry;
+    SizeRules internal _sizes;
     mapping(uint256 version => RunRules) internal _runAt;
+    mapping(uint256 version => SizeRules) internal _sizesAt;
 
     modifier onlyBridge() {
         if (msg.sender != bridge) revert ITaskManager.OnlyMLBridge();
@@ -98,53 +100,58 @@ abstract contract Rules is AccessManaged {
     /// @dev The seat fees, fee and tips must be left after the protocol took its share of the whole, so the sum is
     /// divided by what remains, and rounded up.
     function _quote(uint256 price, uint256 seats) internal view returns (uint256) {
-        uint256 net = price + TIPS * _run.tip + seats * _entry.seatFee;
+        uint256 net = price + TIPS * _run.tip + seats * _run.seatFee;
         uint256 share = BASIS - _run.protocolFee;
         return (net * BASIS + share - 1) / share;
     }
 
     function _requireDeadline(uint256 deadline) internal view {
-        uint256 earliest = block.timestamp + _entry.minTaskTime;
-        uint256 latest = block.timestamp + _entry.maxTaskTime;
+        uint256 earliest = block.timestamp + _run.minTaskTime;
+        uint256 latest = block.timestamp + _run.maxTaskTime;
         if (deadline < earliest || deadline > latest) revert ITaskManager.BadDeadline(deadline, earliest, latest);
     }
 
     function _setParameters(ITaskManager.Parameters memory p, uint256 unbondingDelay) internal {
-        _requireSeats(p.defaultSeats, MIN_SEATS, "defaultSeats");
-        _requireSeats(p.firstJudgeSeats, MIN_SEATS, "firstJudgeSeats");
-        _requireSeats(p.lastJudgeSeats, p.firstJudgeSeats, "lastJudgeSeats");
-        if (p.maxRedraws > HeadWord.MAX_REDRAWS) revert ITaskManager.BadParameter("maxRedraws");
-        if (p.commitWindow == 0) revert ITaskManager.BadParameter("commitWindow");
-        if (p.revealWindow == 0) revert ITaskManager.BadParameter("revealWindow");
-        // A draw needs a whole commit window before the deadline, and time for its randomness before that.
-        if (p.minTaskTime <= p.commitWindow) revert ITaskManager.BadParameter("minTaskTime");
-        if (p.maxTaskTime < p.minTaskTime) revert ITaskManager.BadParameter("maxTaskTime");
-        if (p.protocolFee > MAX_PROTOCOL_FEE) revert ITaskManager.BadParameter("protocolFee");
-        if (p.seatFee > MAX_FEE) revert ITaskManager.BadParameter("seatFee");
-        if (p.tip > MAX_FEE) revert ITaskManager.BadParameter("tip");
+        _requireWithin(p.defaultSeats, MIN_SEATS, MAX_SEATS, "defaultSeats");
+        _requireWithin(p.firstJudgeSeats, MIN_SEATS, MAX_SEATS, "firstJudgeSeats");
+        _requireWithin(p.lastJudgeSeats, p.firstJudgeSeats, MAX_SEATS, "lastJudgeSeats");
+        _requireWithin(p.maxRedraws, 0, HeadWord.MAX_REDRAWS, "maxRedraws");
+        // A window is above zero; a draw needs a whole commit window before the deadline, and time for its randomness
+        // before that.
+        _requireWithin(p.commitWindow, 1, type(uint24).max, "commitWindow");
+        _requireWithin(p.revealWindow, 1, MAX_REVEAL_WINDOW, "revealWindow");
+        _requireWithin(p.minTaskTime, uint256(p.commitWindow) + 1, type(uint24).max, "minTaskTime");
+        _requireWithin(p.maxTaskTime, p.minTaskTime, type(uint24).max, "maxTaskTime");
+        _requireWithin(p.protocolFee, 0, MAX_PROTOCOL_FEE, "protocolFee");
+        _requireWithin(p.seatFee, 0, type(uint72).max, "seatFee");
+        _requireWithin(p.tip, 0, type(uint64).max, "tip");
         if (_longestTask(p) >= unbondingDelay) revert ITaskManager.BadParameter("longestTask");
         uint256 version = uint256(_run.version) + 1;
         if (version > HeadWord.MAX_VERSION) revert ITaskManager.BadParameter("version");
 
-        RunRules memory run = RunRules({
-            tip: p.tip,
-            commitWindow: p.commitWindow,
-            revealWindow: p.revealWindow,
+        _run = RunRules({
+            seatFee: uint72(p.seatFee),
+            tip: uint64(p.tip),
+            commitWindow: uint24(p.commitWindow),
+            revealWindow: uint24(p.revealWindow),
+            minTaskTime: uint24(p.minTaskTime),
+            maxTaskTime: uint24(p.maxTaskTime),
             protocolFee: p.protocolFee,
-            version: uint8(version),
+            version: uint8(version)
+        });
+        _sizes = SizeRules({
             defaultSeats: p.defaultSeats,
             firstJudgeSeats: p.firstJudgeSeats,
             lastJudgeSeats: p.lastJudgeSeats,
             maxRedraws: p.maxRedraws
         });
-        _run = run;
-        _runAt[version] = run;
-        _entry = EntryRules({seatFee: p.seatFee, minTaskTime: p.minTaskTime, maxTaskTime: p.maxTaskTime});
+        _runAt[version] = _run;
+        _sizesAt[version] = _sizes;
         emit ITaskManager.ParametersChanged(p);
     }
 
-    function _requireSeats(uint256 seats, uint256 least, string memory name) private pure {
-        if (seats < least || seats > MAX_SEATS) revert ITaskManager.BadParameter(name);
+    function _requireWithin(uint256 value, uint256 least, uint256 most, string memory name) private pure {
+        if (value < least || value > most) revert ITaskManager.BadParameter(name);
     }
 
     /// @dev First committee: committed by the deadline, a reveal, a vote round. Then two rounds of judges, each with

@@ -7,12 +7,12 @@ import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
 import {Hashing} from "../libraries/Hashing.sol";
 import {MAX_SEATS, SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
-import {Body, Head, HeadWord} from "../libraries/TaskWords.sol";
-import {PoolDesk} from "./PoolDesk.sol";
+import {Head, HeadWord} from "../libraries/TaskWords.sol";
+import {PoolDraw} from "./PoolDraw.sol";
 
 /// @title Arming randomness and drawing seats from it
-/// @notice Second layer of the module's own.
-abstract contract TaskCommittee is PoolDesk {
+/// @notice Second layer of the TaskManager's own.
+abstract contract TaskCommittee is PoolDraw {
     using SeatPacking for uint256[SEAT_SLOTS];
 
     /// @dev Draw the seats that wait. Only a draw that was carried out, or that ended the task, earns the tip.
@@ -21,57 +21,37 @@ abstract contract TaskCommittee is PoolDesk {
         TaskStatus status = head.status();
         if (status == TaskStatus.None) revert ITaskManager.UnknownTask(taskId);
         if (!_waits(status)) revert ITaskManager.WrongStatus(taskId, status);
-        Body body = _tasks[taskId].body;
         uint256 tip;
-        if (_tooLate(head, body)) {
+        if (_tooLate(head)) {
             (head, tip) = _takeTip(head);
-            _refund(taskId, head, body, "deadline", false);
+            _refund(taskId, head, "deadline", false);
         } else {
             uint256 randomnessBlock = head.phaseAt();
             if (block.number <= randomnessBlock) revert ITaskManager.RandomnessPending(taskId, randomnessBlock + 1);
             bytes32 randomness = Blockhash.blockHash(randomnessBlock);
             Lot memory lot;
-            if (randomness != 0) _draw(lot, taskId, head, body, randomness);
+            if (randomness != 0) _draw(lot, taskId, head, randomness);
             if (randomness == 0 || lot.stale) {
-                _arm(taskId, head, body, status);
+                _arm(taskId, head, status);
                 emit ITaskManager.RandomnessArmed(taskId, uint8(head.round()), block.number + RANDOMNESS_DELAY);
                 return;
             }
             (head, tip) = _takeTip(head);
             if (lot.drawn == lot.wanted) _fill(taskId, head, status == TaskStatus.Redrawing, lot);
-            else _endDraw(taskId, head, body);
+            else _endDraw(taskId, head);
         }
         _payTip(taskId, caller, tip);
     }
 
-    /// @dev Wait for randomness that nobody knows yet, and let the pools be what they are now.
-    function _arm(bytes32 taskId, Head head, Body body, TaskStatus status) internal {
-        _tasks[taskId].head = head.withPhase(status, block.number + RANDOMNESS_DELAY);
-        _tasks[taskId].body = body.withArmedEpoch(_epoch());
-    }
-
-    /// @dev Open the commit phase of a round whose seats are all held.
-    function _openCommit(bytes32 taskId, Head head, uint32[] memory accounts, uint64[] memory weights, bytes32 seed)
-        internal
-    {
-        uint256 commitDeadline = block.timestamp + _runAt[head.version()].commitWindow;
-        _tasks[taskId].head = head.withPhase(TaskStatus.Committing, commitDeadline);
-        emit ITaskManager.CommitteeDrawn(
-            taskId, uint8(head.round()), head.kind(), accounts, weights, commitDeadline, seed
-        );
-    }
-
-    function _draw(Lot memory lot, bytes32 taskId, Head head, Body body, bytes32 randomness) private view {
+    function _draw(Lot memory lot, bytes32 taskId, Head head, bytes32 randomness) private view {
         uint256 wanted = head.seats();
         if (head.status() == TaskStatus.Redrawing) wanted -= HeadWord.ones(head.committed());
         lot.seed = Hashing.seed(randomness, taskId, head.round(), head.redraws());
-        lot.epoch = body.armedEpoch();
+        lot.epoch = head.armedEpoch();
         lot.wanted = wanted;
-        lot.accounts = new uint32[](wanted);
-        lot.weights = new uint64[](wanted);
         if (head.status() != TaskStatus.Submitted) _barSeated(taskId, head, lot);
-        if (head.stage() != 0) _drawFrom(_poolId(body.model(), true), lot);
-        if (lot.drawn < wanted && !lot.stale) _drawFrom(_poolId(body.model(), false), lot);
+        if (head.stage() != 0) _drawFrom(_poolId(head.model(), true), lot);
+        if (lot.drawn < wanted && !lot.stale) _drawFrom(_poolId(head.model(), false), lot);
     }
 
     /// @dev Every operator that sits or sat in this task, in either role.
@@ -100,7 +80,7 @@ abstract contract TaskCommittee is PoolDesk {
         Round storage round;
         uint256 flags;
         (head, round, flags) = _place(taskId, head);
-        round.seats.store(lot.accounts, lot.weights, flags);
+        round.seats.store(lot.accounts, lot.weights, flags | _runAt[head.version()].revealWindow);
         _openCommit(taskId, head, lot.accounts, lot.weights, lot.seed);
     }
 
@@ -115,7 +95,7 @@ abstract contract TaskCommittee is PoolDesk {
             (accounts[i], weights[i]) = (lot.accounts[next], lot.weights[next]);
             ++next;
         }
-        round.seats.store(accounts, weights, head.round() == 0 && head.desk() != 0 ? OCCUPIED : 0);
+        round.seats.store(accounts, weights, round.seats.extraOf());
         _openCommit(taskId, head.withReplaced(), accounts, weights, lot.seed);
     }
 
@@ -124,7 +104,7 @@ abstract contract TaskCommittee is PoolDesk {
         if (head.round() == 0) {
             for (uint256 table = 1; table <= DESK_TABLES; ++table) {
                 round = _desk(taskId, table);
-                if (round.seats[0] & OCCUPIED == 0) return (head.withDesk(table), round, OCCUPIED);
+                if (round.seats.extraOf() & OCCUPIED == 0) return (head.withDesk(table), round, OCCUPIED);
             }
         }
         return (head, _rounds[taskId][head.round()], 0);
@@ -132,8 +112,11 @@ abstract contract TaskCommittee is PoolDesk {
 
     /// @dev The pool has too few left. Judges may still decide if enough of them committed; the empty seats then count
     /// as silent.
-    function _endDraw(bytes32 taskId, Head head, Body body) private {
-        if (head.stage() != 0 && HeadWord.ones(head.committed()) >= MIN_SEATS) _openReveal(taskId, head);
-        else _refund(taskId, head, body, "too few operators", false);
+    function _endDraw(bytes32 taskId, Head head) private {
+        if (head.stage() != 0 && HeadWord.ones(head.committed()) >= MIN_SEATS) {
+            _openReveal(taskId, head, _roundAt(taskId, head, head.round()));
+        } else {
+            _refund(taskId, head, "too few operators", false);
+        }
     }
 }

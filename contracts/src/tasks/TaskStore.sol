@@ -3,23 +3,26 @@ pragma solidity ^0.8.30;
 
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {TaskStatus} from "../interfaces/Types.sol";
-import {MAX_SEATS, SEAT_SLOTS} from "../libraries/SeatPacking.sol";
-import {Body, Head} from "../libraries/TaskWords.sol";
+import {MAX_SEATS, SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
+import {Head, Purse} from "../libraries/TaskWords.sol";
 import {PoolStore} from "./PoolStore.sol";
 
 /// @title Where tasks and rounds are kept
 /// @notice Third layer of the TaskManager and its module.
 abstract contract TaskStore is PoolStore {
+    using SeatPacking for uint256[SEAT_SLOTS];
+
     struct Task {
         Head head;
         bytes32 inputHash;
-        Body body;
+        Purse purse;
     }
 
     /// @dev Which values mean something is for the head to say: what a desk held before is never cleared.
     struct Round {
         uint256[SEAT_SLOTS] seats;
-        bytes32[MAX_SEATS] values; // the commitment; once opened the digest, the packed votes, or FAULT
+        /// The commitment. Once opened: the digest, tagged votes, or FAULT; but nothing new with the lead's value.
+        bytes32[MAX_SEATS] values;
         Head past; // the task's head when the round ended
     }
 
@@ -27,8 +30,10 @@ abstract contract TaskStore is PoolStore {
     uint256 internal constant RANDOMNESS_DELAY = 2;
     /// @dev Value of a seat that opened wrongly. Nobody may commit to it.
     bytes32 internal constant FAULT = bytes32(uint256(1));
-    /// @dev In the first word of a desk's seats: a task sits there.
-    uint256 internal constant OCCUPIED = 1 << 255;
+    /// @dev Set on stored votes, so that none of them can be FAULT.
+    uint256 internal constant VOTE_TAG = 1 << 32;
+    /// @dev Beside the seats of a desk: a task sits there. The other 15 bits hold the reveal window of the round.
+    uint256 internal constant OCCUPIED = 1 << 15;
     uint256 internal constant DESK_TABLES = 3;
 
     mapping(bytes32 taskId => Task) internal _tasks;
@@ -72,8 +77,8 @@ abstract contract TaskStore is PoolStore {
 
     /// @dev The first committee cannot commit in time any more if its window is not over by the deadline. Drawing it
     /// all the same would punish members for a window that was too short.
-    function _tooLate(Head head, Body body) internal view returns (bool) {
-        return head.stage() == 0 && block.timestamp + _runAt[head.version()].commitWindow > body.deadline();
+    function _tooLate(Head head) internal view returns (bool) {
+        return head.stage() == 0 && block.timestamp + _runAt[head.version()].commitWindow > head.deadline();
     }
 
     /// @dev Take a tip out of what was set aside, if any is left.
@@ -88,14 +93,53 @@ abstract contract TaskStore is PoolStore {
         distributor.credit(to, taskId, amount);
     }
 
-    function _openReveal(bytes32 taskId, Head head) internal {
-        uint256 revealDeadline = block.timestamp + _runAt[head.version()].revealWindow;
+    /// @dev Wait for randomness that nobody knows yet, and let the pools be what they are now.
+    function _arm(bytes32 taskId, Head head, TaskStatus status) internal {
+        _tasks[taskId].head = head.armed(status, block.number + RANDOMNESS_DELAY, _epoch());
+    }
+
+    /// @dev Open the commit phase of a round whose seats are all held.
+    function _openCommit(bytes32 taskId, Head head, uint32[] memory accounts, uint64[] memory weights, bytes32 seed)
+        internal
+    {
+        uint256 commitDeadline = block.timestamp + _runAt[head.version()].commitWindow;
+        _tasks[taskId].head = head.withPhase(TaskStatus.Committing, commitDeadline);
+        emit ITaskManager.CommitteeDrawn(
+            taskId, uint8(head.round()), head.kind(), accounts, weights, commitDeadline, seed
+        );
+    }
+
+    function _openReveal(bytes32 taskId, Head head, Round storage round) internal {
+        uint256 revealDeadline = block.timestamp + (round.seats.extraOf() & ~OCCUPIED);
         _tasks[taskId].head = head.withPhase(TaskStatus.Revealing, revealDeadline);
         emit ITaskManager.RevealOpened(taskId, uint8(head.round()), revealDeadline);
     }
 
     /// @dev What is left of the payment after the tips paid so far.
-    function _afterTips(Head head, Body body) internal view returns (uint256) {
-        return body.reward() - (TIPS - head.tips()) * _runAt[head.version()].tip;
+    function _afterTips(bytes32 taskId, Head head) internal view returns (uint256) {
+        return _tasks[taskId].purse.reward() - (TIPS - head.tips()) * _runAt[head.version()].tip;
+    }
+
+    /// @dev Bit i: seat i opened rightly.
+    function _revealed(Round storage round, Head head) internal view returns (uint256 mask) {
+        mask = head.agreeing();
+        uint256 apart = head.apart();
+        for (uint256 i; apart >> i != 0; ++i) {
+            if (apart >> i & 1 == 1 && round.values[i] != FAULT) mask |= 1 << i;
+        }
+    }
+
+    /// @dev What the seats revealed; zero for a seat that did not.
+    function _values(Round storage round, Head head, uint256 mask) internal view returns (bytes32[] memory values) {
+        values = new bytes32[](head.seats());
+        uint256 agreeing = head.agreeing();
+        bytes32 leading;
+        if (agreeing != 0) leading = round.values[head.lead()];
+        unchecked {
+            for (uint256 i; mask >> i != 0; ++i) {
+                if (agreeing >> i & 1 == 1) values[i] = leading;
+                else if (mask >> i & 1 == 1) values[i] = round.values[i];
+            }
+        }
     }
 }

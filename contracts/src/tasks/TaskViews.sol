@@ -7,12 +7,12 @@ import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {RoundKind, Seat, TaskStatus} from "../interfaces/Types.sol";
 import {SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
 import {SumTree} from "../libraries/SumTree.sol";
-import {Body, Head, HeadWord} from "../libraries/TaskWords.sol";
-import {TaskEndings} from "./TaskEndings.sol";
+import {Head, HeadWord} from "../libraries/TaskWords.sol";
+import {TaskCommittee} from "./TaskCommittee.sol";
 
 /// @title What can be read of tasks, rules and pools
-/// @notice First layer of the TaskManager's own.
-abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
+/// @notice Third layer of the TaskManager's own.
+abstract contract TaskViews is TaskCommittee, ITaskManager, IBallotBox {
     using SeatPacking for uint256[SEAT_SLOTS];
     using SumTree for SumTree.Tree;
 
@@ -22,22 +22,21 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
     function getTask(bytes32 taskId) external view returns (TaskView memory task) {
         Head head = _tasks[taskId].head;
         if (head.isEmpty()) return task;
-        Body body = _tasks[taskId].body;
         IModelRegistry.Terms memory terms;
-        (task.modelId, terms) = registry.termsAt(body.model());
+        (task.modelId, terms) = registry.termsAt(head.model());
         task.id = taskId;
-        task.requester = head.requester();
+        task.requester = _tasks[taskId].purse.requester();
         task.inputHash = _tasks[taskId].inputHash;
-        task.reward = body.reward();
-        task.modelFee = body.modelFee();
-        task.deadline = body.deadline();
+        task.reward = _tasks[taskId].purse.reward();
+        task.modelFee = head.modelFee();
+        task.deadline = head.deadline();
         task.status = head.status();
         task.policy = terms.policy;
         task.round = uint8(head.round());
         task.kind = head.kind();
         task.seats = uint8(head.seats());
         task.committed = uint8(HeadWord.ones(head.committed()));
-        task.revealed = uint8(HeadWord.ones(head.revealed()));
+        task.revealed = uint8(HeadWord.ones(_revealed(_roundAt(taskId, head, head.round()), head)));
         if (task.status == TaskStatus.Committing || task.status == TaskStatus.Revealing) {
             task.phaseDeadline = head.phaseAt();
         } else if (_waits(task.status)) {
@@ -57,18 +56,21 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
         Head then = _headAt(taskId, head, round);
         Round storage stored = _roundAt(taskId, head, round);
         (uint32[] memory accounts, uint64[] memory weights) = stored.seats.load(then.seats());
+        uint256 mask = _revealed(stored, then);
+        bytes32[] memory values = _values(stored, then, mask);
         seats = new Seat[](accounts.length);
         for (uint256 i; i < accounts.length; ++i) {
             bool committed = then.committed() >> i & 1 == 1;
-            bool revealed = then.revealed() >> i & 1 == 1;
-            bytes32 value = committed ? stored.values[i] : bytes32(0);
+            bool revealed = mask >> i & 1 == 1;
+            if (revealed && then.kind() == RoundKind.Vote) values[i] ^= bytes32(VOTE_TAG);
+            if (committed && !revealed) values[i] = stored.values[i];
             seats[i] = Seat({
                 account: accounts[i],
                 weight: weights[i],
                 committed: committed,
                 revealed: revealed,
-                faulty: !revealed && value == FAULT,
-                value: value
+                faulty: !revealed && values[i] == FAULT,
+                value: values[i]
             });
         }
     }
@@ -77,25 +79,16 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
     function ballot(bytes32 taskId) external view returns (Ballot memory found) {
         Head head = _tasks[taskId].head;
         if (head.status() != TaskStatus.Revealing) return found;
-        found.kind = head.kind();
-        found.judges = head.stage() != 0;
-        found.round = uint8(head.round());
-        found.revealed = uint16(head.revealed());
-        Round storage stored = _roundAt(taskId, head, head.round());
-        (, found.weights) = stored.seats.load(head.seats());
-        found.values = _values(stored, head.revealed(), head.seats());
-        if (found.kind == RoundKind.Vote) {
-            Round storage first = _roundAt(taskId, head, 0);
-            found.candidates = uint16(first.past.revealed());
-            found.digests = _values(first, first.past.revealed(), first.past.seats());
-        }
+        Round storage round = _roundAt(taskId, head, head.round());
+        (, uint64[] memory weights) = round.seats.load(head.seats());
+        return _ballot(taskId, head, round, weights);
     }
 
     /// @inheritdoc ITaskManager
     function pokeable(bytes32 taskId) external view returns (bool) {
         Head head = _tasks[taskId].head;
         TaskStatus status = head.status();
-        if (_waits(status)) return block.number > head.phaseAt() || _tooLate(head, _tasks[taskId].body);
+        if (_waits(status)) return block.number > head.phaseAt() || _tooLate(head);
         bool timed = status == TaskStatus.Committing || status == TaskStatus.Revealing;
         return timed && block.timestamp > head.phaseAt();
     }
@@ -105,17 +98,17 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
     /// @inheritdoc ITaskManager
     function parameters() public view returns (Parameters memory) {
         RunRules memory run = _run;
-        EntryRules memory entry = _entry;
+        SizeRules memory sizes = _sizes;
         return Parameters({
-            defaultSeats: run.defaultSeats,
-            firstJudgeSeats: run.firstJudgeSeats,
-            lastJudgeSeats: run.lastJudgeSeats,
-            maxRedraws: run.maxRedraws,
+            defaultSeats: sizes.defaultSeats,
+            firstJudgeSeats: sizes.firstJudgeSeats,
+            lastJudgeSeats: sizes.lastJudgeSeats,
+            maxRedraws: sizes.maxRedraws,
             commitWindow: run.commitWindow,
             revealWindow: run.revealWindow,
-            minTaskTime: entry.minTaskTime,
-            maxTaskTime: entry.maxTaskTime,
-            seatFee: entry.seatFee,
+            minTaskTime: run.minTaskTime,
+            maxTaskTime: run.maxTaskTime,
+            seatFee: run.seatFee,
             tip: run.tip,
             protocolFee: run.protocolFee
         });
@@ -128,7 +121,7 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
 
     /// @inheritdoc ITaskManager
     function quote(bytes32 modelId, uint8 seats) external view returns (uint256) {
-        return _quote(registry.terms(modelId).price, seats == 0 ? _run.defaultSeats : seats);
+        return _quote(registry.terms(modelId).price, seats == 0 ? _sizes.defaultSeats : seats);
     }
 
     /// @inheritdoc ITaskManager
@@ -159,15 +152,33 @@ abstract contract TaskViews is TaskEndings, ITaskManager, IBallotBox {
 
     /// @inheritdoc ITaskManager
     function poolWeight(bytes32 modelId, bool verifiers) external view returns (uint256) {
-        return _pools[_poolId(registry.terms(modelId).index, verifiers)].cutAt(_epoch(), 0).left;
+        SumTree.Cut memory cut;
+        _pools[_poolId(registry.terms(modelId).index, verifiers)].cutAt(cut, _epoch(), 0);
+        return cut.left;
     }
 
     // ---- internal ----
 
-    function _values(Round storage stored, uint256 mask, uint256 count) private view returns (bytes32[] memory values) {
-        values = new bytes32[](count);
-        for (uint256 i; i < count; ++i) {
-            if (mask >> i & 1 == 1) values[i] = stored.values[i];
+    function _ballot(bytes32 taskId, Head head, Round storage round, uint64[] memory weights)
+        internal
+        view
+        returns (Ballot memory found)
+    {
+        found.round = uint8(head.round());
+        uint256 revealed = _revealed(round, head);
+        uint256 agreeing = head.agreeing();
+        found.revealed = uint16(revealed);
+        found.agreeing = uint16(agreeing);
+        if (agreeing != 0) found.leading = round.values[head.lead()];
+        if (revealed != agreeing) found.others = _values(round, head, revealed);
+        found.weights = SeatPacking.asWords(weights);
+        if (head.kind() == RoundKind.Vote) {
+            found.kind = RoundKind.Vote;
+            found.judges = head.stage() != 0;
+            Round storage first = _roundAt(taskId, head, 0);
+            uint256 candidates = _revealed(first, first.past);
+            found.candidates = uint16(candidates);
+            found.digests = _values(first, first.past, candidates);
         }
     }
 }
