@@ -88,14 +88,18 @@ async def test_a_provider_earns_and_leaves_nothing_behind(
         async def won_reputation() -> bool:
             return bool((await http.get(f"{rig.config.local_url}/node")).json()["reputation"] > 2500)
 
-        await until(won_reputation)  # the agent writes it down now and then
+        async def counted() -> bool:
+            metrics = (await http.get(f"http://127.0.0.1:{BASE_PORT + 6}/metrics")).text
+            return "mlbridge_provider_assignments_total" in metrics
+
+        # The agent writes its reputation down now and then, and Ray exports what was counted every few seconds.
+        await until(won_reputation)
+        await until(counted)
         node = (await http.get(f"{rig.config.local_url}/node")).json()
-        metrics = (await http.get(f"http://127.0.0.1:{BASE_PORT + 6}/metrics")).text
     assert node["stakeAmount"] == str(50_000 * MLB)
     fields = {"cpuCores", "gpuMemory", "ramSize", "storageCapacity", "networkBandwidth"}
     assert fields <= set(node["capabilities"])
     assert [item["name"] for item in node["models"]] == ["digits"]
-    assert "mlbridge_provider_assignments_total" in metrics
 
     status = json.loads((await asyncio.to_thread(rig.command, "status", "--json")).stdout)
     print(f"memory {status['memory'] / 2**20:.0f} MiB PSS")
