@@ -92,7 +92,7 @@ async def test_a_provider_earns_and_leaves_nothing_behind(
             metrics = (await http.get(f"http://127.0.0.1:{BASE_PORT + 6}/metrics")).text
             return "mlbridge_provider_assignments_total" in metrics
 
-        # The agent writes its reputation down now and then, and Ray exports what was counted every few seconds.
+        # The agent writes its reputation down now and then; Ray exports counters every few seconds.
         await until(won_reputation)
         await until(counted)
         node = (await http.get(f"{rig.config.local_url}/node")).json()

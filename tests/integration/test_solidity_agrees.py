@@ -32,10 +32,10 @@ import {Verdict} from "src/interfaces/Types.sol";
 import {Hashing} from "src/libraries/Hashing.sol";
 import {Tally} from "src/libraries/Tally.sol";
 contract Harness {
-    function verdict(Ballot memory ballot) external pure returns (Verdict memory) {
-        return Tally.verdict(ballot);
+    function verdict(Ballot memory ballot) external pure returns (Verdict memory found) {
+        Tally.verdict(ballot, found);
     }
-    function clip(uint64[] memory weights) external pure returns (uint256[] memory clipped) {
+    function clip(uint256[] memory weights) external pure returns (uint256[] memory clipped) {
         (clipped,) = Tally.clip(weights);
     }
     function taskId(Hashing.TaskSpec memory spec) external pure returns (bytes32) {
@@ -134,14 +134,20 @@ def ballot(
 ) -> tuple[object, ...]:
     """contracts/src/interfaces/IBallotBox.sol, Ballot."""
     digests = [candidates.get(i, bytes(32)) for i in range(max(candidates, default=-1) + 1)]
+    opened = [seat.value for seat in seats if seat.revealed]
+    # Whoever opened first leads, not always the first seat.
+    leading = opened[len(seats) % len(opened)] if opened else bytes(32)
+    agreeing = [seat.revealed and seat.value == leading for seat in seats]
     return (
         int(kind),
         judges,
         0,
         sum(1 << i for i, seat in enumerate(seats) if seat.revealed),
-        [seat.weight for seat in seats],
-        [seat.value for seat in seats],
+        sum(1 << i for i, agrees in enumerate(agreeing) if agrees),
+        leading,
         sum(1 << i for i in candidates),
+        [seat.weight for seat in seats],
+        [bytes(32) if agrees else seat.value for seat, agrees in zip(seats, agreeing, strict=True)],
         digests,
     )
 
