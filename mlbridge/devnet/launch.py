@@ -86,7 +86,7 @@ async def launch(plan: Plan, report: Report) -> Network:
     with report.step("draw") as step:
         # Who joined in this epoch is drawn from the next one on; judges would be missing until then.
         await wait_until(plan, "chain", partial(all_drawn, network, plan), seconds=60)
-        step.detail = f"{plan.providers} providers in the pool of every model"
+        step.detail = "every provider that may sit is in the pool of every model"
     write_targets(plan)
     return network
 
@@ -203,11 +203,17 @@ async def provider_ready(network: Network, plan: Plan, number: int, file: Path) 
 
 
 async def all_drawn(network: Network, plan: Plan) -> bool:
-    """Whether randomness armed now could draw every provider for every model of the plan."""
+    """Whether randomness armed now could draw every provider that may sit, for every model of the plan.
+
+    A liar of an earlier start may be jailed: it weighs nothing and is not waited for.
+    """
     async with await Chain.connect(network) as chain:
         models = [await reads.find_model(chain, name) for name in plan.models]
         sizes = [await chain.tasks.functions.poolSize(model.id, False).call() for model in models]
-    return bool(min(sizes) >= plan.providers)
+        operators = [accounts.operator(number).address for number in range(1, plan.providers + 1)]
+        held = [await reads.account_id(chain, operator, Role.COMPUTE) for operator in operators]
+        weights = [await chain.distributor.functions.weightOf(account).call() for account in held]
+    return bool(min(sizes) >= sum(weight > 0 for weight in weights))
 
 
 def write_targets(plan: Plan) -> None:
