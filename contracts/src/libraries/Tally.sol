@@ -145,7 +145,9 @@ library Tally {
         pure
         returns (uint256 accepting, uint256 rejecting)
     {
-        if (!ballot.judges) accepting = 1 << candidate; // an author stands by its result
+        if (!ballot.judges && candidate < ballot.weights.length) {
+            accepting = 1 << candidate; // an author stands by its result
+        }
         for (uint256 i; ballot.revealed >> i != 0; ++i) {
             if (ballot.revealed >> i & 1 == 0 || accepting >> i & 1 == 1) continue;
             bytes32 value = ballot.agreeing >> i & 1 == 1 ? ballot.leading : ballot.others[i];

@@ -24,7 +24,7 @@ abstract contract TaskCommittee is PoolDraw {
         uint256 tip;
         if (_tooLate(head)) {
             (head, tip) = _takeTip(head);
-            _refund(taskId, head, "deadline", false);
+            _refund(taskId, head, "deadline");
         } else {
             uint256 randomnessBlock = head.phaseAt();
             if (block.number <= randomnessBlock) revert ITaskManager.RandomnessPending(taskId, randomnessBlock + 1);
@@ -116,7 +116,7 @@ abstract contract TaskCommittee is PoolDraw {
         if (head.stage() != 0 && HeadWord.ones(head.committed()) >= MIN_SEATS) {
             _openReveal(taskId, head, _roundAt(taskId, head, head.round()));
         } else {
-            _refund(taskId, head, "too few operators", false);
+            _refund(taskId, head, "too few operators");
         }
     }
 }

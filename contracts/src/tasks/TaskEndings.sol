@@ -13,6 +13,8 @@ import {TaskStore} from "./TaskStore.sol";
 abstract contract TaskEndings is TaskStore {
     using SeatPacking for uint256[SEAT_SLOTS];
 
+    uint256 internal constant LAST_STAGE = 2;
+
     /// @dev Who of the first committee won, and what is delivered.
     struct Outcome {
         bool judged;
@@ -40,11 +42,13 @@ abstract contract TaskEndings is TaskStore {
         _settle(taskId, head, outcome);
     }
 
-    /// @param flagged whether judges could not agree, which speaks against the model
-    function _refund(bytes32 taskId, Head head, string memory reason, bool flagged) internal {
+    function _refund(bytes32 taskId, Head head, string memory reason) internal {
         uint256 amount = _afterTips(taskId, head);
         // Members of a round that never came to opening had no chance to open.
-        uint256 rounds = head.status() == TaskStatus.Revealing ? head.round() + 1 : head.round();
+        bool opened = head.status() == TaskStatus.Revealing;
+        uint256 rounds = opened ? head.round() + 1 : head.round();
+        // Judges that could not agree speak against the model: those of this stage, or of the one before.
+        bool flagged = head.stage() == LAST_STAGE || (head.stage() != 0 && opened);
         _tasks[taskId].head = head.withStatus(TaskStatus.Refunded);
         emit ITaskManager.TaskRefunded(taskId, amount, reason);
         Outcome memory nobody;

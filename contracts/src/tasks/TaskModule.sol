@@ -17,8 +17,6 @@ import {PoolDesk} from "./PoolDesk.sol";
 contract TaskModule is PoolDesk {
     using SeatPacking for uint256[SEAT_SLOTS];
 
-    uint256 private constant LAST_STAGE = 2;
-
     constructor(
         address authority,
         address bridge_,
@@ -45,7 +43,7 @@ contract TaskModule is PoolDesk {
         Head head = _tasks[taskId].head;
         bool numeric = _policyOf(head.model()) == Policy.Numeric;
         if (head.stage() == LAST_STAGE) {
-            _refund(taskId, head, "no verdict", true);
+            _refund(taskId, head, "no verdict");
         } else if (numeric && dissent && head.stage() == 0 && head.kind() == RoundKind.Result) {
             _openVotes(taskId, head);
         } else {
@@ -82,7 +80,7 @@ contract TaskModule is PoolDesk {
             } else if (head.stage() != 0 && HeadWord.ones(head.committed()) >= MIN_SEATS) {
                 _openReveal(taskId, head, _roundAt(taskId, head, head.round()));
             } else {
-                _refund(taskId, head, "silent committee", false);
+                _refund(taskId, head, "silent committee");
             }
         }
         _payTip(taskId, caller, tip);
@@ -112,14 +110,13 @@ contract TaskModule is PoolDesk {
 
     function _escalate(bytes32 taskId, Head head, bool numeric) private {
         SizeRules storage rules = _sizesAt[head.version()];
-        bool judged = head.stage() != 0;
-        uint256 judges = judged ? rules.lastJudgeSeats : rules.firstJudgeSeats;
+        uint256 judges = head.stage() != 0 ? rules.lastJudgeSeats : rules.firstJudgeSeats;
         if (numeric && _revealed(_roundAt(taskId, head, 0), _headAt(taskId, head, 0)) == 0) {
-            _refund(taskId, head, "no candidate", judged);
+            _refund(taskId, head, "no candidate");
             return;
         }
         if (!distributor.canPayJudges(judges)) {
-            _refund(taskId, head, "dispute reserve", judged);
+            _refund(taskId, head, "dispute reserve");
             return;
         }
         _roundAt(taskId, head, head.round()).past = head;

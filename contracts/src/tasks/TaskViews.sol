@@ -36,7 +36,12 @@ abstract contract TaskViews is TaskCommittee, ITaskManager, IBallotBox {
         task.kind = head.kind();
         task.seats = uint8(head.seats());
         task.committed = uint8(HeadWord.ones(head.committed()));
-        task.revealed = uint8(HeadWord.ones(_revealed(_roundAt(taskId, head, head.round()), head)));
+        // What a desk holds belongs to a task only while it lives.
+        task.revealed = uint8(
+            task.status == TaskStatus.Revealing
+                ? HeadWord.ones(_revealed(_roundAt(taskId, head, head.round()), head))
+                : HeadWord.ones(head.agreeing())
+        );
         if (task.status == TaskStatus.Committing || task.status == TaskStatus.Revealing) {
             task.phaseDeadline = head.phaseAt();
         } else if (_waits(task.status)) {
