@@ -123,7 +123,7 @@ def packed_votes(draw: st.DrawFn, favourite: int) -> bytes:
 @st.composite
 def rounds(draw: st.DrawFn, values: st.SearchStrategy[bytes]) -> list[Seat]:
     """Up to 15 seats, most of them revealed."""
-    size = draw(st.integers(0, 15))
+    size = draw(st.integers(3, 15))
     return [
         Seat(2, draw(weights), True, draw(st.integers(0, 9)) > 0, False, draw(values)) for _ in range(size)
     ]
@@ -165,7 +165,7 @@ def test_result_rounds(solidity: Contract, seats: list[Seat]) -> None:
 def test_vote_rounds(solidity: Contract, data: st.DataObject, judges: bool) -> None:
     favourite = data.draw(st.integers(0, 3))
     seats = data.draw(rounds(packed_votes(favourite)))
-    candidates = data.draw(st.dictionaries(st.integers(0, 14), words, max_size=15))
+    candidates = data.draw(st.dictionaries(st.integers(0, 14 if judges else len(seats) - 1), words, max_size=15))
     verdict = tally_votes(seats, candidates, judges)
     said = solidity.functions.verdict(ballot(RoundKind.VOTE, seats, judges, candidates)).call()
     assert tuple(said) == (
