@@ -165,7 +165,8 @@ def test_result_rounds(solidity: Contract, seats: list[Seat]) -> None:
 def test_vote_rounds(solidity: Contract, data: st.DataObject, judges: bool) -> None:
     favourite = data.draw(st.integers(0, 3))
     seats = data.draw(rounds(packed_votes(favourite)))
-    candidates = data.draw(st.dictionaries(st.integers(0, 14 if judges else len(seats) - 1), words, max_size=15))
+    last = 14 if judges else len(seats) - 1
+    candidates = data.draw(st.dictionaries(st.integers(0, last), words, max_size=15))
     verdict = tally_votes(seats, candidates, judges)
     said = solidity.functions.verdict(ballot(RoundKind.VOTE, seats, judges, candidates)).call()
     assert tuple(said) == (
