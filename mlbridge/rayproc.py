@@ -156,7 +156,8 @@ class RayHead:
                 hint="Remove it, or use another home directory.",
             )
         path.chmod(0o700)
-        (path / "haproxy").mkdir(exist_ok=True)
+        for inner in ("haproxy", "r"):
+            (path / inner).mkdir(exist_ok=True)
 
     def _require_free_ports(self) -> None:
         busy = busy_ports(self.spec.ports)

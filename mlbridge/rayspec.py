@@ -146,7 +146,8 @@ class HeadSpec:
             "num-cpus": max(1, int(self.num_cpus)),
             "num-gpus": int(self.num_gpus),
             "object-store-memory": self.object_store_memory,
-            "temp-dir": self.temp_dir,
+            # Ray opens its directory to everybody; the one around it stays ours alone.
+            "temp-dir": self.temp_dir / "r",
             "resources": json.dumps(dict(self.resources)),
         }
         head = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]

@@ -69,6 +69,7 @@ def test_adopted_changed_while_running_and_gone_without_a_trace(heads: list[RayH
     assert not first.start()
     print(f"head after {time.monotonic() - began:.1f} s, {first.memory() / 2**20:.0f} MiB PSS")
     assert first.spec.token_file.stat().st_mode & 0o777 == 0o600
+    assert first.spec.temp_dir.stat().st_mode & 0o777 == 0o700
 
     # whoever comes after a crash finds it by its files alone
     second = RayHead(first.spec)

@@ -42,7 +42,7 @@ def test_two_clusters_share_no_port_path_or_token(tmp_path: Path) -> None:
 def test_the_temp_dir_leaves_room_for_socket_paths(tmp_path: Path) -> None:
     deep = HeadSpec("a", tmp_path / ("x" * 100), 20000)
     session = "session_2026-01-01_00-00-00_000000_4194304"
-    assert len(f"{deep.temp_dir}/{session}/sockets/plasma_store.999") < 104
+    assert len(f"{deep.temp_dir}/r/{session}/sockets/plasma_store.999") < 104
 
 
 def test_the_environment_is_explicit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
