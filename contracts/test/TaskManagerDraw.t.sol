@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
+import {Role, Seat, TaskStatus} from "../src/interfaces/Types.sol";
+import {BaseTest} from "./utils/BaseTest.sol";
+
+/// @title Randomness, and pools that are frozen for whoever knows it
+contract TaskManagerDrawTest is BaseTest {
+    address private constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935;
+
+    function setUp() public override {
+        super.setUp();
+        addPool(6, 0);
+    }
+
+    // ---- randomness ----
+
+    function testAssignBeforeTheRandomnessBlockIsRefused() public {
+        bytes32 taskId = submit(exactModel, 3);
+        uint256 number = tasks.getTask(taskId).randomnessBlock;
+        assertEq(number, vm.getBlockNumber() + 2);
+        vm.roll(number);
+        assertFalse(tasks.pokeable(taskId));
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.RandomnessPending.selector, taskId, number + 1));
+        tasks.assign(taskId);
+        vm.roll(number + 1);
+        assertTrue(tasks.pokeable(taskId));
+        tasks.assign(taskId);
+    }
+
+    function testAssignWithExpiredRandomnessArmsAgainWithoutATip() public {
+        bytes32 taskId = submit(exactModel, 3);
+        uint256 payment = tasks.getTask(taskId).reward;
+        vm.roll(tasks.getTask(taskId).randomnessBlock + 9_000);
+        vm.expectEmit(address(tasks));
+        emit ITaskManager.RandomnessArmed(taskId, 0, vm.getBlockNumber() + 2);
+        vm.prank(keeper);
+        tasks.assign(taskId);
+        assertStatus(taskId, TaskStatus.Submitted);
+        assertEq(tasks.getTask(taskId).randomnessBlock, vm.getBlockNumber() + 2);
+        assertEq(ledger.claimable(keeper), 0);
+        // The new randomness is unknown: cancelling is fair again.
+        uint256 state = vm.snapshotState();
+        vm.prank(requester);
+        bridge.cancelTask(taskId);
+        assertEq(ledger.claimable(requester), payment);
+        vm.revertToState(state);
+        draw(taskId);
+        assertStatus(taskId, TaskStatus.Committing);
+    }
+
+    function testAssignReadsOldRandomnessFromTheHistoryContract() public {
+        bytes32 taskId = submit(exactModel, 3);
+        uint256 number = tasks.getTask(taskId).randomnessBlock;
+        vm.roll(number + 5_000);
+        vm.mockCall(HISTORY, abi.encode(number), abi.encode(keccak256("a block")));
+        tasks.assign(taskId);
+        assertStatus(taskId, TaskStatus.Committing);
+    }
+
+    function testAssignDrawsByTheRandomness() public {
+        bytes32 taskId = submit(exactModel, 3);
+        passRandomness(taskId);
+        uint256 number = tasks.getTask(taskId).randomnessBlock;
+        uint256 different;
+        uint32 last;
+        for (uint256 i; i < 12; ++i) {
+            uint256 state = vm.snapshotState();
+            vm.setBlockhash(number, keccak256(abi.encode(i)));
+            tasks.assign(taskId);
+            uint32 first = committee(taskId)[0].account;
+            if (first != last) ++different;
+            last = first;
+            vm.revertToState(state);
+        }
+        assertGt(different, 3, "another block, another committee");
+    }
+
+    // ---- who can be drawn ----
+
+    function testDrawNeverSeatsAnOperatorTwice() public {
+        for (uint256 i; i < 20; ++i) {
+            bytes32 taskId = begin(exactModel, 5);
+            Seat[] memory seats = committee(taskId);
+            for (uint256 a; a < 5; ++a) {
+                for (uint256 b; b < a; ++b) {
+                    assertNotEq(seats[a].account, seats[b].account);
+                }
+            }
+        }
+    }
+
+    function testDrawIgnoresWhoJoinedAfterArming() public {
+        bytes32 taskId = submit(exactModel, 3);
+        Operator memory whale = addOperator(Role.Compute, 10_000 * COMPUTE_MIN);
+        serve(whale, exactModel);
+        assertEq(tasks.poolSize(exactModel, false), 6, "not before the next epoch");
+        draw(taskId);
+        assertFalse(_sits(taskId, whale.account));
+        nextEpoch();
+        assertEq(tasks.poolSize(exactModel, false), 7);
+        assertTrue(_sits(begin(exactModel, 3), whale.account), "10,000 against 6");
+    }
+
+    function testDrawIgnoresJoiningInTheEpochOfArming() public {
+        Operator memory whale = addOperator(Role.Compute, 10_000 * COMPUTE_MIN);
+        serve(whale, exactModel);
+        // Armed after joining, in the same epoch.
+        bytes32 taskId = submit(exactModel, 3);
+        draw(taskId);
+        assertFalse(_sits(taskId, whale.account));
+    }
+
+    function testDrawStillReachesWhoLeftAfterArming() public {
+        bytes32 taskId = submit(exactModel, 5);
+        for (uint256 i; i < 6; ++i) {
+            vm.prank(operators[i].cold);
+            tasks.stopServing(exactModel, operators[i].account);
+        }
+        draw(taskId);
+        assertStatus(taskId, TaskStatus.Committing);
+        nextEpoch();
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.TooFewProviders.selector, exactModel, 0, 3));
+        vm.prank(requester);
+        bridge.submitTaskWith{value: 1 ether}(exactModel, INPUT, vm.getBlockTimestamp() + 600, 3, 0);
+    }
+
+    function testDrawArmsAgainWhenThePoolChangedInTwoEpochs() public {
+        bytes32 taskId = submit(exactModel, 3);
+        serve(addOperator(Role.Compute, COMPUTE_MIN), exactModel);
+        vm.warp(vm.getBlockTimestamp() + EPOCH);
+        serve(addOperator(Role.Compute, COMPUTE_MIN), exactModel);
+        vm.roll(tasks.getTask(taskId).randomnessBlock + 1);
+        vm.prank(keeper);
+        tasks.assign(taskId);
+        assertStatus(taskId, TaskStatus.Submitted);
+        assertEq(ledger.claimable(keeper), 0);
+        draw(taskId);
+        assertStatus(taskId, TaskStatus.Committing);
+    }
+
+    function testDrawSkipsWhoLostItsWeight() public {
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(operators[i].cold);
+            ledger.requestUnbond(Role.Compute, 2 * COMPUTE_MIN);
+        }
+        bytes32 taskId = begin(exactModel, 3);
+        for (uint256 i; i < 3; ++i) {
+            assertFalse(_sits(taskId, operators[i].account));
+        }
+        // And with one seat more there are too few, which the pool does not know.
+        assertEq(tasks.poolSize(exactModel, false), 6);
+        taskId = submit(exactModel, 4);
+        draw(taskId);
+        assertStatus(taskId, TaskStatus.Refunded);
+    }
+
+    function testDrawWeighsASeatByWhatItsAccountHasNow() public {
+        for (uint256 i; i < 5; ++i) {
+            vm.prank(operators[i].cold);
+            ledger.requestUnbond(Role.Compute, COMPUTE_MIN);
+        }
+        stakeAs(operators[5].cold, Role.Compute, COMPUTE_MIN);
+        bytes32 taskId = begin(exactModel, 6);
+        Seat[] memory seats = committee(taskId);
+        uint256 leaf = 2 * COMPUTE_MIN / 1e18 * 2_500;
+        for (uint256 i; i < 6; ++i) {
+            bool sixth = seats[i].account == operators[5].account;
+            assertEq(seats[i].weight, sixth ? leaf : leaf / 2, "the smaller of leaf and now");
+        }
+        tasks.refreshWeight(exactModel, operators[5].account);
+        nextEpoch();
+        assertEq(tasks.poolWeight(exactModel, false), leaf * 5 + leaf * 3 / 2);
+    }
+
+    function testDrawAmongManyWithoutWeightArmsAgainUntilThePoolIsClean() public {
+        Operator[] memory ghosts = new Operator[](80);
+        for (uint256 i; i < ghosts.length; ++i) {
+            ghosts[i] = addOperator(Role.Compute, 20 * COMPUTE_MIN);
+            serve(ghosts[i], exactModel);
+        }
+        nextEpoch();
+        for (uint256 i; i < ghosts.length; ++i) {
+            vm.prank(ghosts[i].cold);
+            ledger.requestUnbond(Role.Compute, 20 * COMPUTE_MIN);
+        }
+        bytes32 taskId = submit(exactModel, 3);
+        draw(taskId);
+        assertStatus(taskId, TaskStatus.Submitted);
+        for (uint256 i; i < ghosts.length; ++i) {
+            tasks.refreshWeight(exactModel, ghosts[i].account);
+        }
+        nextEpoch();
+        taskId = begin(exactModel, 3);
+        assertStatus(taskId, TaskStatus.Committing);
+    }
+
+    // ---- serving ----
+
+    function testServeModelChecksWhoAndWhat() public {
+        Operator memory operator = operators[0];
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.NotOperator.selector, stranger));
+        vm.prank(stranger);
+        tasks.serveModel(exactModel, operator.account, CLASS);
+        vm.startPrank(operator.cold);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.AlreadyServing.selector, exactModel, operator.account));
+        tasks.serveModel(exactModel, operator.account, CLASS);
+        tasks.stopServing(exactModel, operator.account);
+        assertFalse(tasks.isServing(exactModel, operator.account));
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.NotServing.selector, exactModel, operator.account));
+        tasks.stopServing(exactModel, operator.account);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.ClassMismatch.selector, CLASS, bytes32("gpu")));
+        tasks.serveModel(exactModel, operator.account, "gpu");
+        ledger.requestUnbond(Role.Compute, 2 * COMPUTE_MIN);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "weight"));
+        tasks.serveModel(exactModel, operator.account, CLASS);
+        vm.stopPrank();
+        expectError(ITaskManager.NotServing.selector);
+        tasks.refreshWeight(exactModel, operator.account);
+        vm.prank(provider);
+        registry.setPaused(numericModel, true);
+        Operator memory other = addOperator(Role.Compute, COMPUTE_MIN);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.ModelNotActive.selector, numericModel));
+        vm.prank(other.cold);
+        tasks.serveModel(numericModel, other.account, CLASS);
+    }
+
+    function testServeModelAgainKeepsTheLeaf() public {
+        for (uint256 i; i < 5; ++i) {
+            vm.prank(operators[0].cold);
+            tasks.stopServing(exactModel, operators[0].account);
+            serve(operators[0], exactModel);
+        }
+        nextEpoch();
+        assertEq(tasks.poolSize(exactModel, false), 6);
+        assertTrue(tasks.isServing(exactModel, operators[0].account));
+        begin(exactModel, 6);
+    }
+
+    function testNodeKeyServesOneOperatorForEver() public {
+        address node = makeAddr("hot");
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.NotOperator.selector, stranger));
+        vm.prank(stranger);
+        tasks.setNodeKey(node, true);
+        vm.startPrank(operators[0].cold);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "node"));
+        tasks.setNodeKey(address(0), true);
+        tasks.setNodeKey(node, true);
+        assertEq(tasks.operatorOfNode(node), operators[0].account >> 1);
+        tasks.setNodeKey(node, false);
+        vm.stopPrank();
+        assertEq(tasks.operatorOfNode(node), 0, "may not act");
+        (uint32 bound, bool allowed) = tasks.nodeBinding(node);
+        assertEq(bound, operators[0].account >> 1, "but stays bound");
+        assertFalse(allowed);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.NodeKeyTaken.selector, node));
+        vm.prank(operators[1].cold);
+        tasks.setNodeKey(node, true);
+        Operator memory verifierOnly = addOperator(Role.Verifier, VERIFIER_MIN);
+        assertEq(tasks.operatorOfNode(verifierOnly.node), verifierOnly.account >> 1);
+    }
+
+    function _sits(bytes32 taskId, uint32 account) private view returns (bool) {
+        Seat[] memory seats = committee(taskId);
+        for (uint256 i; i < seats.length; ++i) {
+            if (seats[i].account == account) return true;
+        }
+        return false;
+    }
+}
