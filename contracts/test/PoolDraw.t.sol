@@ -24,13 +24,14 @@ contract Pool is PoolDraw {
 
     uint256 private constant ID = 2;
 
+    uint256 private members;
+
     constructor(address weights) AccessManaged(address(1)) Rules(address(1), address(1), weights, address(1), 300) {}
 
     function grow(uint256 count) external {
         for (uint256 i; i < count; ++i) {
-            uint256 leaf = _pools[ID].append(0);
-            _pools[ID].accounts[leaf >> 3] |= 2 * leaf << (32 * (leaf & 7));
-            _pools[ID].set(leaf, 1 + leaf % 4, 1);
+            _pools[ID].set(_pools[ID].append(2 * members), 1 + members % 4, 1);
+            ++members;
         }
     }
 

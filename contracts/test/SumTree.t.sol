@@ -14,6 +14,7 @@ contract SumTreeTest is Test {
 
     SumTree.Tree private tree;
     uint256 private leaves;
+    uint256[MOST] private places;
     uint256[MOST] private weights;
     /// @dev weights at the start of an epoch
     mapping(uint256 epoch => uint256[MOST]) private atStart;
@@ -28,20 +29,16 @@ contract SumTreeTest is Test {
                 atStart[epoch] = weights;
             }
             if (leaves == 0 || (leaves < MOST && seed >> 8 & 3 == 0)) {
-                assertEq(tree.append(1_000 + leaves), leaves, "leaf");
+                places[leaves] = tree.append(1_000 + leaves);
                 ++leaves;
             }
             uint256 leaf = (seed >> 16) % leaves;
             uint256 weight = seed >> 32 & 1 == 0 ? 0 : (seed >> 40) % 1e12;
             if (weights[leaf] != weight) changed[epoch] = true;
             weights[leaf] = weight;
-            tree.set(leaf, weight, epoch);
+            tree.set(places[leaf], weight, epoch);
             uint256 back = (seed >> 80) % 4;
             _checkView(epoch > back ? epoch - back : 1, epoch, seed);
-        }
-        for (uint256 leaf; leaf < leaves; ++leaf) {
-            assertEq(tree.accountAt(leaf), 1_000 + leaf, "account");
-            assertEq(tree.weightOf(leaf), weights[leaf], "weight");
         }
     }
 
@@ -68,15 +65,18 @@ contract SumTreeTest is Test {
         bool[MOST] memory gone;
         for (uint256 leaf; leaf < leaves; ++leaf) {
             if (uint256(keccak256(abi.encode(seed, leaf))) % 3 != 0) continue;
-            tree.exclude(cut, leaf);
-            tree.exclude(cut, leaf);
+            tree.exclude(cut, places[leaf]);
+            tree.exclude(cut, places[leaf]);
             gone[leaf] = true;
             total -= atStart[armed][leaf];
         }
         assertEq(cut.left, total, "after exclusion");
         while (cut.left != 0) {
             seed = uint256(keccak256(abi.encode(seed, cut.left)));
-            (uint256 leaf, uint256 weight) = tree.draw(cut, seed % cut.left);
+            (uint256 place, uint256 account) = tree.draw(cut, seed % cut.left);
+            uint256 leaf = account - 1_000;
+            uint256 weight = cut.takenWeight(cut.count - 1);
+            assertEq(place, places[leaf], "place");
             assertFalse(gone[leaf], "drawn again");
             gone[leaf] = true;
             assertEq(weight, atStart[armed][leaf], "weight drawn");
@@ -89,27 +89,26 @@ contract SumTreeTest is Test {
     function testDrawGivesEveryLeafItsWeightOfPoints() public {
         uint256[22] memory hits;
         uint256 total;
-        for (uint256 leaf; leaf < 22; ++leaf) {
-            tree.append(leaf);
-            tree.set(leaf, leaf * leaf % 7, 1);
-            total += leaf * leaf % 7;
+        for (uint256 i; i < 22; ++i) {
+            tree.set(tree.append(i), i * i % 7, 1);
+            total += i * i % 7;
         }
         for (uint256 point; point < total; ++point) {
             SumTree.Cut memory cut;
             tree.cutAt(cut, 2, 1);
-            (uint256 leaf,) = tree.draw(cut, point);
-            ++hits[leaf];
+            (, uint256 account) = tree.draw(cut, point);
+            ++hits[account];
         }
-        for (uint256 leaf; leaf < 22; ++leaf) {
-            assertEq(hits[leaf], leaf * leaf % 7, "points of a leaf");
+        for (uint256 i; i < 22; ++i) {
+            assertEq(hits[i], i * i % 7, "points of a leaf");
         }
     }
 
     function testDrawIsExactAfterExclusions() public {
         uint256[22] memory hits;
-        for (uint256 leaf; leaf < 22; ++leaf) {
-            tree.append(leaf);
-            tree.set(leaf, 3 + leaf, 1);
+        for (uint256 i; i < 22; ++i) {
+            places[i] = tree.append(i);
+            tree.set(places[i], 3 + i, 1);
         }
         SumTree.Cut memory cut;
         tree.cutAt(cut, 2, 8);
@@ -117,22 +116,21 @@ contract SumTreeTest is Test {
         for (uint256 point; point < left; ++point) {
             tree.cutAt(cut, 2, 8);
             cut.count = 0;
-            tree.exclude(cut, 0);
-            tree.exclude(cut, 5);
-            tree.exclude(cut, 21);
-            (uint256 leaf,) = tree.draw(cut, point);
-            ++hits[leaf];
+            tree.exclude(cut, places[0]);
+            tree.exclude(cut, places[5]);
+            tree.exclude(cut, places[21]);
+            (, uint256 account) = tree.draw(cut, point);
+            ++hits[account];
         }
-        for (uint256 leaf; leaf < 22; ++leaf) {
-            bool out = leaf == 0 || leaf == 5 || leaf == 21;
-            assertEq(hits[leaf], out ? 0 : 3 + leaf, "points of a leaf");
+        for (uint256 i; i < 22; ++i) {
+            bool out = i == 0 || i == 5 || i == 21;
+            assertEq(hits[i], out ? 0 : 3 + i, "points of a leaf");
         }
     }
 
     function testPutBackRestoresTheChance() public {
-        for (uint256 leaf; leaf < 6; ++leaf) {
-            tree.append(leaf);
-            tree.set(leaf, 10, 1);
+        for (uint256 i; i < 6; ++i) {
+            tree.set(tree.append(i), 10, 1);
         }
         SumTree.Cut memory cut;
         tree.cutAt(cut, 2, 10);
@@ -145,20 +143,30 @@ contract SumTreeTest is Test {
     }
 
     function testSetBeyondAWordOverflows() public {
-        tree.append(1);
-        tree.append(2);
-        for (uint256 i; i < 3; ++i) {
-            tree.append(3 + i);
+        // The root's first child covers 48 of these leaves; its sum holds sixteen of the greatest weight.
+        for (uint256 i; i < 60; ++i) {
+            places[i] = tree.append(i);
         }
-        tree.set(0, SumTree.MAX_WEIGHT, 1);
-        // Leaf 1 hangs below the same child of the root.
+        for (uint256 i; i < 16; ++i) {
+            tree.set(places[3 * i], SumTree.MAX_WEIGHT, 1);
+        }
         vm.expectRevert(SumTree.WeightOverflow.selector);
-        this.set(1, 1);
+        this.set(places[1], SumTree.MAX_WEIGHT);
+        tree.set(places[50], SumTree.MAX_WEIGHT, 1);
+        // What lowers a sum always works.
+        tree.set(places[0], 0, 1);
+        tree.set(places[1], SumTree.MAX_WEIGHT, 1);
         vm.expectRevert(SumTree.WeightOverflow.selector);
-        this.set(4, SumTree.MAX_WEIGHT + 1);
+        this.set(places[0], SumTree.MAX_WEIGHT + 1);
+        vm.expectRevert(SumTree.AccountOverflow.selector);
+        this.append(1 << 30);
     }
 
     function set(uint256 leaf, uint256 weight) external {
         tree.set(leaf, weight, 1);
+    }
+
+    function append(uint256 account) external {
+        tree.append(account);
     }
 }

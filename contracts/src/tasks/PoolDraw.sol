@@ -67,12 +67,9 @@ abstract contract PoolDraw is TaskEndings {
             uint256 missing = lot.wanted - lot.drawn;
             picked = new uint32[](missing);
             uint256 count;
-            uint256 bunch; // eight accounts of one word; in a small pool all are in one
-            uint256 place = type(uint256).max;
             for (; count < missing && cut.left != 0; ++count) {
-                (uint256 leaf,) = tree.draw(cut, _roll(lot, cut.left));
-                if (leaf >> 3 != place) bunch = tree.accounts[place = leaf >> 3];
-                picked[count] = uint32(bunch >> (32 * (leaf & 7)));
+                (, uint256 account) = tree.draw(cut, _roll(lot, cut.left));
+                picked[count] = uint32(account);
             }
             assembly ("memory-safe") {
                 mstore(picked, count)
@@ -84,9 +81,8 @@ abstract contract PoolDraw is TaskEndings {
     /// down to what the leaves say.
     function _undiminished(SumTree.Cut memory cut, uint256 first, uint64[] memory weights) private pure returns (bool) {
         unchecked {
-            uint256[] memory taken = cut.taken;
             for (uint256 i; i < weights.length; ++i) {
-                uint64 leafWeight = uint64(taken[first + i] & SumTree.MAX_WEIGHT);
+                uint64 leafWeight = uint64(cut.takenWeight(first + i));
                 if (weights[i] < leafWeight) return false;
                 weights[i] = leafWeight;
             }
@@ -107,7 +103,7 @@ abstract contract PoolDraw is TaskEndings {
         for (uint256 i; i < picked.length; ++i) {
             uint256 weight = weights[i];
             if (weight == 0) continue;
-            uint256 leafWeight = cut.taken[first + i] & SumTree.MAX_WEIGHT;
+            uint256 leafWeight = cut.takenWeight(first + i);
             if (weight >= leafWeight) {
                 weight = leafWeight;
             } else if (!last && _roll(lot, leafWeight) >= weight) {
