@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
 import {Role, Seat, TaskStatus} from "../src/interfaces/Types.sol";
+import {Hashing} from "../src/libraries/Hashing.sol";
 import {BaseTest} from "./utils/BaseTest.sol";
 
 /// @title Randomness, and pools that are frozen for whoever knows it
@@ -194,6 +195,56 @@ contract TaskManagerDrawTest is BaseTest {
         nextEpoch();
         taskId = begin(exactModel, 3);
         assertStatus(taskId, TaskStatus.Committing);
+    }
+
+    // ---- desks ----
+
+    /// @dev Five tasks that want the same desk in every table: one each gets, the rest keep to storage of their own.
+    function testAssignWithoutAFreeDeskUsesStorageOfItsOwn() public {
+        bytes32[5] memory ids;
+        uint256 payment = tasks.quote(exactModel, 3);
+        uint256 deadline = vm.getBlockTimestamp() + 600;
+        uint256 salt;
+        for (uint256 i; i < 5; ++salt) {
+            bytes32 id = _idOf(deadline, payment, bytes32(salt));
+            if (i != 0 && uint256(id ^ ids[0]) & 1_023 != 0) continue;
+            vm.prank(requester);
+            ids[i] = bridge.submitTaskWith{value: payment}(exactModel, INPUT, deadline, 3, bytes32(salt));
+            assertEq(ids[i], id);
+            ++i;
+        }
+        for (uint256 i; i < 5; ++i) {
+            draw(ids[i]);
+        }
+        for (uint256 i; i < 5; ++i) {
+            commitAll(ids[i], abi.encode(i));
+        }
+        for (uint256 i; i < 5; ++i) {
+            Seat[] memory seats = committee(ids[i]);
+            for (uint256 j; j < 3; ++j) {
+                uint32 account = seats[j].account;
+                assertEq(seats[j].value, commitmentOf(ids[i], 0, account, abi.encode(i), saltOf(account)));
+            }
+            revealAll(ids[i], abi.encode(i));
+            assertStatus(ids[i], TaskStatus.Finalized);
+        }
+    }
+
+    function _idOf(uint256 deadline, uint256 payment, bytes32 salt) private view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                Hashing.TASK_TYPEHASH,
+                block.chainid,
+                address(tasks),
+                requester,
+                exactModel,
+                keccak256(INPUT),
+                deadline,
+                payment,
+                uint8(3),
+                salt
+            )
+        );
     }
 
     // ---- serving ----
