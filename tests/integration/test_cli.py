@@ -47,9 +47,6 @@ Say = Callable[..., Said]
 @pytest.fixture
 def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Say]:
     """Run `mlbridge ...` in this process; consoles write to what pytest captures."""
-    from mlbridge import console
-
-    monkeypatch.setattr(console.people, "file", None)
     monkeypatch.setenv("COLUMNS", "400")
 
     def run(*arguments: str) -> Said:
