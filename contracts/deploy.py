@@ -34,7 +34,8 @@ class DeployParams:
 
     epoch_seconds, unbonding_delay, jail_seconds: seconds; judge_fee, reserve: MLB with 18 decimals. admin
     may set parameters, pause and suspend; treasury receives the whole supply; empty: the deployer. reserve:
-    taken from the treasury into the dispute reserve, only where the deployer is the treasury.
+    taken from the treasury into the common dispute reserve, only where the deployer is the treasury; models
+    get their parts of it by `contracts.reserves`.
     """
 
     epoch_seconds: int
@@ -57,6 +58,8 @@ DEVNET: Final = DeployParams(
         first_judge_seats=3,
         last_judge_seats=5,
         max_redraws=3,
+        spare_seats=0,
+        open_seats=64,
         commit_window=60,
         reveal_window=60,
         min_task_time=90,
@@ -77,6 +80,8 @@ PUBLIC: Final = DeployParams(
         first_judge_seats=5,
         last_judge_seats=9,
         max_redraws=3,
+        spare_seats=5,
+        open_seats=16,
         commit_window=300,
         reveal_window=300,
         min_task_time=600,
@@ -304,9 +309,9 @@ async def _fund_reserve(
         return
     async with await Chain.connect(network) as chain:
         # asked on chain too: the record may have been lost after the transaction
-        if int(await chain.distributor.functions.disputeReserve().call()) < params.reserve:
+        if int(await chain.distributor.functions.disputeReserve(0).call()) < params.reserve:
             sender = Sender(chain, deployer, policy)
             await sender.send(chain.token.functions.approve(network.addresses.distributor, params.reserve))
-            await sender.send(chain.distributor.functions.fundReserve(params.reserve))
+            await sender.send(chain.distributor.functions.fundReserve(0, params.reserve))
     record.reserve_funded = True
     record.write(path)

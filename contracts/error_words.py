@@ -75,6 +75,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The model {modelId} has {available} eligible providers, but the committee needs {required}.",
         "Choose a smaller committee or another model, or try again when more providers serve it.",
     ),
+    "TooBusy": (
+        "The model {modelId} would have {seats} seats of running tasks; its providers can serve {limit}.",
+        "Try again when some of them have ended, or choose another model.",
+    ),
     "RandomnessPending": (
         "The draw for task {taskId} needs randomness that is known only after block {readyAtBlock}.",
         "Try again a block later.",

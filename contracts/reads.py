@@ -110,6 +110,8 @@ class Parameters:
     first_judge_seats: int
     last_judge_seats: int
     max_redraws: int
+    spare_seats: int
+    open_seats: int
     commit_window: int
     reveal_window: int
     min_task_time: int

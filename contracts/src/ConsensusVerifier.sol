@@ -72,7 +72,7 @@ contract ConsensusVerifier is IConsensusVerifier, EIP712 {
         _requireSigned(b, signatureB);
         proven[a.account][a.taskId][a.round] = true;
         emit ContradictionProven(a.account, a.taskId, msg.sender);
-        distributor.slash(a.account, a.taskId, Fault.Malicious, CERTAIN, msg.sender);
+        distributor.slash(a.account, a.taskId, 0, Fault.Malicious, CERTAIN, msg.sender);
     }
 
     /// @notice What a node key signs for an attestation.

@@ -72,22 +72,15 @@ contract TaskManager is TaskViews {
         spec.payment = payment;
         spec.seats = seats;
         spec.salt = salt;
-        taskId = _lock(spec);
+        taskId = _lock(spec, Hashing.isPointer(inputData));
         emit TaskSubmitted(
             taskId, requester, modelId, inputData, payment, deadline, seats, block.number + RANDOMNESS_DELAY
         );
     }
 
     /// @inheritdoc ITaskManager
-    function cancel(bytes32 taskId, address caller) external onlyBridge {
-        Head head = _tasks[taskId].head;
-        _requireStatus(taskId, head, TaskStatus.Submitted);
-        if (caller != _tasks[taskId].purse.requester()) revert NotRequester(taskId, caller);
-        if (block.number > head.phaseAt()) revert TooLateToCancel(taskId);
-        _tasks[taskId].head = head.withStatus(TaskStatus.Cancelled);
-        uint256 amount = _tasks[taskId].purse.reward();
-        emit TaskCancelled(taskId, amount);
-        distributor.credit(caller, taskId, amount);
+    function cancel(bytes32, address) external {
+        _delegate();
     }
 
     /// @inheritdoc ITaskManager
@@ -211,7 +204,7 @@ contract TaskManager is TaskViews {
 
     // ---- internal ----
 
-    function _lock(Hashing.TaskSpec memory spec) private returns (bytes32 taskId) {
+    function _lock(Hashing.TaskSpec memory spec, bool named) private returns (bytes32 taskId) {
         spec.chainId = block.chainid;
         spec.taskManager = address(this);
         taskId = Hashing.taskId(spec);
@@ -221,19 +214,35 @@ contract TaskManager is TaskViews {
         if (!terms.active || terms.policy == Policy.None || terms.index > HeadWord.MAX_MODEL) {
             revert ModelNotActive(spec.modelId);
         }
-        if (spec.payment > type(uint96).max || terms.price > HeadWord.MAX_MODEL_FEE) {
+        if (spec.payment > PurseWord.MAX_REWARD || terms.price > HeadWord.MAX_MODEL_FEE) {
             revert PaymentTooHigh(spec.payment);
         }
         uint256 required = _quote(terms.price, spec.seats);
         if (spec.payment < required) revert PaymentTooLow(spec.payment, required);
-        uint256 available = _eligible(_poolId(terms.index, false));
-        if (available < spec.seats) revert TooFewProviders(spec.modelId, available, spec.seats);
+        _admit(spec.modelId, terms.index, spec.seats);
 
         Head head = HeadWord.make(terms.price, terms.index, spec.deadline, spec.seats, TIPS, _run.version);
-        Task storage task = _tasks[taskId];
-        task.head = head.armed(TaskStatus.Submitted, block.number + RANDOMNESS_DELAY, _epoch());
-        task.inputHash = spec.inputHash;
-        task.purse = PurseWord.make(spec.requester, uint96(spec.payment));
+        Round storage first;
+        (head, first) = _place(taskId, head);
+        first.purse = PurseWord.make(spec.requester, spec.payment, named);
+        first.inputHash = spec.inputHash;
+        _arm(taskId, head, TaskStatus.Submitted);
+    }
+
+    /// @dev No more seats at once than the pool can be expected to serve, or a burst of tasks would have its members
+    /// punished for what nobody could do; and enough operators beside them to judge.
+    function _admit(bytes32 modelId, uint256 model, uint256 seats) private {
+        SizeRules memory sizes = _sizes;
+        uint256 available = _eligible(_poolId(model, false));
+        if (available < seats) revert TooFewProviders(modelId, available, seats);
+        if (sizes.spareSeats != 0) {
+            uint256 wanted = seats + sizes.spareSeats;
+            uint256 both = available < wanted ? available + _eligible(_poolId(model, true)) : available;
+            if (both < wanted) revert TooFewProviders(modelId, both, wanted);
+        }
+        uint256 open = _openSeats(model) + seats;
+        if (open > available * sizes.openSeats) revert TooBusy(modelId, open, available * sizes.openSeats);
+        _modelFacts[model] += seats << OPEN_SEATS;
     }
 
     /// @dev The seat of the operator that the node acts for.
@@ -289,7 +298,7 @@ contract TaskManager is TaskViews {
         bool judges = head.stage() != 0;
         if (judges) distributor.payJudges(taskId, _select(accounts, _revealed(round, head)));
         if (verdict.passed && (judges || !verdict.dissent)) _finalize(taskId, head, verdict, round, accounts);
-        else Address.functionDelegateCall(module, abi.encodeCall(TaskModule.proceed, (taskId, verdict.dissent)));
+        else Address.functionDelegateCall(module, abi.encodeCall(TaskModule.proceed, (taskId, verdict)));
     }
 
     /// @dev Run this very call with the module's code.

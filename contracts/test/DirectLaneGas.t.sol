@@ -10,6 +10,8 @@ import {BaseTest} from "./utils/BaseTest.sol";
 /// snapshots/direct-lane.json keeps them by step.
 /// forge-config: default.isolate = true
 contract DirectLaneGasTest is BaseTest {
+    uint256 private constant LARGEST_TASK = 560_000;
+
     uint256 private total;
 
     function creationCode(string memory name) internal view override returns (bytes memory) {
@@ -54,6 +56,7 @@ contract DirectLaneGasTest is BaseTest {
         _play(taskId, "three: 2", payloads);
         assertStatus(taskId, TaskStatus.Finalized);
         vm.snapshotValue("direct-lane", "three: total", total);
+        assertLe(total, LARGEST_TASK, "gas of a task of three");
     }
 
     function test_TaskOfThreeDecidedByFiveJudges() public {

@@ -62,11 +62,26 @@ contract HashingTest is Test {
         assertTrue(this.wellFormed(hex"00ff"), "a payload");
         assertFalse(this.wellFormed(hex"02ff"), "an unknown tag");
         assertFalse(this.wellFormed(bytes.concat(hex"01", bytes32(uint256(1)))), "a pointer to nowhere");
-        assertTrue(this.wellFormed(bytes.concat(hex"01", bytes32(uint256(1)), hex"01")), "a pointer");
+        assertFalse(this.wellFormed(bytes.concat(hex"01", bytes32(uint256(1)), hex"01")), "no CID");
+        bytes memory pointer = bytes.concat(hex"01", bytes32(uint256(1)), hex"01551220", bytes32(uint256(2)));
+        assertTrue(this.wellFormed(pointer), "a block");
+        assertFalse(this.wellFormed(bytes.concat(pointer, hex"00")), "longer than a CID");
+        pointer[34] = 0x70;
+        assertTrue(this.wellFormed(pointer), "a file");
+        pointer[34] = 0x71;
+        assertFalse(this.wellFormed(pointer), "another codec");
+        (pointer[34], pointer[35]) = (0x55, 0x1e);
+        assertFalse(this.wellFormed(pointer), "another hash");
+        (pointer[35], pointer[0]) = (0x12, 0x00);
+        assertFalse(this.isPointer(pointer), "a payload that looks like a pointer");
     }
 
     function payloadRoot(bytes calldata content) external pure returns (bytes32) {
         return Hashing.payloadRoot(content);
+    }
+
+    function isPointer(bytes calldata content) external pure returns (bool) {
+        return Hashing.isPointer(content);
     }
 
     function wellFormed(bytes calldata content) external pure returns (bool) {

@@ -46,7 +46,7 @@ contract InvariantTest is Test, InvariantTargets {
         handler.checkMlb();
         handler.checkStake();
         handler.drain();
-        string[27] memory wanted = [
+        string[29] memory wanted = [
             "submitted",
             "finalized",
             "refunded",
@@ -58,6 +58,8 @@ contract InvariantTest is Test, InvariantTargets {
             "judges vote",
             "judged",
             "judges overrule all",
+            "all rejected",
+            "neither accepted nor rejected",
             "no verdict",
             "too few operators",
             "deadline",

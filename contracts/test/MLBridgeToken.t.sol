@@ -71,11 +71,10 @@ contract MLBridgeTokenTest is LedgerTest {
         uint32 judge = staked(alice, Role.Verifier, VERIFIER_MIN);
         fund(bob, 1_000e18);
         vm.prank(bob);
-        ledger.fundReserve(1_000e18);
+        ledger.fundReserve(MODEL, 1_000e18);
         uint32[] memory judges = new uint32[](1);
         judges[0] = judge;
-        vm.prank(taskManager);
-        ledger.payJudges(TASK, judges);
+        judged(judges, 1);
         assertEq(token.stakingRewards(alice), JUDGE_FEE);
     }
 

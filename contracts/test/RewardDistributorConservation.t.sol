@@ -41,17 +41,21 @@ contract RewardDistributorConservationTest is LedgerTest {
         } else if (kind == 5) {
             Fault fault = Fault(uint8((dice >> 208) % 4));
             vm.prank(fault == Fault.Malicious ? verifier : taskManager);
-            _try(abi.encodeCall(ledger.slash, (id, TASK, fault, (dice >> 216) % 12_000, actor)));
+            _try(abi.encodeCall(ledger.slash, (id, TASK, MODEL, fault, (dice >> 216) % 12_000, actor)));
         } else if (kind == 6 && id != 0) {
             uint32[] memory judges = new uint32[](1 + dice % 3);
             for (uint256 i; i < judges.length; ++i) {
                 judges[i] = id;
             }
-            vm.prank(taskManager);
-            ledger.payJudges(TASK, judges);
+            vm.startPrank(taskManager);
+            ledger.payJudges(TASK, new uint32[](0));
+            bool able = ledger.earmarkJudges(TASK, MODEL, judges.length + dice % 2);
+            if (dice >> 250 & 1 == 1) ledger.payJudges(TASK, judges);
+            vm.stopPrank();
+            if (able) ++succeeded;
         } else if (kind == 7) {
             vm.prank(actor);
-            _try(abi.encodeCall(ledger.fundReserve, (amount / 1_000)));
+            _try(abi.encodeCall(ledger.fundReserve, (MODEL, amount / 1_000)));
         } else if (kind == 8) {
             _settle(actor, id, amount);
         } else if (kind == 9) {
@@ -83,7 +87,7 @@ contract RewardDistributorConservationTest is LedgerTest {
     }
 
     function _mlbOwed() private view returns (uint256 owed) {
-        owed = ledger.disputeReserve();
+        owed = ledger.disputeReserve(MODEL) + ledger.disputeReserve(0) + ledger.earmarked(TASK);
         for (uint256 i; i < 4; ++i) {
             owed += ledger.totalStakeOf(who[i]) + ledger.claimableTokens(who[i]);
             for (uint256 role; role < 4; ++role) {

@@ -189,6 +189,8 @@ contract RewardDistributorPayoutsTest is LedgerTest {
             ledger.credit(callers[i], TASK, 1);
             vm.expectRevert(IRewardDistributor.OnlyTaskManager.selector);
             ledger.payJudges(TASK, none);
+            vm.expectRevert(IRewardDistributor.OnlyTaskManager.selector);
+            ledger.earmarkJudges(TASK, MODEL, 1);
             vm.stopPrank();
         }
     }

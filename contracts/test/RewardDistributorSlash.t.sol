@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+
 import {IRewardDistributor} from "../src/interfaces/IRewardDistributor.sol";
 import {Fault, Role} from "../src/interfaces/Types.sol";
 import {LedgerTest} from "./utils/LedgerTest.sol";
@@ -11,7 +13,7 @@ contract RewardDistributorSlashTest is LedgerTest {
 
     function _contradiction(uint32 id, address reporter) private returns (uint256) {
         vm.prank(verifier);
-        return ledger.slash(id, TASK, Fault.Malicious, 0, reporter);
+        return ledger.slash(id, TASK, 0, Fault.Malicious, 0, reporter);
     }
 
     // ---- who ----
@@ -24,7 +26,7 @@ contract RewardDistributorSlashTest is LedgerTest {
             for (uint256 j; j < 3; ++j) {
                 vm.expectRevert(IRewardDistributor.OnlyTaskManager.selector);
                 vm.prank(callers[j]);
-                ledger.slash(id, TASK, faults[i], 10_000, callers[j]);
+                ledger.slash(id, TASK, MODEL, faults[i], 10_000, callers[j]);
             }
         }
     }
@@ -35,58 +37,87 @@ contract RewardDistributorSlashTest is LedgerTest {
         for (uint256 i; i < 3; ++i) {
             vm.expectRevert(IRewardDistributor.OnlyConsensusVerifier.selector);
             vm.prank(callers[i]);
-            ledger.slash(id, TASK, Fault.Malicious, 0, callers[i]);
+            ledger.slash(id, TASK, MODEL, Fault.Malicious, 0, callers[i]);
         }
     }
 
     function test_UnknownAccountsCannotBePunished() public {
         vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.UnknownAccount.selector, uint32(42)));
         vm.prank(taskManager);
-        ledger.slash(42, TASK, Fault.Absent, 0, address(0));
+        ledger.slash(42, TASK, MODEL, Fault.Absent, 0, address(0));
     }
 
     // ---- how much ----
 
     function test_AbsencesInARow() public {
         uint32 id = staked(alice, Role.Compute, STAKE);
-        assertEq(slash(id, Fault.Absent, 0), STAKE * 5 / 100);
+        assertEq(absent(id), STAKE * 5 / 100);
         assertEq(account(id).absences, 1);
         assertEq(account(id).reputation, 1_875);
         assertEq(account(id).jailedUntil, 0);
         uint256 left = account(id).bonded;
-        assertEq(slash(id, Fault.Absent, 0), left / 10);
+        assertEq(absent(id), left / 10);
         assertEq(account(id).jailedUntil, 0);
         left = account(id).bonded;
-        assertEq(slash(id, Fault.Absent, 0), left * 15 / 100);
+        assertEq(absent(id), left * 15 / 100);
         assertEq(account(id).jailedUntil, block.timestamp + JAIL, "the third in a row jails");
-        left = account(id).bonded;
-        assertEq(slash(id, Fault.Absent, 0), left * 15 / 100);
+    }
+
+    function test_ABurstOfAbsencesCountsAsOne() public {
+        uint32 id = staked(alice, Role.Compute, STAKE);
+        absent(id);
+        bytes memory before = abi.encode(account(id));
+        for (uint256 i; i < 30; ++i) {
+            assertEq(slash(id, Fault.Absent, 0), 0);
+        }
+        skip(JAIL / 24 - 1);
+        assertEq(slash(id, Fault.Absent, 0), 0);
+        assertEq(abi.encode(account(id)), before);
+        skip(1);
+        assertGt(slash(id, Fault.Absent, 0), 0);
+    }
+
+    function test_AbsenceInJailCostsNothing() public {
+        uint32 id = staked(alice, Role.Compute, STAKE);
+        slash(id, Fault.Unopened, 0);
+        uint256 left = account(id).bonded;
+        skip(2 * JAIL);
+        assertEq(absent(id), 0, "it waits for its operator");
+        assertEq(account(id).bonded, left);
+        vm.prank(alice);
+        ledger.unjail(id);
+        assertEq(absent(id), left * 5 / 100);
     }
 
     function test_AWinEndsTheStreak() public {
         uint32 id = staked(alice, Role.Compute, STAKE);
-        slash(id, Fault.Absent, 0);
-        slash(id, Fault.Absent, 0);
+        absent(id);
+        absent(id);
         win(id, 0);
         assertEq(account(id).absences, 0);
         uint256 left = account(id).bonded;
-        assertEq(slash(id, Fault.Absent, 0), left * 5 / 100);
+        assertEq(absent(id), left * 5 / 100);
     }
 
     function test_ServingAsJudgeEndsTheStreak() public {
         uint32 id = staked(alice, Role.Verifier, STAKE);
-        slash(id, Fault.Absent, 0);
+        absent(id);
+        _fundReserve(JUDGE_FEE);
         uint32[] memory judges = new uint32[](1);
         judges[0] = id;
-        vm.prank(taskManager);
-        ledger.payJudges(TASK, judges);
+        judged(judges, 1);
         assertEq(account(id).absences, 0);
     }
 
     function test_TheStreakCounterSaturates() public {
-        uint32 id = staked(alice, Role.Compute, STAKE);
+        uint32 id = staked(alice, Role.Compute, 1e26);
         for (uint256 i; i < 260; ++i) {
-            slash(id, Fault.Absent, 0);
+            absent(id);
+            if (account(id).jailedUntil == 0) continue;
+            skip(JAIL);
+            staked(alice, Role.Compute, COMPUTE_MIN);
+            vm.prank(alice);
+            ledger.unjail(id);
         }
         assertEq(account(id).absences, 255);
     }
@@ -177,14 +208,15 @@ contract RewardDistributorSlashTest is LedgerTest {
         uint32 id = staked(alice, Role.Compute, STAKE);
         uint256 supply = token.totalSupply();
         uint256 taken = slash(id, Fault.Incorrect, 0);
-        assertEq(ledger.disputeReserve(), taken / 2);
+        assertEq(ledger.disputeReserve(MODEL), taken / 2);
+        assertEq(ledger.disputeReserve(0), 0);
         assertEq(token.totalSupply(), supply - taken / 2);
     }
 
     function test_TheTaskManagerCannotNameAReporter() public {
         uint32 id = staked(alice, Role.Compute, STAKE);
         vm.prank(taskManager);
-        ledger.slash(id, TASK, Fault.Incorrect, 0, bob);
+        ledger.slash(id, TASK, MODEL, Fault.Incorrect, 0, bob);
         assertEq(ledger.claimableTokens(bob), 0, "nobody who decides a case gains by it");
     }
 
@@ -194,6 +226,7 @@ contract RewardDistributorSlashTest is LedgerTest {
         emit IRewardDistributor.SlashSplit(TASK, STAKE * 45 / 100, STAKE / 10, STAKE * 45 / 100);
         _contradiction(id, bob);
         assertEq(ledger.claimableTokens(bob), STAKE / 10);
+        assertEq(ledger.disputeReserve(0), STAKE * 45 / 100, "of no model");
         assertEq(ledger.claimTokens(bob), STAKE / 10);
         assertEq(token.balanceOf(bob), STAKE / 10);
     }
@@ -217,72 +250,107 @@ contract RewardDistributorSlashTest is LedgerTest {
     function _fundReserve(uint256 amount) private {
         fund(bob, amount);
         vm.expectEmit(true, true, true, true, address(ledger));
-        emit IRewardDistributor.ReserveFunded(bob, amount);
+        emit IRewardDistributor.ReserveFunded(bob, MODEL, amount);
         vm.prank(bob);
-        ledger.fundReserve(amount);
+        ledger.fundReserve(MODEL, amount);
     }
 
     function test_FundReserve() public {
         _fundReserve(10e18);
-        assertEq(ledger.disputeReserve(), 10e18);
+        assertEq(ledger.disputeReserve(MODEL), 10e18);
+        assertEq(ledger.disputeReserve(MODEL + 1), 0, "of another model");
         vm.expectRevert(IRewardDistributor.ZeroAmount.selector);
-        ledger.fundReserve(0);
+        ledger.fundReserve(MODEL, 0);
         expectError(IRewardDistributor.AmountTooLarge.selector);
-        ledger.fundReserve(type(uint256).max);
+        ledger.fundReserve(MODEL, type(uint256).max);
         expectError(bytes4(keccak256("ERC20InsufficientAllowance(address,uint256,uint256)")));
         vm.prank(stranger);
-        ledger.fundReserve(1);
+        ledger.fundReserve(MODEL, 1);
+    }
+
+    function test_GovernanceAllocatesTheCommonReserve() public {
+        fund(bob, 10e18);
+        vm.prank(bob);
+        ledger.fundReserve(0, 10e18);
+        vm.startPrank(governor);
+        vm.expectRevert(IRewardDistributor.ZeroAmount.selector);
+        ledger.allocateReserve(MODEL, 0);
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.AmountTooLarge.selector, 11e18));
+        ledger.allocateReserve(MODEL, 11e18);
+        vm.expectEmit(true, true, true, true, address(ledger));
+        emit IRewardDistributor.ReserveAllocated(MODEL, 4e18);
+        ledger.allocateReserve(MODEL, 4e18);
+        vm.stopPrank();
+        assertEq(ledger.disputeReserve(0), 6e18);
+        assertEq(ledger.disputeReserve(MODEL), 4e18);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger));
+        vm.prank(stranger);
+        ledger.allocateReserve(MODEL, 1);
     }
 
     function test_EveryJudgeGetsTheSameFee() public {
         uint32[] memory judges = _judges(5);
         _fundReserve(1_000e18);
-        assertTrue(ledger.canPayJudges(10));
-        assertFalse(ledger.canPayJudges(11));
-        vm.prank(taskManager);
-        ledger.payJudges(TASK, judges);
+        judged(judges, 5);
         for (uint256 i; i < 5; ++i) {
             assertEq(ledger.claimableTokens(account(judges[i]).operator), JUDGE_FEE);
         }
-        assertEq(ledger.disputeReserve(), 500e18);
+        assertEq(ledger.disputeReserve(MODEL), 500e18);
+        assertEq(ledger.earmarked(TASK), 0);
     }
 
-    function test_AShortReserveIsSharedEvenlyAndNeverReverts() public {
+    function test_FeesAreSetAsideSoThatCasesDoNotSpendThemTwice() public {
+        _fundReserve(5 * JUDGE_FEE);
+        bytes32 other = keccak256("another task");
+        vm.startPrank(taskManager);
+        vm.expectEmit(true, true, true, true, address(ledger));
+        emit IRewardDistributor.JudgesEarmarked(TASK, MODEL, 5 * JUDGE_FEE);
+        assertTrue(ledger.earmarkJudges(TASK, MODEL, 5));
+        assertFalse(ledger.earmarkJudges(other, MODEL, 1), "nothing left");
+        assertFalse(ledger.earmarkJudges(other, MODEL + 1, 1), "and nothing of another model");
+        assertFalse(ledger.earmarkJudges(other, MODEL, 256));
+        vm.stopPrank();
+        assertEq(ledger.earmarked(TASK), 5 * JUDGE_FEE);
+        assertEq(ledger.disputeReserve(MODEL), 0);
+        // A fee that rises in between is not paid out of what others count on.
+        vm.prank(governor);
+        ledger.setJudgeFee(2 * JUDGE_FEE);
         uint32[] memory judges = _judges(3);
         vm.prank(taskManager);
         ledger.payJudges(TASK, judges);
-        assertEq(ledger.claimableTokens(account(judges[0]).operator), 0);
-
-        _fundReserve(100);
-        vm.expectEmit(true, true, true, true, address(ledger));
-        emit IRewardDistributor.JudgePaid(judges[0], TASK, 33);
+        assertEq(ledger.claimableTokens(account(judges[2]).operator), JUDGE_FEE);
+        assertEq(ledger.disputeReserve(MODEL), 2 * JUDGE_FEE, "who did not reveal is not paid");
+        // Paid once.
         vm.prank(taskManager);
         ledger.payJudges(TASK, judges);
-        for (uint256 i; i < 3; ++i) {
-            assertEq(ledger.claimableTokens(account(judges[i]).operator), 33);
-        }
-        assertEq(ledger.disputeReserve(), 1);
+        assertEq(ledger.claimableTokens(account(judges[2]).operator), JUDGE_FEE);
     }
 
-    function test_NoJudgesNoPayment() public {
-        _fundReserve(100e18);
-        vm.prank(taskManager);
-        ledger.payJudges(TASK, new uint32[](0));
-        assertEq(ledger.disputeReserve(), 100e18);
-        assertFalse(ledger.canPayJudges(type(uint256).max));
-        assertTrue(ledger.canPayJudges(0));
+    function test_NoMoreJudgesThanWereCalled() public {
+        uint32[] memory judges = _judges(3);
+        _fundReserve(2 * JUDGE_FEE);
+        vm.startPrank(taskManager);
+        ledger.earmarkJudges(TASK, MODEL, 2);
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.AmountTooLarge.selector, 3));
+        ledger.payJudges(TASK, judges);
+        vm.stopPrank();
     }
 
-    function testFuzz_JudgePayNeverExceedsTheReserve(uint256 reserve, uint256 count) public {
+    function testFuzz_JudgePayNeverExceedsTheReserve(uint256 reserve, uint256 count, uint256 silent) public {
         reserve = bound(reserve, 1, 2_000e18);
         uint32[] memory judges = _judges(bound(count, 1, 15));
+        uint256 seats = judges.length + bound(silent, 0, 3);
         _fundReserve(reserve);
-        vm.prank(taskManager);
+        vm.startPrank(taskManager);
+        bool paid = ledger.earmarkJudges(TASK, MODEL, seats);
         ledger.payJudges(TASK, judges);
-        uint256 paid;
+        vm.stopPrank();
+        assertEq(paid, seats * JUDGE_FEE <= reserve);
+        uint256 sum;
         for (uint256 i; i < judges.length; ++i) {
-            paid += ledger.claimableTokens(account(judges[i]).operator);
+            sum += ledger.claimableTokens(account(judges[i]).operator);
         }
-        assertEq(paid + ledger.disputeReserve(), reserve);
+        assertEq(sum, paid ? judges.length * JUDGE_FEE : 0);
+        assertEq(sum + ledger.disputeReserve(MODEL), reserve);
     }
 }

@@ -32,7 +32,6 @@ contract TaskManagerDrawTest is BaseTest {
 
     function testAssignWithExpiredRandomnessArmsAgainWithoutATip() public {
         bytes32 taskId = submit(exactModel, 3);
-        uint256 payment = tasks.getTask(taskId).reward;
         vm.roll(tasks.getTask(taskId).randomnessBlock + 9_000);
         vm.expectEmit(address(tasks));
         emit ITaskManager.RandomnessArmed(taskId, 0, vm.getBlockNumber() + 2);
@@ -41,12 +40,6 @@ contract TaskManagerDrawTest is BaseTest {
         assertStatus(taskId, TaskStatus.Submitted);
         assertEq(tasks.getTask(taskId).randomnessBlock, vm.getBlockNumber() + 2);
         assertEq(ledger.claimable(keeper), 0);
-        // The new randomness is unknown: cancelling is fair again.
-        uint256 state = vm.snapshotState();
-        vm.prank(requester);
-        bridge.cancelTask(taskId);
-        assertEq(ledger.claimable(requester), payment);
-        vm.revertToState(state);
         draw(taskId);
         assertStatus(taskId, TaskStatus.Committing);
     }
@@ -127,11 +120,47 @@ contract TaskManagerDrawTest is BaseTest {
         bridge.submitTaskWith{value: 1 ether}(exactModel, INPUT, vm.getBlockTimestamp() + 600, 3, 0);
     }
 
-    function testDrawArmsAgainWhenThePoolChangedInTwoEpochs() public {
+    function testDrawIsNotSpoiledByAChangeInTheNextEpoch() public {
+        // At the end of an epoch in which the pool changed already; then somebody sees what the draw will say.
+        serve(addOperator(Role.Compute, COMPUTE_MIN), exactModel);
         bytes32 taskId = submit(exactModel, 3);
-        serve(addOperator(Role.Compute, COMPUTE_MIN), exactModel);
+        vm.roll(tasks.getTask(taskId).randomnessBlock + 1);
         vm.warp(vm.getBlockTimestamp() + EPOCH);
+        uint256 before = vm.snapshotState();
+        vm.prank(keeper);
+        tasks.assign(taskId);
+        bytes memory foreseen = abi.encode(committee(taskId));
+        vm.revertToState(before);
+        for (uint256 i; i < 3; ++i) {
+            vm.prank(operators[i].cold);
+            tasks.stopServing(exactModel, operators[i].account);
+        }
+        vm.prank(keeper);
+        tasks.assign(taskId);
+        assertEq(abi.encode(committee(taskId)), foreseen);
+    }
+
+    function testCancelIsOverOnceADrawWasForeseeable() public {
+        bytes32 taskId = submit(exactModel, 3);
+        vm.roll(tasks.getTask(taskId).randomnessBlock + 9_000);
+        vm.prank(keeper);
+        tasks.assign(taskId);
+        assertStatus(taskId, TaskStatus.Submitted);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.TooLateToCancel.selector, taskId));
+        vm.prank(requester);
+        bridge.cancelTask(taskId);
+        draw(taskId);
+        playRound(taskId, RIGHT);
+        assertStatus(taskId, TaskStatus.Finalized);
+    }
+
+    function testDrawArmsAgainWhenThePoolChangedInThreeEpochs() public {
+        bytes32 taskId = submit(exactModel, 3, 1 ether, INPUT, 3_000);
         serve(addOperator(Role.Compute, COMPUTE_MIN), exactModel);
+        for (uint256 i; i < 2; ++i) {
+            vm.warp(vm.getBlockTimestamp() + EPOCH);
+            serve(addOperator(Role.Compute, COMPUTE_MIN), exactModel);
+        }
         vm.roll(tasks.getTask(taskId).randomnessBlock + 1);
         vm.prank(keeper);
         tasks.assign(taskId);

@@ -177,7 +177,7 @@ contract TaskManagerJudgesTest is BaseTest {
     }
 
     function testEscalateWithAnEmptyReserveRefunds() public {
-        vm.mockCall(address(ledger), abi.encodeWithSelector(ledger.canPayJudges.selector), abi.encode(false));
+        vm.mockCall(address(ledger), abi.encodeWithSelector(ledger.earmarkJudges.selector), abi.encode(false));
         (bytes32 taskId, uint32[] memory accounts) = dissent(exactModel, 1);
         assertStatus(taskId, TaskStatus.Refunded);
         assertEq(bondedOf(accounts[1]), 2 * COMPUTE_MIN);
@@ -262,6 +262,73 @@ contract TaskManagerJudgesTest is BaseTest {
         }
     }
 
+    function testNumericGreyCondemnsNobody() public {
+        (bytes32 taskId, uint32[] memory accounts) = dissent(numericModel, 1);
+        playRound(taskId, _votes(ACCEPT, GREY, ACCEPT));
+        assertStatus(taskId, TaskStatus.Escalated);
+        draw(taskId);
+        // Two of five judges belong to seat 0 and abstain on everybody else.
+        bytes[] memory votes = new bytes[](5);
+        for (uint256 i; i < 5; ++i) {
+            votes[i] = i < 2 ? _votes(ACCEPT, GREY, GREY) : _votes(ACCEPT, ACCEPT, ACCEPT);
+        }
+        playRound(taskId, votes);
+        assertStatus(taskId, TaskStatus.Finalized);
+        for (uint256 i; i < 3; ++i) {
+            assertEq(bondedOf(accounts[i]), 2 * COMPUTE_MIN, "nobody rejected it");
+        }
+        assertGt(ledger.claimable(operatorOf(accounts[0])), 0);
+        assertEq(ledger.claimable(operatorOf(accounts[1])), 0, "and nobody pays for it");
+    }
+
+    function testNumericCommitteeOfLiarsIsPunishedThoughNothingIsRight() public {
+        bytes32 taskId = begin(numericModel, 3);
+        uint256 payment = tasks.getTask(taskId).reward;
+        Seat[] memory seats = committee(taskId);
+        bytes[] memory payloads = new bytes[](3);
+        for (uint256 i; i < 3; ++i) {
+            payloads[i] = abi.encode("garbage", i);
+        }
+        playRound(taskId, payloads);
+        playRound(taskId, _votes(ACCEPT, ACCEPT, ACCEPT));
+        // They accept each other and would be paid; so one must differ for judges to come.
+        assertStatus(taskId, TaskStatus.Finalized);
+        taskId = begin(numericModel, 3);
+        seats = committee(taskId);
+        playRound(taskId, payloads);
+        playRound(taskId, _votes(ACCEPT, REJECT, REJECT));
+        assertStatus(taskId, TaskStatus.Escalated);
+        draw(taskId);
+        uint256 before = ledger.claimable(requester);
+        playRound(taskId, _votes(REJECT, REJECT, REJECT));
+        assertStatus(taskId, TaskStatus.Refunded);
+        assertEq(ledger.claimable(requester) - before, payment - 2 * parameters().tip, "both draws were paid");
+        for (uint256 i; i < 3; ++i) {
+            assertEq(bondedOf(seats[i].account), COMPUTE_MIN, "rejected by all");
+        }
+        (,,,,, uint256 reputation) = registry.models(numericModel);
+        assertEq(reputation, 10_000, "the model is not to blame");
+    }
+
+    function testPrivateCasesCannotDrainWhatOtherModelsPayJudgesWith() public {
+        // Somebody is all the operators of a model, and has its cases come to nothing.
+        uint32 exact = registry.terms(exactModel).index;
+        uint256 others = ledger.disputeReserve(registry.terms(numericModel).index) + ledger.disputeReserve(0);
+        for (uint256 n; n < 3; ++n) {
+            (bytes32 taskId,) = dissent(exactModel, 1);
+            draw(taskId);
+            _split(taskId);
+            for (uint256 i; status(taskId) != TaskStatus.Refunded; ++i) {
+                assertLt(i, 4);
+                draw(taskId);
+                if (status(taskId) == TaskStatus.Committing) _split(taskId);
+            }
+            assertEq(ledger.earmarked(taskId), 0);
+        }
+        assertLt(ledger.disputeReserve(exact), 50_000e18);
+        assertEq(ledger.disputeReserve(registry.terms(numericModel).index) + ledger.disputeReserve(0), others);
+    }
+
     function testNumericVoterThatIsSilentIsPunishedAndNotReplaced() public {
         (bytes32 taskId, uint32[] memory accounts) = dissent(numericModel, 1);
         commitAs(accounts[0], taskId, _votes(ACCEPT, ACCEPT, ACCEPT));
@@ -330,6 +397,58 @@ contract TaskManagerJudgesTest is BaseTest {
         assertEq(bondedOf(seats[4].account), COMPUTE_MIN, "unopened, against a unanimous vote");
         assertEq(ledger.claimable(operatorOf(seats[4].account)), 0);
         assertGt(ledger.claimable(operatorOf(seats[1].account)), 0);
+    }
+
+    // ---- silence that proves nothing ----
+
+    function testAMajorityThatIsSilentOnAPointerIsReplacedAndNotPunished() public {
+        bytes32 taskId = submit(exactModel, 3, 1 ether, pointer_("nowhere"), 600);
+        draw(taskId);
+        Seat[] memory seats = committee(taskId);
+        // The requester's accomplice has the input.
+        commitAs(seats[0].account, taskId, RIGHT);
+        passPhase(taskId);
+        poke(taskId);
+        assertStatus(taskId, TaskStatus.Redrawing);
+        for (uint256 i = 1; i < 3; ++i) {
+            assertEq(bondedOf(seats[i].account), 2 * COMPUTE_MIN);
+            assertEq(ledger.accounts(seats[i].account).absences, 0);
+        }
+    }
+
+    function testAMinorityThatIsSilentOnAPointerIsAbsent() public {
+        bytes32 taskId = submit(exactModel, 3, 1 ether, pointer_("somewhere"), 600);
+        draw(taskId);
+        Seat[] memory seats = committee(taskId);
+        commitAs(seats[0].account, taskId, RIGHT);
+        commitAs(seats[1].account, taskId, RIGHT);
+        passPhase(taskId);
+        poke(taskId);
+        assertEq(bondedOf(seats[2].account), 2 * COMPUTE_MIN * 95 / 100);
+    }
+
+    function testAMajorityThatIsSilentOnAnInlineInputIsAbsent() public {
+        bytes32 taskId = begin(exactModel, 3);
+        Seat[] memory seats = committee(taskId);
+        passPhase(taskId);
+        poke(taskId);
+        for (uint256 i; i < 3; ++i) {
+            assertEq(bondedOf(seats[i].account), 2 * COMPUTE_MIN * 95 / 100);
+        }
+    }
+
+    function testMembersThatVoteOnTheirOwnResultsHaveNoExcuse() public {
+        bytes32 taskId = submit(numericModel, 3, 1 ether, pointer_("somewhere"), 600);
+        draw(taskId);
+        Seat[] memory seats = committee(taskId);
+        bytes[] memory payloads = new bytes[](3);
+        (payloads[0], payloads[1], payloads[2]) = (RIGHT, RIGHT, WRONG);
+        playRound(taskId, payloads);
+        passPhase(taskId);
+        poke(taskId);
+        for (uint256 i; i < 3; ++i) {
+            assertEq(bondedOf(seats[i].account), 2 * COMPUTE_MIN * 95 / 100);
+        }
     }
 
     // ---- helpers ----

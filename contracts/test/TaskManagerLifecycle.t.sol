@@ -51,16 +51,23 @@ contract TaskManagerLifecycleTest is BaseTest {
 
     function testTaskOutlivesItsRoundsInStorage() public {
         bytes32 taskId = begin(exactModel, 3);
-        playRound(taskId, RIGHT);
-        assertEq(tasks.getSeats(taskId, 0).length, 0, "seats are gone");
-        (bytes32 id, address who, bytes32 modelId, bytes memory hash, uint256 reward,, TaskStatus state) =
-            bridge.tasks(taskId);
-        assertEq(id, taskId);
+        (, address who,, bytes memory hash, uint256 reward,,) = bridge.tasks(taskId);
         assertEq(who, requester);
-        assertEq(modelId, exactModel);
         assertEq(hash, abi.encode(keccak256(INPUT)));
         assertEq(reward, tasks.quote(exactModel, 3));
+        playRound(taskId, RIGHT);
+        assertEq(tasks.getSeats(taskId, 0).length, 0, "seats are gone");
+        bytes32 id;
+        bytes32 modelId;
+        TaskStatus state;
+        (id, who, modelId, hash, reward,, state) = bridge.tasks(taskId);
+        assertEq(id, taskId);
+        assertEq(modelId, exactModel);
         assertEq(uint256(state), uint256(TaskStatus.Finalized));
+        // Kept only while the task lives: the next one may need their place.
+        assertEq(who, address(0));
+        assertEq(hash, abi.encode(bytes32(0)));
+        assertEq(reward, 0);
     }
 
     function testTasksOnOneDeskDoNotMix() public {
@@ -328,12 +335,9 @@ contract TaskManagerLifecycleTest is BaseTest {
         bytes32 taskId = begin(exactModel, 3);
         Seat[] memory seats = committee(taskId);
         commitAll(taskId, RIGHT);
+        bytes memory pointer = pointer_(RIGHT);
         vm.prank(nodeOf[seats[0].account]);
-        bridge.submitResult(
-            taskId,
-            bytes.concat(hex"01", keccak256(RIGHT), hex"015512"),
-            bytes.concat(saltOf(seats[0].account), "evidence")
-        );
+        bridge.submitResult(taskId, pointer, bytes.concat(saltOf(seats[0].account), "evidence"));
         revealAs(seats[1].account, taskId, RIGHT);
         revealAs(seats[2].account, taskId, RIGHT);
         assertStatus(taskId, TaskStatus.Finalized);

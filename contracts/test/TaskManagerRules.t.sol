@@ -62,14 +62,74 @@ contract TaskManagerRulesTest is BaseTest {
             vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "inputData"));
             _submit(exactModel, unreadable[i], 600, 3, 1 ether);
         }
-        _submit(exactModel, bytes.concat(hex"01", bytes32(0), hex"01"), 600, 3, 1 ether);
+        _submit(exactModel, pointer_("far away"), 600, 3, 1 ether);
+    }
+
+    function testCreateTakesNoMoreThanThePoolCanServe() public {
+        ITaskManager.Parameters memory p = parameters();
+        p.openSeats = 2;
+        vm.prank(governor);
+        tasks.setParameters(p);
+        uint256 limit = 2 * tasks.poolSize(exactModel, false);
+        bytes32 first = submit(exactModel, 3);
+        for (uint256 open = 3; open + 3 <= limit; open += 3) {
+            assertEq(tasks.openSeats(exactModel), open);
+            submit(exactModel, 3);
+        }
+        uint256 full = tasks.openSeats(exactModel);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.TooBusy.selector, exactModel, full + 3, limit));
+        _submit(exactModel, INPUT, 600, 3, 1 ether);
+        submit(numericModel, 3);
+        // Any ending makes room.
+        vm.prank(requester);
+        bridge.cancelTask(first);
+        assertEq(tasks.openSeats(exactModel), full - 3);
+        submit(exactModel, 3);
+    }
+
+    function testEveryEndingClosesItsSeats() public {
+        bytes32 finalized = begin(exactModel, 4);
+        assertEq(tasks.openSeats(exactModel), 4);
+        playRound(finalized, RIGHT);
+        assertEq(tasks.openSeats(exactModel), 0);
+        bytes32 refunded = submit(exactModel, 3);
+        vm.warp(tasks.getTask(refunded).deadline);
+        poke(refunded);
+        assertStatus(refunded, TaskStatus.Refunded);
+        assertEq(tasks.openSeats(exactModel), 0);
+        // Judges have seats of their own, which count for nobody's capacity.
+        (bytes32 judged,) = dissent(exactModel, 1);
+        assertEq(tasks.openSeats(exactModel), 3);
+        vm.warp(tasks.getTask(judged).deadline + 1 days);
+        for (uint256 i; status(judged) < TaskStatus.Finalized; ++i) {
+            assertLt(i, 20);
+            if (status(judged) == TaskStatus.Committing) passPhase(judged);
+            else passRandomness(judged);
+            poke(judged);
+        }
+        assertEq(tasks.openSeats(exactModel), 0);
+    }
+
+    function testCreateWantsSpareOperatorsWhereTheRulesSaySo() public {
+        ITaskManager.Parameters memory p = parameters();
+        p.spareSeats = 15;
+        vm.prank(governor);
+        tasks.setParameters(p);
+        uint256 both = tasks.poolSize(exactModel, false) + tasks.poolSize(exactModel, true);
+        assertLt(both, 18);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.TooFewProviders.selector, exactModel, both, 18));
+        _submit(exactModel, INPUT, 600, 3, 1 ether);
+        p.spareSeats = uint8(both - 3);
+        vm.prank(governor);
+        tasks.setParameters(p);
+        submit(exactModel, 3);
     }
 
     function testCreateChecksThePayment() public {
         uint256 required = tasks.quote(exactModel, 3);
         vm.expectRevert(abi.encodeWithSelector(ITaskManager.PaymentTooLow.selector, required - 1, required));
         _submit(exactModel, INPUT, 600, 3, required - 1);
-        uint256 much = uint256(type(uint96).max) + 1;
+        uint256 much = 1 << 93;
         vm.deal(requester, 2 * much);
         vm.expectRevert(abi.encodeWithSelector(ITaskManager.PaymentTooHigh.selector, much));
         _submit(exactModel, INPUT, 600, 3, much);

@@ -26,7 +26,7 @@ lockfile_names_no_host() {
 gas() {
   # The gas tests run the bytecode in abi/, so the drift check comes first. A rise above the tolerance fails; commit a
   # new .gas-snapshot (`npm run snapshot`) together with the reason for it.
-  tools/forge snapshot --match-contract Gas --check .gas-snapshot --tolerance 2
+  tools/forge snapshot --match-contract Gas --check .gas-snapshot --tolerance 2 --gas-snapshot-check=true
 }
 
 step "lockfile" lockfile_names_no_host

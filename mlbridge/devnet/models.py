@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from contracts.chain import Chain
+from contracts.deploy import MLB
 from contracts.network import Network
+from contracts.reserves import ensure_reserve
+from contracts.sender import Sender
 from mlbridge.devnet import accounts
 from mlbridge.devnet.plan import Plan
 from mlbridge.sdk import AsyncClient
@@ -15,6 +19,8 @@ from serve.execclass import EngineName
 from serve.packs.draft import manifest_draft
 from serve.packs.folder import PACK_FILE
 
+# Pays the judges of a dozen disputes.
+RESERVE = 10_000 * MLB
 PRICES_WEI = {"minilm": 10**13, "digits": 5 * 10**12, "smollm2": 5 * 10**13}
 
 
@@ -34,4 +40,13 @@ async def publish_models(network: Network, plan: Plan, progress: Callable[[str],
             await client.publish(
                 pack.directory, PRICES_WEI[name], stake=True, draft=draft, ignore={PACK_FILE}
             )
+        await _fill_reserves(network, [model.id for model in await client.models()])
     return list(plan.models)
+
+
+async def _fill_reserves(network: Network, models: Iterable[bytes]) -> None:
+    """Without a reserve a model's disputes are refunded and nobody judges."""
+    async with await Chain.connect(network) as chain:
+        governor = Sender(chain, accounts.deployer())
+        for model in models:
+            await ensure_reserve(chain, governor, model, RESERVE)

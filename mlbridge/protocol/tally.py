@@ -87,6 +87,7 @@ def tally_votes(seats: Sequence[Seat], candidates: Mapping[int, bytes], judges: 
     weights = clip([seat.weight for seat in seats])
     total = sum(weights)
     accepted = rejected = highest = 0
+    least = total
     delivered: tuple[bytes, int] | None = None
     for candidate in sorted(candidates):
         yes, no = _count_votes(seats, weights, candidate, judges)
@@ -96,7 +97,8 @@ def tally_votes(seats: Sequence[Seat], candidates: Mapping[int, bytes], judges: 
             delivered = delivered or (candidates[candidate], yes.weight)
         elif judges and _passes(no, total, len(seats)):
             rejected |= 1 << candidate
-    winner, weight = delivered or (_NOTHING, highest)
+            least = min(least, no.weight)
+    winner, weight = delivered or (_NOTHING, least if rejected else highest)
     return Verdict(
         passed=delivered is not None,
         dissent=accepted != sum(1 << candidate for candidate in candidates),

@@ -12,6 +12,7 @@ import pytest
 from contracts import reads
 from contracts.chain import Chain
 from contracts.reads import TaskInfo
+from contracts.reserves import dispute_reserve
 from contracts.sender import Sender
 from mlbridge.protocol.payload import ClassificationOutput
 from mlbridge.protocol.types import Role
@@ -82,6 +83,7 @@ class Leaver(ScriptedMember):
 class Scene:
     """What one task with one liar came to."""
 
+    model: bytes
     result: TaskResult
     liar: ScriptedMember
     honest: Sequence[ScriptedMember]
@@ -106,7 +108,7 @@ async def play(
     liar = kind(chain, liar.operator, liar.node, liar.account, script)
     await next_epoch(chain)
     staked = await total(chain, liar)
-    reserve = int(await reads.call(chain.distributor.functions.disputeReserve()))
+    reserve = await dispute_reserve(chain, model)
     supply = int(await reads.call(chain.token.functions.totalSupply()))
     async with client_for(chain) as client, acting([*honest, liar]):
         handle = await client.submit(model, IMAGE)
@@ -120,7 +122,7 @@ async def play(
         member.account: (await reads.claimable(chain, member.operator.address))[0]
         for member in [*honest, liar]
     }
-    return Scene(result, liar, honest, staked, reserve, supply, earned)
+    return Scene(model, result, liar, honest, staked, reserve, supply, earned)
 
 
 async def total(chain: Chain, member: ScriptedMember) -> int:
@@ -148,7 +150,7 @@ async def check_the_outcome(chain: Chain, scene: Scene, band: tuple[int, int], f
     for account in winners:
         assert scene.earned[account] == fee > 0
     # What was taken went to the dispute reserve and was burned; nobody who judged gained by the verdict.
-    judges = int(await reads.call(chain.distributor.functions.disputeReserve())) - scene.reserve
+    judges = await dispute_reserve(chain, scene.model) - scene.reserve
     burned = scene.supply - int(await reads.call(chain.token.functions.totalSupply()))
     fees = sum(fee.amount for fee in scene.result.receipt.payment.judge_fees)
     assert burned + judges + fees == scene.lost

@@ -109,7 +109,7 @@ async def test_presets_deploy_within_the_limits_of_a_real_chain(preset: Any) -> 
             assert await get_parameters(chain) == preset.parameters
             delay = await call(chain.distributor.functions.unbondingDelay())
             assert await call(chain.tasks.functions.longestTask()) < delay == preset.unbonding_delay
-            assert await call(chain.distributor.functions.disputeReserve()) == preset.reserve
+            assert await call(chain.distributor.functions.disputeReserve(0)) == preset.reserve
             admin = await call(chain.authority.functions.hasRole(0, dev_account(0).address))
             assert admin[0]
             for index in range(1, 4):

@@ -20,6 +20,7 @@ from cluster.raycluster import head_spec
 from cluster.supervisor import read_agent_status, read_supervisor_state
 from contracts.chain import Chain
 from contracts.network import save
+from contracts.reserves import ensure_reserve
 from contracts.sender import Sender
 from mlbridge.rayproc import RayHead
 from mlbridge.sdk import AsyncClient
@@ -29,7 +30,7 @@ from serve.engines import torch_engine
 from serve.packs.draft import manifest_draft
 from serve.packs.folder import PACK_FILE
 from tests.support.providers import write_keys
-from tests.support.seats import FAST, MLB, Script, fresh_account, fund
+from tests.support.seats import FAST, MLB, RESERVE, Script, fresh_account, fund
 
 
 @dataclass
@@ -102,7 +103,9 @@ async def publish_digits(chain: Chain, treasury: Sender, folder: Path, name: str
     await fund(treasury, chain, publisher.address, mlb=10_000 * MLB)
     store = open_store(chain.network.storage_url)
     async with AsyncClient(chain.network, publisher, store=store, policy=FAST) as client:
-        return (await client.publish(pack.directory, 10**12, stake=True, draft=draft, ignore={PACK_FILE})).id
+        model = (await client.publish(pack.directory, 10**12, stake=True, draft=draft, ignore={PACK_FILE})).id
+    await ensure_reserve(chain, treasury, model, RESERVE)
+    return model
 
 
 def digits_script(folder: Path, name: str = "digits") -> Script:

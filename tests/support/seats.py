@@ -25,6 +25,7 @@ from contracts.cursor import MemoryCursorStore
 from contracts.errors import ContractError
 from contracts.follower import LogFollower
 from contracts.reads import TaskInfo
+from contracts.reserves import ensure_reserve
 from contracts.sender import Sender, SendPolicy
 from mlbridge.protocol import content, hashing, votes
 from mlbridge.protocol.payload import decode_input, encode_output
@@ -33,6 +34,8 @@ from mlbridge.storage import ContentStore
 
 MLB = 10**18
 COINS = 10**18
+# Pays two rounds of judges, three and five of them.
+RESERVE = 1_000 * MLB
 FAST = SendPolicy(poll_s=0.05, stuck_after_s=15.0, timeout_s=60.0)
 _serial = itertools.count(1)
 
@@ -311,7 +314,9 @@ async def register_model(
         ["uint256", "address", "address", "string"],
         [chain.chain_id, chain.addresses.registry, provider.address, cid],
     )
-    return hashing.keccak(packed)
+    model_id = hashing.keccak(packed)
+    await ensure_reserve(chain, treasury, model_id, RESERVE)
+    return model_id
 
 
 @contextlib.asynccontextmanager

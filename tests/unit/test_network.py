@@ -101,7 +101,7 @@ def test_presets_keep_the_rules_that_the_contracts_demand(preset: object) -> Non
     assert rules.min_task_time > rules.commit_window > 0
     assert rules.max_task_time < params.unbonding_delay
     assert 3 <= rules.first_judge_seats <= rules.last_judge_seats <= 15
-    assert len(rules.as_tuple()) == 11
+    assert len(rules.as_tuple()) == 13
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

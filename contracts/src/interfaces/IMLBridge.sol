@@ -37,7 +37,8 @@ interface IMLBridge {
     /// @param proof salt (32 bytes), then optional evidence that stays outside the compared digest
     function submitResult(bytes32 taskId, bytes calldata result, bytes calldata proof) external;
 
-    /// @notice The task as the white paper prints it; inputDataHash is keccak256(inputData) as 32 bytes.
+    /// @notice The task as the white paper prints it; inputDataHash is keccak256(inputData) as 32 bytes. Once it ended,
+    /// requester, inputDataHash and reward are zero: TaskSubmitted says them for ever.
     function tasks(bytes32 taskId)
         external
         view

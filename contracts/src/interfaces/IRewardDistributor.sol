@@ -63,7 +63,9 @@ interface IRewardDistributor {
     event JudgePaid(uint32 indexed account, bytes32 indexed taskId, uint256 amount);
     event Claimed(address indexed claimant, uint256 amount);
     event TokenClaimed(address indexed claimant, uint256 amount);
-    event ReserveFunded(address indexed from, uint256 amount);
+    event ReserveFunded(address indexed from, uint32 indexed model, uint256 amount);
+    event ReserveAllocated(uint32 indexed model, uint256 amount);
+    event JudgesEarmarked(bytes32 indexed taskId, uint32 indexed model, uint256 amount);
     event JudgeFeeChanged(uint256 judgeFee);
     event ProtocolFeesAssigned(address indexed to, uint256 amount);
 
@@ -94,7 +96,11 @@ interface IRewardDistributor {
     function minimumStake(Role role) external view returns (uint256);
     function claimable(address claimant) external view returns (uint256 weiAmount);
     function claimableTokens(address claimant) external view returns (uint256 amount);
-    function disputeReserve() external view returns (uint256);
+    /// @notice MLB that pays the judges of a model's disputes. Models are named by their index in the registry; 0 is common:
+    /// what contradictions cost, until governance allocates it.
+    function disputeReserve(uint32 model) external view returns (uint256);
+    /// @notice MLB set aside for the judges of a task's running round.
+    function earmarked(bytes32 taskId) external view returns (uint256);
     function unbondingDelay() external view returns (uint256);
     /// @notice Seconds that an account stays jailed at least.
     function jailSeconds() external view returns (uint256);
@@ -109,23 +115,28 @@ interface IRewardDistributor {
     // ---- task manager only ----
     function settle(Settlement calldata settlement) external;
     function credit(address to, bytes32 taskId, uint256 amount) external;
-    /// @notice Fixed fee from the dispute reserve to every judge that revealed, whatever its verdict. A reserve that
-    /// cannot pay all in full is shared evenly: payment never stops a settlement.
+    /// @notice Set the fees of a round's judges aside from the model's reserve.
+    /// @return whether the reserve could pay them; if not, nothing changed
+    function earmarkJudges(bytes32 taskId, uint32 model, uint256 judges) external returns (bool);
+    /// @notice Fixed fee, as set aside, to every judge that revealed, whatever its verdict; the rest goes back to the
+    /// reserve. Does nothing when nothing is set aside.
     function payJudges(bytes32 taskId, uint32[] calldata judges) external;
-    /// @notice Whether the reserve can pay `judges` fees.
-    function canPayJudges(uint256 judges) external view returns (bool);
+    /// @notice An absence in jail, or within the same 24th part of a jail term as the last one, costs nothing.
+    /// @param model whose reserve gets its part; 0 for the common one
     /// @param confidence basis points of the verdict the account lost against; scales Incorrect and Unopened
     /// @param reporter gets at most 10 % of what is taken; zero for none
-    function slash(uint32 account, bytes32 taskId, Fault fault, uint256 confidence, address reporter)
+    function slash(uint32 account, bytes32 taskId, uint32 model, Fault fault, uint256 confidence, address reporter)
         external
         returns (uint256 amount);
 
     // ---- anyone ----
-    /// @notice Give MLB to the dispute reserve.
-    function fundReserve(uint256 amount) external;
+    /// @notice Give MLB to a model's dispute reserve, or to the common one (0). It never comes back.
+    function fundReserve(uint32 model, uint256 amount) external;
 
     // ---- governance only ----
     function setJudgeFee(uint256 judgeFee_) external;
+    /// @notice Give a model's disputes a part of the common reserve.
+    function allocateReserve(uint32 model, uint256 amount) external;
     /// @notice Turn the protocol fees collected so far into a credit of `to`.
     function assignProtocolFees(address to) external;
 }

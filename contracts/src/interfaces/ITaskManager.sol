@@ -11,6 +11,8 @@ interface ITaskManager {
         uint8 firstJudgeSeats; // 5
         uint8 lastJudgeSeats; // 9
         uint8 maxRedraws; // replacement draws per round, 3
+        uint8 spareSeats; // eligible accounts that a submission needs beside its seats, so that judges can be drawn; who holds both roles counts twice
+        uint16 openSeats; // seats of live tasks an eligible account, on average, beyond which a model takes no more
         uint32 commitWindow;
         uint32 revealWindow;
         uint32 minTaskTime; // least distance of a deadline from now
@@ -20,7 +22,8 @@ interface ITaskManager {
         uint16 protocolFee; // basis points of the payment
     }
 
-    /// @notice Everything about a live task except its seats.
+    /// @notice Everything about a live task except its seats. Once a task ended, requester, inputHash and reward are
+    /// zero: TaskSubmitted says them for ever.
     struct TaskView {
         bytes32 id;
         address requester;
@@ -53,6 +56,7 @@ interface ITaskManager {
     error BadDeadline(uint256 deadline, uint256 earliest, uint256 latest);
     error BadCommitteeSize(uint8 seats, uint8 minimum, uint8 maximum);
     error TooFewProviders(bytes32 modelId, uint256 available, uint256 required);
+    error TooBusy(bytes32 modelId, uint256 seats, uint256 limit);
     error RandomnessPending(bytes32 taskId, uint256 readyAtBlock);
     error NotSeated(bytes32 taskId, address caller);
     error AlreadyCommitted(bytes32 taskId, uint32 account);
@@ -154,6 +158,8 @@ interface ITaskManager {
     function isServing(bytes32 modelId, uint32 account) external view returns (bool);
     /// @notice Accounts that a task armed now can draw: membership at the start of the current epoch.
     function poolSize(bytes32 modelId, bool verifiers) external view returns (uint256);
+    /// @notice Seats of first committees that a model's live tasks have.
+    function openSeats(bytes32 modelId) external view returns (uint256);
     /// @notice Their summed weight, as it stood then.
     function poolWeight(bytes32 modelId, bool verifiers) external view returns (uint256);
     function currentEpoch() external view returns (uint256);

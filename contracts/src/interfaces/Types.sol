@@ -63,7 +63,8 @@ struct Seat {
 /// @param passed a value reached 70 % of weight, 2/3 of seats and 3 seats
 /// @param dissent somebody revealed a value other than the winner (Result) or a candidate was not accepted (Vote)
 /// @param winner the winning digest (Result) or the delivered candidate's digest (Vote); zero unless passed
-/// @param confidence weight share of the leading value, in basis points, rounded down (display only)
+/// @param confidence weight share of the leading value, in basis points, rounded down; where nothing passed but judges
+/// rejected something, the smallest share that rejected
 /// @param accepted bit i set: candidate seat i of round 0 is accepted
 /// @param rejected bit i set: candidate seat i of round 0 is rejected under the same rule (Vote rounds)
 struct Verdict {

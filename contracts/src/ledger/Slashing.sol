@@ -20,16 +20,31 @@ abstract contract Slashing is StakeLedger {
     /// 5,000 MLB, half of it for the reserve: that feeds a first judge round of five at this fee. A higher fee would
     /// let somebody lose a dispute on purpose to earn as its judges.
     uint256 public constant JUDGE_FEE_LIMIT = 500e18;
+    /// @notice What belongs to no model: governance allocates it.
+    uint32 public constant COMMON_RESERVE = 0;
     /// @dev The absence in a row that jails.
     uint256 private constant JAILING_ABSENCE = 3;
+    /// @dev Parts of a jail term in which absences count as one, so that a burst of tasks cannot run through the steps
+    /// before anybody could look after its machine: an hour of a day.
+    uint256 private constant ABSENCE_PARTS = 24;
 
     /// @notice Opens tasks, closes them, and says who was absent or wrong.
     address public immutable taskManager;
     /// @notice Says who contradicted itself.
     address public immutable verifier;
 
-    uint128 internal _reserve;
-    uint128 internal _judgeFee;
+    /// @notice Fees that wait for the judges of a round.
+    struct Earmark {
+        uint128 fee; // a judge
+        uint32 model;
+        uint8 judges;
+    }
+
+    uint256 internal _judgeFee;
+    /// @dev A reserve a model, because its judges come from its own pools: somebody who is all of a model's operators can
+    /// pay itself as judges, and then only with what it brought.
+    mapping(uint32 model => uint256) private _reserves;
+    mapping(bytes32 taskId => Earmark) private _earmarks;
     /// @dev MLB that an address may claim: judge fees and reporter shares.
     mapping(address claimant => uint256) internal _tokenCredits;
 
@@ -49,7 +64,7 @@ abstract contract Slashing is StakeLedger {
     /// @inheritdoc IRewardDistributor
     /// @dev The task manager punishes everything but contradiction, the verifier contradiction alone: that is the one
     /// fault that a caller proves, so only there a reporter is paid.
-    function slash(uint32 account, bytes32 taskId, Fault fault, uint256 confidence, address reporter)
+    function slash(uint32 account, bytes32 taskId, uint32 model, Fault fault, uint256 confidence, address reporter)
         external
         nonReentrant
         returns (uint256 amount)
@@ -62,19 +77,31 @@ abstract contract Slashing is StakeLedger {
         }
         uint256 points;
         (amount, points) = _punish(account, fault, confidence);
+        if (points == 0) return 0;
         emit Slashed(account, taskId, fault, amount, points);
-        if (amount != 0) _distribute(taskId, amount, reporter);
+        if (amount != 0) _distribute(taskId, model, amount, reporter);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function earmarkJudges(bytes32 taskId, uint32 model, uint256 judges) external onlyTaskManager returns (bool) {
+        uint256 fee = _judgeFee;
+        uint256 reserve = _reserves[model];
+        if (judges > type(uint8).max || fee * judges > reserve) return false;
+        _reserves[model] = reserve - fee * judges;
+        _earmarks[taskId] = Earmark({fee: uint128(fee), model: model, judges: uint8(judges)});
+        emit JudgesEarmarked(taskId, model, fee * judges);
+        return true;
     }
 
     /// @inheritdoc IRewardDistributor
     function payJudges(bytes32 taskId, uint32[] calldata judges) external onlyTaskManager {
-        uint256 count = judges.length;
-        if (count == 0) return;
-        uint256 fee = _judgeFee;
-        // Evenly, so that nobody's pay depends on the order in which judges are listed.
-        if (fee * count > _reserve) fee = _reserve / count;
-        _reserve -= uint128(fee * count);
-        for (uint256 i; i < count; ++i) {
+        Earmark memory earmark = _earmarks[taskId];
+        if (earmark.judges == 0) return;
+        if (judges.length > earmark.judges) revert AmountTooLarge(judges.length);
+        delete _earmarks[taskId];
+        uint256 fee = earmark.fee;
+        _reserves[earmark.model] += fee * (earmark.judges - judges.length);
+        for (uint256 i; i < judges.length; ++i) {
             uint32 account = judges[i];
             if (_hot[account].absences != 0) _hot[account].absences = 0;
             if (fee != 0) _tokenCredits[_operatorOf(account)] += fee;
@@ -83,12 +110,23 @@ abstract contract Slashing is StakeLedger {
     }
 
     /// @inheritdoc IRewardDistributor
-    function fundReserve(uint256 amount) external nonReentrant {
+    function fundReserve(uint32 model, uint256 amount) external nonReentrant {
         if (amount == 0) revert ZeroAmount();
+        // MLB's supply is far below it, so a sum of real amounts always fits.
         if (amount > type(uint128).max) revert AmountTooLarge(amount);
-        _reserve += uint128(amount);
-        emit ReserveFunded(msg.sender, amount);
+        _reserves[model] += amount;
+        emit ReserveFunded(msg.sender, model, amount);
         token.safeTransferFrom(msg.sender, address(this), amount);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function allocateReserve(uint32 model, uint256 amount) external restricted {
+        if (amount == 0) revert ZeroAmount();
+        uint256 common = _reserves[COMMON_RESERVE];
+        if (amount > common) revert AmountTooLarge(amount);
+        _reserves[COMMON_RESERVE] = common - amount;
+        _reserves[model] += amount;
+        emit ReserveAllocated(model, amount);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -97,8 +135,14 @@ abstract contract Slashing is StakeLedger {
     }
 
     /// @inheritdoc IRewardDistributor
-    function disputeReserve() external view returns (uint256) {
-        return _reserve;
+    function disputeReserve(uint32 model) external view returns (uint256) {
+        return _reserves[model];
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function earmarked(bytes32 taskId) external view returns (uint256) {
+        Earmark memory earmark = _earmarks[taskId];
+        return uint256(earmark.fee) * earmark.judges;
     }
 
     /// @inheritdoc IRewardDistributor
@@ -106,16 +150,16 @@ abstract contract Slashing is StakeLedger {
         return _judgeFee;
     }
 
-    /// @inheritdoc IRewardDistributor
-    function canPayJudges(uint256 judges) external view returns (bool) {
-        return judges <= type(uint32).max && judges * _judgeFee <= _reserve;
-    }
-
     /// @dev Take the stake, mark the record, jail.
     function _punish(uint32 account, Fault fault, uint256 confidence) private returns (uint256 amount, uint256 points) {
         Hot memory hot = _hot[account];
         Cold memory cold = _cold[account];
         if (hot.decayedAt == 0) revert UnknownAccount(account);
+        if (fault == Fault.Absent) {
+            // In jail it is drawn no more, and seats from before cannot cost it more than the jail did. Nor can a burst.
+            if (hot.jailed != 0 || block.timestamp < cold.absentAt + jailSeconds / ABSENCE_PARTS) return (0, 0);
+            cold.absentAt = uint32(block.timestamp);
+        }
 
         if (fault == Fault.Absent && hot.absences != type(uint8).max) ++hot.absences;
         points = SlashMath.basisPoints(fault, hot.absences, confidence);
@@ -138,9 +182,9 @@ abstract contract Slashing is StakeLedger {
         _cold[account] = cold;
     }
 
-    function _distribute(bytes32 taskId, uint256 amount, address reporter) private {
+    function _distribute(bytes32 taskId, uint32 model, uint256 amount, address reporter) private {
         (uint256 toReserve, uint256 toReporter, uint256 burned) = SlashMath.split(amount, reporter != address(0));
-        _reserve += uint128(toReserve);
+        _reserves[model] += toReserve;
         if (toReporter != 0) _tokenCredits[reporter] += toReporter;
         emit SlashSplit(taskId, toReserve, toReporter, burned);
         ERC20Burnable(address(token)).burn(burned);
@@ -148,7 +192,7 @@ abstract contract Slashing is StakeLedger {
 
     function _setJudgeFee(uint256 judgeFee_) private {
         if (judgeFee_ > JUDGE_FEE_LIMIT) revert BadParameter("judgeFee");
-        _judgeFee = uint128(judgeFee_);
+        _judgeFee = judgeFee_;
         emit JudgeFeeChanged(judgeFee_);
     }
 }

@@ -31,6 +31,7 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
         uint96 unbonding;
         uint64 releaseAt;
         uint64 jailedUntil;
+        uint32 absentAt; // unix seconds; the last absence that was punished
     }
 
     /// @notice Stake of the roles that hold no seats.

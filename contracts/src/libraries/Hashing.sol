@@ -31,8 +31,12 @@ library Hashing {
     bytes1 internal constant INLINE = 0x00;
     /// @notice First byte of content that names its payload by hash and CID.
     bytes1 internal constant POINTER = 0x01;
-    /// @dev Tag and payload hash; a CID of at least one byte must follow.
+    /// @dev Tag and payload hash.
     uint256 private constant POINTER_HEAD = 33;
+    /// @dev A CIDv1 of one block or one file by SHA-256, in its binary form.
+    uint256 private constant CID_SIZE = 36;
+    bytes4 private constant CID_RAW = 0x01551220;
+    bytes4 private constant CID_FILE = 0x01701220;
 
     /// @notice abi.encode of the struct is its ten words as they lie in memory.
     function taskId(TaskSpec memory spec) internal pure returns (bytes32 id) {
@@ -63,10 +67,18 @@ library Hashing {
         return keccak256(abi.encode(randomness, task, round, redraw));
     }
 
-    /// @notice Whether tagged content can be read at all.
+    /// @notice Whether tagged content can be read at all: it carries its payload, or names it by a CIDv1 with codec raw or
+    /// dag-pb and a SHA-256 multihash. A name that no reader understands would withhold what it seems to deliver.
     function wellFormed(bytes calldata content) internal pure returns (bool) {
         if (content.length == 0) return false;
-        return content[0] == INLINE || (content[0] == POINTER && content.length > POINTER_HEAD);
+        return content[0] == INLINE || isPointer(content);
+    }
+
+    /// @notice Whether tagged content names its payload. See https://github.com/multiformats/cid for the binary form.
+    function isPointer(bytes calldata content) internal pure returns (bool) {
+        if (content.length != POINTER_HEAD + CID_SIZE || content[0] != POINTER) return false;
+        bytes4 head = bytes4(content[POINTER_HEAD:]);
+        return head == CID_RAW || head == CID_FILE;
     }
 
     /// @notice keccak256 of the payload, the same whether it is carried or named.

@@ -71,11 +71,6 @@ library SeatPacking {
         return slots[0] >> (PER_SLOT * BITS);
     }
 
-    /// @notice Clear some of the bits beside the first three seats.
-    function unmark(uint256[SEAT_SLOTS] storage slots, uint256 bits) internal {
-        slots[0] &= ~(bits << (PER_SLOT * BITS));
-    }
-
     function clear(uint256[SEAT_SLOTS] storage slots, uint256 count) internal {
         for (uint256 slot; slot * PER_SLOT < count; ++slot) {
             slots[slot] = 0;

@@ -4,7 +4,9 @@ pragma solidity ^0.8.30;
 /// @title Weighted draws without replacement from a pool that is frozen per epoch
 /// @notice A tree of sums over accounts: leaves by three in a word together with their accounts, above them nodes of
 /// four sums. A word also says in which epoch it changed last. Before its first change in an epoch a node keeps its
-/// old word beside it, so the tree can be read as it stood at the start of any epoch since the change before the last.
+/// last two old words beside it, so the tree can be read as it stood at the start of an epoch until it changed in three
+/// epochs since. Two would not do: who sees what a draw at the end of an epoch is about to say could spoil it by a
+/// change in the next one.
 /// @dev An account keeps its leaf for ever, with weight 0 while it does not serve. So what a leaf stands for never
 /// changes and needs no freezing. The root lies under a key of its own and also tells the tree's height, so a draw
 /// reads nothing but one word a level.
@@ -14,6 +16,7 @@ library SumTree {
         /// In both the epoch in the 34 highest bits.
         uint256 word;
         uint256 previous; // as it stood before that epoch
+        uint256 older; // as it stood before the previous word's epoch
     }
 
     struct Tree {
@@ -29,7 +32,7 @@ library SumTree {
         uint256 left; // sum of what can still be drawn
         uint256 count;
         uint256[] taken; // leaf << 48 | weight
-        bool stale; // the tree changed in two epochs since: the view cannot be had any more
+        bool stale; // the tree changed in three epochs since: the view cannot be had any more
     }
 
     uint256 private constant SUM_BITS = 48;
@@ -175,9 +178,10 @@ library SumTree {
     /// @dev The new root takes over what the old one remembers, so frozen views survive growth.
     function _grow(Tree storage tree, Node storage root, uint256 height) private {
         Node storage below = tree.nodes[(height - 1) << LEVEL];
-        (below.word, below.previous) = (root.word, root.previous);
+        (below.word, below.previous, below.older) = (root.word, root.previous, root.older);
         root.word = _raised(below.word, height + 1);
         root.previous = _raised(below.previous, height + 1);
+        root.older = _raised(below.older, height + 1);
     }
 
     /// @dev A root whose first child is the old root.
@@ -200,7 +204,7 @@ library SumTree {
     function _touch(Node storage node, uint256 epoch) private returns (uint256 word) {
         word = node.word;
         if (word >> TAG == epoch) return word;
-        node.previous = word;
+        (node.older, node.previous) = (node.previous, word);
         return word & UNTAGGED | epoch << TAG;
     }
 
@@ -228,13 +232,14 @@ library SumTree {
         }
     }
 
-    /// @dev A node as it stood at the start of the cut's epoch. What changed in two epochs since is lost; the root
+    /// @dev A node as it stood at the start of the cut's epoch. What changed in three epochs since is lost; the root
     /// changes whenever any node does, so it tells that for the whole tree.
     function _frozen(Tree storage tree, Cut memory cut, uint256 key) private view returns (uint256 word) {
         Node storage node = tree.nodes[key];
         word = node.word;
         if (word >> TAG >= cut.epoch) {
             word = node.previous;
+            if (word >> TAG >= cut.epoch) word = node.older;
             if (word >> TAG >= cut.epoch) cut.stale = true;
         }
     }

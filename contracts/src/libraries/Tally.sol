@@ -117,6 +117,7 @@ library Tally {
 
     function _votes(Ballot memory ballot, uint256[] memory weights, uint256 total, Verdict memory found) private pure {
         uint256 highest;
+        uint256 least = total;
         for (uint256 candidate; ballot.candidates >> candidate != 0; ++candidate) {
             if (ballot.candidates >> candidate & 1 == 0) continue;
             (uint256 accepting, uint256 rejecting) = _sides(ballot, candidate);
@@ -134,9 +135,10 @@ library Tally {
             (weight, heads) = _count(weights, rejecting);
             if (ballot.judges && passes(weight, heads, total, weights.length)) {
                 found.rejected |= uint16(1 << candidate);
+                if (weight < least) least = weight;
             }
         }
-        if (!found.passed) found.confidence = _share(highest, total);
+        if (!found.passed) found.confidence = _share(found.rejected == 0 ? highest : least, total);
     }
 
     /// @dev The seats for and against a candidate.

@@ -11,7 +11,8 @@ import {RoundKind, TaskStatus} from "../interfaces/Types.sol";
 /// 01 opened otherwise, wrongly or with another value. So members that agree write no second word each.
 type Head is uint256;
 
-/// @dev Who paid (160) and how much (96). One value, because a struct's halves would be stored one after the other.
+/// @dev Who paid (160), how much (93), and three flags: whether the input is only named (1), whether the first draw had
+/// to wait for later randomness (1), whether the task that this describes still lives (1).
 type Purse is uint256;
 
 using HeadWord for Head global;
@@ -231,8 +232,37 @@ library HeadWord {
 
 /// @title Fields of `Purse`
 library PurseWord {
-    function make(address requester_, uint96 reward_) internal pure returns (Purse) {
-        return Purse.wrap(uint256(uint160(requester_)) | uint256(reward_) << 160);
+    uint256 internal constant MAX_REWARD = (1 << 93) - 1;
+    uint256 private constant NAMED = 1 << 253;
+    uint256 private constant REARMED = 1 << 254;
+    uint256 private constant LIVE = 1 << 255;
+
+    /// @dev Callers guarantee that the reward fits.
+    function make(address requester_, uint256 reward_, bool named_) internal pure returns (Purse) {
+        return Purse.wrap(uint256(uint160(requester_)) | reward_ << 160 | LIVE | (named_ ? NAMED : 0));
+    }
+
+    /// @notice Whether the input lies off chain, so that members may have been unable to get it.
+    function named(Purse p) internal pure returns (bool) {
+        return Purse.unwrap(p) & NAMED != 0;
+    }
+
+    /// @notice Whether randomness that was known by then drew nobody.
+    function rearmed(Purse p) internal pure returns (bool) {
+        return Purse.unwrap(p) & REARMED != 0;
+    }
+
+    function withRearmed(Purse p) internal pure returns (Purse) {
+        return Purse.wrap(Purse.unwrap(p) | REARMED);
+    }
+
+    /// @notice Whether somebody's task is described: its place is taken.
+    function live(Purse p) internal pure returns (bool) {
+        return Purse.unwrap(p) & LIVE != 0;
+    }
+
+    function ended(Purse p) internal pure returns (Purse) {
+        return Purse.wrap(Purse.unwrap(p) & ~LIVE);
     }
 
     function requester(Purse p) internal pure returns (address) {
@@ -241,6 +271,6 @@ library PurseWord {
 
     /// @notice Wei locked for the task.
     function reward(Purse p) internal pure returns (uint256) {
-        return Purse.unwrap(p) >> 160;
+        return Purse.unwrap(p) >> 160 & MAX_REWARD;
     }
 }

@@ -40,7 +40,9 @@ abstract contract PoolDesk is TaskEndings {
         // A leaf costs depth for ever, so stake has to stand behind each.
         if (weight == 0) revert ITaskManager.BadParameter("weight");
 
-        _modelFacts[terms.index] = uint256(uint160(terms.provider)) | uint256(terms.policy) << 160;
+        if (_modelFacts[terms.index] == 0) {
+            _modelFacts[terms.index] = uint256(uint160(terms.provider)) | uint256(terms.policy) << 160;
+        }
         SumTree.Tree storage tree = _pools[pool];
         uint256 leaf = member == 0 ? tree.append(account) : (member >> 1) - 1;
         _members[pool][account] = (leaf + 1) << 1 | 1;

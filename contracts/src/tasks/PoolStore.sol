@@ -18,12 +18,19 @@ abstract contract PoolStore is Rules {
     /// @dev (leaf + 1) << 1 | serving
     mapping(uint256 pool => mapping(uint256 account => uint256)) internal _members;
 
-    /// @dev provider | policy << 160 of a model, which never change. Known before its first task, because a pool has to
-    /// be served before; so settling needs no call to the registry.
+    /// @dev provider | policy << 160 of a model, which never change, and above them the seats of first committees that its
+    /// live tasks have. Known before its first task, because a pool has to be served before; so settling needs no
+    /// call to the registry.
     mapping(uint256 model => uint256) internal _modelFacts;
 
+    uint256 internal constant OPEN_SEATS = 168;
+
     function _policyOf(uint256 model) internal view returns (Policy) {
-        return Policy(_modelFacts[model] >> 160);
+        return Policy(uint8(_modelFacts[model] >> 160));
+    }
+
+    function _openSeats(uint256 model) internal view returns (uint256) {
+        return _modelFacts[model] >> OPEN_SEATS;
     }
 
     function _poolId(uint256 model, bool verifiers) internal pure returns (uint256) {

@@ -32,6 +32,8 @@ abstract contract Rules is AccessManaged {
         uint8 firstJudgeSeats;
         uint8 lastJudgeSeats;
         uint8 maxRedraws;
+        uint8 spareSeats;
+        uint16 openSeats;
     }
 
     /// @dev Tips set aside for a task: enough for a draw, a redraw, a late reveal phase and one step more.
@@ -116,6 +118,8 @@ abstract contract Rules is AccessManaged {
         _requireWithin(p.firstJudgeSeats, MIN_SEATS, MAX_SEATS, "firstJudgeSeats");
         _requireWithin(p.lastJudgeSeats, p.firstJudgeSeats, MAX_SEATS, "lastJudgeSeats");
         _requireWithin(p.maxRedraws, 0, HeadWord.MAX_REDRAWS, "maxRedraws");
+        _requireWithin(p.spareSeats, 0, MAX_SEATS, "spareSeats");
+        _requireWithin(p.openSeats, 1, type(uint16).max, "openSeats");
         // A window is above zero; a draw needs a whole commit window before the deadline, and time for its randomness
         // before that.
         _requireWithin(p.commitWindow, 1, type(uint24).max, "commitWindow");
@@ -143,7 +147,9 @@ abstract contract Rules is AccessManaged {
             defaultSeats: p.defaultSeats,
             firstJudgeSeats: p.firstJudgeSeats,
             lastJudgeSeats: p.lastJudgeSeats,
-            maxRedraws: p.maxRedraws
+            maxRedraws: p.maxRedraws,
+            spareSeats: p.spareSeats,
+            openSeats: p.openSeats
         });
         _runAt[version] = _run;
         _sizesAt[version] = _sizes;

@@ -32,6 +32,7 @@ abstract contract TaskCommittee is PoolDraw {
             Lot memory lot;
             if (randomness != 0) _draw(lot, taskId, head, randomness);
             if (randomness == 0 || lot.stale) {
+                if (status == TaskStatus.Submitted) _markRearmed(taskId, head);
                 _arm(taskId, head, status);
                 emit ITaskManager.RandomnessArmed(taskId, uint8(head.round()), block.number + RANDOMNESS_DELAY);
                 return;
@@ -77,10 +78,7 @@ abstract contract TaskCommittee is PoolDraw {
             _refill(taskId, head, lot);
             return;
         }
-        Round storage round;
-        uint256 flags;
-        (head, round, flags) = _place(taskId, head);
-        round.seats.store(lot.accounts, lot.weights, flags | _runAt[head.version()].revealWindow);
+        _roundAt(taskId, head, head.round()).seats.store(lot.accounts, lot.weights, _runAt[head.version()].revealWindow);
         _openCommit(taskId, head, lot.accounts, lot.weights, lot.seed);
     }
 
@@ -97,17 +95,6 @@ abstract contract TaskCommittee is PoolDraw {
         }
         round.seats.store(accounts, weights, round.seats.extraOf());
         _openCommit(taskId, head.withReplaced(), accounts, weights, lot.seed);
-    }
-
-    /// @dev Where a round is kept: the first at a desk, if one of its desks is free.
-    function _place(bytes32 taskId, Head head) private view returns (Head, Round storage round, uint256 flags) {
-        if (head.round() == 0) {
-            for (uint256 table = 1; table <= DESK_TABLES; ++table) {
-                round = _desk(taskId, table);
-                if (round.seats.extraOf() & OCCUPIED == 0) return (head.withDesk(table), round, OCCUPIED);
-            }
-        }
-        return (head, _rounds[taskId][head.round()], 0);
     }
 
     /// @dev The pool has too few left. Judges may still decide if enough of them committed; the empty seats then count

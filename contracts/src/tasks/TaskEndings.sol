@@ -17,8 +17,8 @@ abstract contract TaskEndings is TaskStore {
 
     /// @dev Who of the first committee won, and what is delivered.
     struct Outcome {
-        bool judged;
         uint256 mask; // bit i: seat i of round 0 won
+        uint256 condemned; // bit i: judges ruled against what seat i of round 0 revealed
         uint32[] winners;
         uint32 deliverer;
         uint8 deliveredIn; // round
@@ -37,25 +37,40 @@ abstract contract TaskEndings is TaskStore {
         emit ITaskManager.TaskFinalized(
             taskId, verdict.winner, outcome.deliverer, outcome.deliveredIn, verdict.confidence, outcome.winners
         );
-        _punish(taskId, head, head.round() + 1, verdict.confidence, outcome);
-        _clear(taskId, head);
-        _settle(taskId, head, outcome);
+        _punish(taskId, head, head.round() + 1, verdict.confidence, outcome.condemned);
+        Purse purse = _purseOf(taskId, head);
+        _clear(taskId, head, purse);
+        _settle(taskId, head, purse, outcome);
     }
 
     function _refund(bytes32 taskId, Head head, string memory reason) internal {
-        uint256 amount = _afterTips(taskId, head);
-        // Members of a round that never came to opening had no chance to open.
-        bool opened = head.status() == TaskStatus.Revealing;
-        uint256 rounds = opened ? head.round() + 1 : head.round();
         // Judges that could not agree speak against the model: those of this stage, or of the one before.
-        bool flagged = head.stage() == LAST_STAGE || (head.stage() != 0 && opened);
+        bool opened = head.status() == TaskStatus.Revealing;
+        _refund(taskId, head, reason, 0, 0, head.stage() == LAST_STAGE || (head.stage() != 0 && opened));
+    }
+
+    /// @param condemned bit i: judges ruled against what seat i of round 0 revealed, though for nothing else
+    /// @param flagged whether this speaks against the model
+    function _refund(
+        bytes32 taskId,
+        Head head,
+        string memory reason,
+        uint256 condemned,
+        uint256 confidence,
+        bool flagged
+    ) internal {
+        Purse purse = _purseOf(taskId, head);
+        uint256 amount = _afterTips(head, purse);
+        // Members of a round that never came to opening had no chance to open.
+        uint256 rounds = head.status() == TaskStatus.Revealing ? head.round() + 1 : head.round();
         _tasks[taskId].head = head.withStatus(TaskStatus.Refunded);
         emit ITaskManager.TaskRefunded(taskId, amount, reason);
-        Outcome memory nobody;
-        _punish(taskId, head, rounds, 0, nobody);
-        _clear(taskId, head);
+        _punish(taskId, head, rounds, confidence, condemned);
+        // Judges that were called for and came to nothing have earned nothing.
+        if (head.stage() != 0) distributor.payJudges(taskId, new uint32[](0));
+        _clear(taskId, head, purse);
         if (flagged) registry.flag(head.model(), taskId);
-        distributor.credit(_tasks[taskId].purse.requester(), taskId, amount);
+        distributor.credit(purse.requester(), taskId, amount);
     }
 
     function _outcome(
@@ -73,10 +88,16 @@ abstract contract TaskEndings is TaskStore {
             first = _roundAt(taskId, head, 0);
             opening = first.past;
             (members,) = first.seats.load(opening.seats());
-            outcome.judged = head.stage() != 0;
         }
         outcome.firstSeats = members.length;
-        outcome.mask = head.kind() == RoundKind.Vote ? verdict.accepted : _holders(first, opening, verdict.winner);
+        bool judged = head.stage() != 0;
+        if (head.kind() == RoundKind.Vote) {
+            // A candidate that judges neither accepted nor rejected is not paid for, and not punished.
+            (outcome.mask, outcome.condemned) = (verdict.accepted, judged ? verdict.rejected : 0);
+        } else {
+            outcome.mask = _holders(first, opening, verdict.winner);
+            if (judged) outcome.condemned = _revealed(first, opening) & ~outcome.mask;
+        }
         outcome.winners = _select(members, outcome.mask);
         if (outcome.winners.length != 0) {
             outcome.deliverer = outcome.winners[0];
@@ -108,32 +129,29 @@ abstract contract TaskEndings is TaskStore {
 
     /// @dev Whoever did not open what it committed, in any of the first `rounds` rounds; and whoever of the first
     /// committee revealed something that judges ruled against.
-    function _punish(bytes32 taskId, Head head, uint256 rounds, uint256 confidence, Outcome memory outcome) private {
+    function _punish(bytes32 taskId, Head head, uint256 rounds, uint256 confidence, uint256 condemned) private {
         for (uint256 round; round < rounds; ++round) {
             Head then = _headAt(taskId, head, round);
-            uint256 good = round == 0 && outcome.judged ? outcome.mask : then.agreeing();
-            uint256 doubtful = then.committed() & ~good;
-            if (doubtful != 0) _punishSeats(taskId, round, then, doubtful, confidence, outcome.judged && round == 0);
+            // Most rounds agree, and then there is nothing more to read.
+            uint256 doubtful = then.committed() & ~then.agreeing();
+            if ((doubtful | condemned) != 0) _punishSeats(taskId, round, then, condemned, confidence);
+            condemned = 0;
         }
     }
 
-    /// @param ruled whether what these seats revealed was ruled wrong
-    function _punishSeats(bytes32 taskId, uint256 round, Head then, uint256 doubtful, uint256 confidence, bool ruled)
-        private
-    {
+    function _punishSeats(bytes32 taskId, uint256 round, Head then, uint256 condemned, uint256 confidence) private {
         Round storage stored = _roundAt(taskId, then, round);
-        uint256 revealed = _revealed(stored, then);
-        if (!ruled) doubtful &= ~revealed;
+        uint256 unopened = then.committed() & ~_revealed(stored, then);
+        uint256 guilty = unopened | condemned;
         (uint32[] memory accounts,) = stored.seats.load(then.seats());
-        for (uint256 i; i < accounts.length; ++i) {
-            if (doubtful >> i & 1 == 0) continue;
-            Fault fault = revealed >> i & 1 == 1 ? Fault.Incorrect : Fault.Unopened;
-            distributor.slash(accounts[i], taskId, fault, confidence, address(0));
+        for (uint256 i; guilty >> i != 0; ++i) {
+            if (guilty >> i & 1 == 0) continue;
+            Fault fault = unopened >> i & 1 == 1 ? Fault.Unopened : Fault.Incorrect;
+            distributor.slash(accounts[i], taskId, then.model(), fault, confidence, address(0));
         }
     }
 
-    function _settle(bytes32 taskId, Head head, Outcome memory outcome) private {
-        Purse purse = _tasks[taskId].purse;
+    function _settle(bytes32 taskId, Head head, Purse purse, Outcome memory outcome) private {
         RunRules storage rules = _runAt[head.version()];
         IRewardDistributor.Settlement memory settlement;
         settlement.taskId = taskId;
@@ -152,15 +170,10 @@ abstract contract TaskEndings is TaskStore {
         distributor.settle(settlement);
     }
 
-    /// @dev Give back the storage of all rounds: the desk to the next task, the rest for good. The task's own three
-    /// slots stay, for whoever asks later.
-    function _clear(bytes32 taskId, Head head) private {
-        uint256 round;
-        if (head.desk() != 0) {
-            _roundAt(taskId, head, 0).seats.unmark(OCCUPIED);
-            round = 1;
-        }
-        for (; round <= head.round(); ++round) {
+    /// @dev Give back the storage of all rounds: the desk to the next task, the rest for good. The head stays.
+    function _clear(bytes32 taskId, Head head, Purse purse) private {
+        _vacate(taskId, head, purse);
+        for (uint256 round = head.desk() == 0 ? 0 : 1; round <= head.round(); ++round) {
             uint256 count = _headAt(taskId, head, round).seats();
             Round storage stored = _rounds[taskId][round];
             stored.seats.clear(count);

@@ -4,9 +4,9 @@ pragma solidity ^0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
-import {Fault, Policy, RoundKind, TaskStatus} from "../interfaces/Types.sol";
+import {Fault, Policy, RoundKind, TaskStatus, Verdict} from "../interfaces/Types.sol";
 import {SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
-import {Head, HeadWord} from "../libraries/TaskWords.sol";
+import {Head, HeadWord, Purse} from "../libraries/TaskWords.sol";
 import {Rules} from "./Rules.sol";
 import {PoolDesk} from "./PoolDesk.sol";
 
@@ -35,19 +35,40 @@ contract TaskModule is PoolDesk {
         else _closeReveal(taskId);
     }
 
+    // ---- MLBridge only ----
+
+    /// @notice See ITaskManager.
+    function cancel(bytes32 taskId, address caller) external onlyBridge {
+        Head head = _tasks[taskId].head;
+        _requireStatus(taskId, head, TaskStatus.Submitted);
+        Purse purse = _purseOf(taskId, head);
+        if (caller != purse.requester()) revert ITaskManager.NotRequester(taskId, caller);
+        // A draw that had to be armed again was foreseeable once: taking the task back then would be choosing.
+        if (block.number > head.phaseAt() || purse.rearmed()) revert ITaskManager.TooLateToCancel(taskId);
+        _tasks[taskId].head = head.withStatus(TaskStatus.Cancelled);
+        _vacate(taskId, head, purse);
+        uint256 amount = purse.reward();
+        emit ITaskManager.TaskCancelled(taskId, amount);
+        distributor.credit(caller, taskId, amount);
+    }
+
     // ---- the TaskManager itself ----
 
     /// @notice What follows a verdict that does not settle the task.
     /// @dev The TaskManager gives nobody a way to this function.
-    function proceed(bytes32 taskId, bool dissent) external {
+    function proceed(bytes32 taskId, Verdict calldata verdict) external {
         Head head = _tasks[taskId].head;
         bool numeric = _policyOf(head.model()) == Policy.Numeric;
-        if (head.stage() == LAST_STAGE) {
-            _refund(taskId, head, "no verdict");
-        } else if (numeric && dissent && head.stage() == 0 && head.kind() == RoundKind.Result) {
+        uint256 rejected = verdict.rejected;
+        if (rejected != 0 && rejected == _revealed(_roundAt(taskId, head, 0), _headAt(taskId, head, 0))) {
+            // There is a verdict: nothing that was revealed is right.
+            _refund(taskId, head, "all rejected", rejected, verdict.confidence, false);
+        } else if (head.stage() == LAST_STAGE) {
+            _refund(taskId, head, "no verdict", rejected, verdict.confidence, true);
+        } else if (numeric && verdict.dissent && head.stage() == 0 && head.kind() == RoundKind.Result) {
             _openVotes(taskId, head);
         } else {
-            _escalate(taskId, head, numeric);
+            _escalate(taskId, head, numeric, verdict);
         }
     }
 
@@ -66,7 +87,12 @@ contract TaskModule is PoolDesk {
         if (block.timestamp <= head.phaseAt()) revert ITaskManager.PhaseOpen(taskId, head.phaseAt());
         uint256 tip;
         (head, tip) = _takeTip(head);
-        uint32[] memory silent = _punishSilent(taskId, head);
+        uint32[] memory silent = _silentSeats(taskId, head);
+        if (!_forgiven(taskId, head, silent.length)) {
+            for (uint256 i; i < silent.length; ++i) {
+                distributor.slash(silent[i], taskId, head.model(), Fault.Absent, 0, address(0));
+            }
+        }
 
         if (head.stage() == 0 && head.kind() == RoundKind.Vote) {
             // Nobody can step in: a newcomer holds no result of its own to compare with.
@@ -86,15 +112,20 @@ contract TaskModule is PoolDesk {
         _payTip(taskId, caller, tip);
     }
 
-    function _punishSilent(bytes32 taskId, Head head) private returns (uint32[] memory silent) {
+    /// @dev Whether silence proves nothing: the input lies off chain, and at least as many were silent as committed, so it
+    /// may be that nobody could get it. The first committee's own results, on which it votes, are on chain.
+    function _forgiven(bytes32 taskId, Head head, uint256 silent) private view returns (bool) {
+        if (head.stage() == 0 && head.kind() == RoundKind.Vote) return false;
+        return _purseOf(taskId, head).named() && 2 * silent >= head.seats();
+    }
+
+    function _silentSeats(bytes32 taskId, Head head) private view returns (uint32[] memory silent) {
         (uint32[] memory accounts,) = _roundAt(taskId, head, head.round()).seats.load(head.seats());
         silent = new uint32[](accounts.length - HeadWord.ones(head.committed()));
         uint256 count;
         for (uint256 i; i < accounts.length; ++i) {
             if (head.committed() >> i & 1 == 1) continue;
-            silent[count] = accounts[i];
-            distributor.slash(silent[count], taskId, Fault.Absent, 0, address(0));
-            ++count;
+            silent[count++] = accounts[i];
         }
     }
 
@@ -104,19 +135,19 @@ contract TaskModule is PoolDesk {
         first.past = head;
         (uint32[] memory accounts, uint64[] memory weights) = first.seats.load(head.seats());
         head = head.nextRound(0, RoundKind.Vote, accounts.length);
-        _rounds[taskId][head.round()].seats.store(accounts, weights, first.seats.extraOf() & ~OCCUPIED);
+        _rounds[taskId][head.round()].seats.store(accounts, weights, first.seats.extraOf());
         _openCommit(taskId, head, accounts, weights, 0);
     }
 
-    function _escalate(bytes32 taskId, Head head, bool numeric) private {
+    function _escalate(bytes32 taskId, Head head, bool numeric, Verdict calldata verdict) private {
         SizeRules storage rules = _sizesAt[head.version()];
         uint256 judges = head.stage() != 0 ? rules.lastJudgeSeats : rules.firstJudgeSeats;
         if (numeric && _revealed(_roundAt(taskId, head, 0), _headAt(taskId, head, 0)) == 0) {
             _refund(taskId, head, "no candidate");
             return;
         }
-        if (!distributor.canPayJudges(judges)) {
-            _refund(taskId, head, "dispute reserve");
+        if (!distributor.earmarkJudges(taskId, head.model(), judges)) {
+            _refund(taskId, head, "dispute reserve", verdict.rejected, verdict.confidence, head.stage() != 0);
             return;
         }
         _roundAt(taskId, head, head.round()).past = head;

@@ -12,14 +12,15 @@ import {PoolStore} from "./PoolStore.sol";
 abstract contract TaskStore is PoolStore {
     using SeatPacking for uint256[SEAT_SLOTS];
 
+    /// @dev What is kept for ever, so that no task id is ever used twice.
     struct Task {
         Head head;
-        bytes32 inputHash;
-        Purse purse;
     }
 
     /// @dev Which values mean something is for the head to say: what a desk held before is never cleared.
     struct Round {
+        Purse purse; // of the task: in its first round, until it ends
+        bytes32 inputHash; // the same
         uint256[SEAT_SLOTS] seats;
         /// The commitment. Once opened: the digest, tagged votes, or FAULT; but nothing new with the lead's value.
         bytes32[MAX_SEATS] values;
@@ -32,15 +33,13 @@ abstract contract TaskStore is PoolStore {
     bytes32 internal constant FAULT = bytes32(uint256(1));
     /// @dev Set on stored votes, so that none of them can be FAULT.
     uint256 internal constant VOTE_TAG = 1 << 32;
-    /// @dev Beside the seats of a desk: a task sits there. The other 15 bits hold the reveal window of the round.
-    uint256 internal constant OCCUPIED = 1 << 15;
     uint256 internal constant DESK_TABLES = 3;
 
     mapping(bytes32 taskId => Task) internal _tasks;
     /// @dev Rounds of judges, votes, and first rounds that found no desk.
     mapping(bytes32 taskId => mapping(uint256 round => Round)) internal _rounds;
-    /// @dev First rounds. Changing a word that is used again and again costs a quarter of writing a new one, so a task
-    /// borrows a desk and hands it back dirty. Three tables: few desks that little traffic keeps in use, and more for
+    /// @dev What tasks need while they live, and first rounds. Changing a word that is used again and again costs a
+    /// quarter of writing a new one, so a task borrows a desk at its submission and hands it back dirty at its end. Three tables: few desks that little traffic keeps in use, and more for
     /// when those are taken.
     mapping(uint256 desk => Round) private _desks;
     /// @dev Accounts that lost their seat; they are never drawn again for this task.
@@ -68,6 +67,33 @@ abstract contract TaskStore is PoolStore {
     function _roundAt(bytes32 taskId, Head head, uint256 round) internal view returns (Round storage) {
         uint256 table = head.desk();
         return round == 0 && table != 0 ? _desk(taskId, table) : _rounds[taskId][round];
+    }
+
+    /// @dev Where a new task and its first round are kept: at a desk, if one of its desks is free.
+    function _place(bytes32 taskId, Head head) internal view returns (Head, Round storage round) {
+        for (uint256 table = 1; table <= DESK_TABLES; ++table) {
+            round = _desk(taskId, table);
+            if (!round.purse.live()) return (head.withDesk(table), round);
+        }
+        return (head, _rounds[taskId][0]);
+    }
+
+    /// @dev Who paid for a task that lives, and how much.
+    function _purseOf(bytes32 taskId, Head head) internal view returns (Purse) {
+        return _roundAt(taskId, head, 0).purse;
+    }
+
+    function _markRearmed(bytes32 taskId, Head head) internal {
+        Round storage first = _roundAt(taskId, head, 0);
+        first.purse = first.purse.withRearmed();
+    }
+
+    /// @dev The task needs what it was submitted with no more.
+    function _vacate(bytes32 taskId, Head head, Purse purse) internal {
+        Round storage first = _roundAt(taskId, head, 0);
+        _modelFacts[head.model()] -= _headAt(taskId, head, 0).seats() << OPEN_SEATS;
+        if (head.desk() != 0) first.purse = purse.ended();
+        else (first.purse, first.inputHash) = (Purse.wrap(0), 0);
     }
 
     /// @dev The task's place in a table of 4, 64 or 1,024 desks.
@@ -110,14 +136,14 @@ abstract contract TaskStore is PoolStore {
     }
 
     function _openReveal(bytes32 taskId, Head head, Round storage round) internal {
-        uint256 revealDeadline = block.timestamp + (round.seats.extraOf() & ~OCCUPIED);
+        uint256 revealDeadline = block.timestamp + round.seats.extraOf();
         _tasks[taskId].head = head.withPhase(TaskStatus.Revealing, revealDeadline);
         emit ITaskManager.RevealOpened(taskId, uint8(head.round()), revealDeadline);
     }
 
     /// @dev What is left of the payment after the tips paid so far.
-    function _afterTips(bytes32 taskId, Head head) internal view returns (uint256) {
-        return _tasks[taskId].purse.reward() - (TIPS - head.tips()) * _runAt[head.version()].tip;
+    function _afterTips(Head head, Purse purse) internal view returns (uint256) {
+        return purse.reward() - (TIPS - head.tips()) * _runAt[head.version()].tip;
     }
 
     /// @dev Bit i: seat i opened rightly.

@@ -25,9 +25,6 @@ abstract contract TaskViews is TaskCommittee, ITaskManager, IBallotBox {
         IModelRegistry.Terms memory terms;
         (task.modelId, terms) = registry.termsAt(head.model());
         task.id = taskId;
-        task.requester = _tasks[taskId].purse.requester();
-        task.inputHash = _tasks[taskId].inputHash;
-        task.reward = _tasks[taskId].purse.reward();
         task.modelFee = head.modelFee();
         task.deadline = head.deadline();
         task.status = head.status();
@@ -35,6 +32,11 @@ abstract contract TaskViews is TaskCommittee, ITaskManager, IBallotBox {
         task.round = uint8(head.round());
         task.kind = head.kind();
         task.seats = uint8(head.seats());
+        if (task.status < TaskStatus.Finalized) {
+            Round storage first = _roundAt(taskId, head, 0);
+            (task.requester, task.reward) = (first.purse.requester(), first.purse.reward());
+            task.inputHash = first.inputHash;
+        }
         task.committed = uint8(HeadWord.ones(head.committed()));
         // What a desk holds belongs to a task only while it lives.
         task.revealed = uint8(
@@ -109,6 +111,8 @@ abstract contract TaskViews is TaskCommittee, ITaskManager, IBallotBox {
             firstJudgeSeats: sizes.firstJudgeSeats,
             lastJudgeSeats: sizes.lastJudgeSeats,
             maxRedraws: sizes.maxRedraws,
+            spareSeats: sizes.spareSeats,
+            openSeats: sizes.openSeats,
             commitWindow: run.commitWindow,
             revealWindow: run.revealWindow,
             minTaskTime: run.minTaskTime,
@@ -153,6 +157,11 @@ abstract contract TaskViews is TaskCommittee, ITaskManager, IBallotBox {
     /// @inheritdoc ITaskManager
     function poolSize(bytes32 modelId, bool verifiers) external view returns (uint256) {
         return _eligible(_poolId(registry.terms(modelId).index, verifiers));
+    }
+
+    /// @inheritdoc ITaskManager
+    function openSeats(bytes32 modelId) external view returns (uint256) {
+        return _openSeats(registry.terms(modelId).index);
     }
 
     /// @inheritdoc ITaskManager

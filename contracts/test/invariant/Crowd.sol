@@ -151,7 +151,7 @@ abstract contract Crowd is Oracle {
             if (ledger.protocolFees() == 0) return;
             perform(governor, address(ledger), abi.encodeCall(ledger.assignProtocolFees, (treasury)));
         } else {
-            fundReserve(1 + _roll(1_000e18));
+            fundReserve(_roll(2) == 0 ? exactModel : numericModel, 1 + _roll(1_000e18));
         }
     }
 

@@ -37,8 +37,10 @@ abstract contract Oracle is BaseTest {
     mapping(bytes32 taskId => mapping(uint32 operatorId => bool)) internal sat;
     mapping(bytes32 taskId => uint256) internal rounds; // number of the last round drawn or called for
     mapping(bytes32 taskId => uint256) internal escrow; // payment less tips paid
+    mapping(bytes32 taskId => bool) internal rearmed; // for its first draw, or for another
     mapping(bytes32 taskId => mapping(uint32 account => uint256[4])) internal slashed; // by fault
     mapping(bytes32 taskId => mapping(uint32 account => uint256)) internal absent; // expected
+    mapping(uint32 account => uint256) internal absentAt; // when an absence counted last
     mapping(bytes32 taskId => uint256) internal slashes; // contradictions apart
     mapping(uint32 account => uint256) internal stakeAtRisk; // bonded and unbonding
 
@@ -84,7 +86,12 @@ abstract contract Oracle is BaseTest {
 
     /// @notice Every MLB in the ledger is stake, unbonding, reserve or credit.
     function checkMlb() public view {
-        uint256 owed = ledger.disputeReserve();
+        uint256 owed = ledger.disputeReserve(0);
+        owed += ledger.disputeReserve(registry.terms(exactModel).index);
+        owed += ledger.disputeReserve(registry.terms(numericModel).index);
+        for (uint256 i; i < live.length; ++i) {
+            owed += ledger.earmarked(live[i]);
+        }
         for (uint256 i; i < claimants.length; ++i) {
             owed += ledger.totalStakeOf(claimants[i]) + ledger.claimableTokens(claimants[i]);
             for (uint8 role; role < 4; ++role) {
@@ -173,6 +180,7 @@ abstract contract Oracle is BaseTest {
                 ++seen["vacated"];
             } else if (kind == ITaskManager.RandomnessArmed.selector) {
                 ++seen["armed again"];
+                rearmed[logs[i].topics[1]] = true;
             } else if (kind == ITaskManager.TaskFinalized.selector) {
                 _onFinalized(logs[i]);
             } else if (kind == ITaskManager.TaskRefunded.selector) {
@@ -272,6 +280,20 @@ abstract contract Oracle is BaseTest {
         return ShadowTally.passes(last.weights, yes);
     }
 
+    /// @dev Whether judges ruled against a first result: another one is right, or REJECT passed. GREY condemns nobody.
+    function _condemned(bytes32 taskId, uint256 seat, bytes32 digest) private returns (bool) {
+        Drawn storage last = drawn[taskId][rounds[taskId]];
+        if (last.kind == RoundKind.Result) return !_accepted(taskId, seat, digest);
+        bool[] memory no = new bool[](last.accounts.length);
+        for (uint256 i; i < no.length; ++i) {
+            Play storage play = plays[taskId][rounds[taskId]][last.accounts[i]];
+            no[i] = play.opened && play.votes >> (2 * seat) & 3 == REJECT;
+        }
+        bool condemned = ShadowTally.passes(last.weights, no);
+        if (!condemned && !_accepted(taskId, seat, digest)) ++seen["neither accepted nor rejected"];
+        return condemned;
+    }
+
     function _passes(bytes32 taskId, uint256 round, bytes32 digest) private view returns (bool) {
         Drawn storage found = drawn[taskId][round];
         bool[] memory yes = new bool[](found.accounts.length);
@@ -287,7 +309,9 @@ abstract contract Oracle is BaseTest {
     /// @dev Exactly the guilty, each exactly once: who was silent, who committed and did not open, and who of the
     /// first committee was ruled against.
     function _checkPunishments(bytes32 taskId, TaskStatus end) private {
-        bool ruled = end == TaskStatus.Finalized && drawn[taskId][rounds[taskId]].judges;
+        Drawn storage last = drawn[taskId][rounds[taskId]];
+        // Judges that reject candidates under the rule have ruled, even where they accept nothing.
+        bool ruled = last.judges && (end == TaskStatus.Finalized || (last.kind == RoundKind.Vote && last.opening));
         bytes32 digest = ruled ? _result(taskId) : bytes32(0);
         uint256 expected;
         for (uint256 i; i < operators.length; ++i) {
@@ -300,7 +324,7 @@ abstract contract Oracle is BaseTest {
                     ++due[uint256(Fault.Unopened)];
                 }
             }
-            if (ruled && plays[taskId][0][account].opened && !_accepted(taskId, _seat(taskId, account), digest)) {
+            if (ruled && plays[taskId][0][account].opened && _condemned(taskId, _seat(taskId, account), digest)) {
                 ++due[uint256(Fault.Incorrect)];
             }
             for (uint256 fault; fault < uint256(Fault.Malicious); ++fault) {

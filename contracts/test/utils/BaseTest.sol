@@ -64,7 +64,8 @@ abstract contract BaseTest is Test {
         deploySystem();
         exactModel = registerModel(Policy.Exact, "exact");
         numericModel = registerModel(Policy.Numeric, "numeric");
-        fundReserve(100_000e18);
+        fundReserve(exactModel, 50_000e18);
+        fundReserve(numericModel, 50_000e18);
         vm.deal(requester, 1_000_000 ether);
     }
 
@@ -77,6 +78,8 @@ abstract contract BaseTest is Test {
             firstJudgeSeats: 5,
             lastJudgeSeats: 9,
             maxRedraws: 3,
+            spareSeats: 0,
+            openSeats: 1_000,
             commitWindow: 60,
             revealWindow: 60,
             minTaskTime: 120,
@@ -153,10 +156,10 @@ abstract contract BaseTest is Test {
         return registry.registerModel(cid, MODEL_PRICE, metadata);
     }
 
-    function fundReserve(uint256 amount) internal {
+    function fundReserve(bytes32 modelId, uint256 amount) internal {
         vm.startPrank(treasury);
         token.approve(address(ledger), amount);
-        ledger.fundReserve(amount);
+        ledger.fundReserve(registry.terms(modelId).index, amount);
         vm.stopPrank();
     }
 
@@ -230,10 +233,18 @@ abstract contract BaseTest is Test {
     }
 
     function submit(bytes32 modelId, uint8 seats, uint256 payment) internal returns (bytes32) {
+        return submit(modelId, seats, payment, INPUT, 600);
+    }
+
+    /// @param time seconds until the deadline
+    function submit(bytes32 modelId, uint8 seats, uint256 payment, bytes memory input, uint256 time)
+        internal
+        returns (bytes32)
+    {
         bytes32 salt = bytes32(++saltCounter);
-        uint256 deadline = vm.getBlockTimestamp() + 600;
+        uint256 deadline = vm.getBlockTimestamp() + time;
         vm.prank(requester);
-        return bridge.submitTaskWith{value: payment}(modelId, INPUT, deadline, seats, salt);
+        return bridge.submitTaskWith{value: payment}(modelId, input, deadline, seats, salt);
     }
 
     /// @dev Draw the seats that wait.
@@ -330,6 +341,11 @@ abstract contract BaseTest is Test {
 
     function inline_(bytes memory payload) internal pure returns (bytes memory) {
         return bytes.concat(hex"00", payload);
+    }
+
+    /// @dev Content that lies in somebody's block store.
+    function pointer_(bytes memory payload) internal pure returns (bytes memory) {
+        return bytes.concat(hex"01", keccak256(payload), hex"01551220", sha256(payload));
     }
 
     function digestOf(bytes32 taskId, bytes memory payload) internal view returns (bytes32) {

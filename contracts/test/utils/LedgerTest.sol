@@ -37,6 +37,7 @@ abstract contract LedgerTest is Test {
     uint256 internal constant VERIFIER_MIN = 25_000e18;
     uint256 internal constant PROVIDER_MIN = 10_000e18;
     bytes32 internal constant TASK = keccak256("task");
+    uint32 internal constant MODEL = 3;
 
     AccessManager internal manager;
     MLBridgeToken internal token;
@@ -87,7 +88,21 @@ abstract contract LedgerTest is Test {
 
     function slash(uint32 id, Fault fault, uint256 confidence) internal returns (uint256) {
         vm.prank(taskManager);
-        return ledger.slash(id, TASK, fault, confidence, address(0));
+        return ledger.slash(id, TASK, MODEL, fault, confidence, address(0));
+    }
+
+    /// @dev Absent once more, after the last absence stopped counting for the next.
+    function absent(uint32 id) internal returns (uint256) {
+        skip(JAIL / 24);
+        return slash(id, Fault.Absent, 0);
+    }
+
+    /// @dev A round of as many judges as are named, or of more of whom the rest did not reveal.
+    function judged(uint32[] memory judges, uint256 seats) internal {
+        vm.startPrank(taskManager);
+        assertTrue(ledger.earmarkJudges(TASK, MODEL, seats), "earmark");
+        ledger.payJudges(TASK, judges);
+        vm.stopPrank();
     }
 
     function win(uint32 id, uint256 seatFee) internal {
