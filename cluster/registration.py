@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 from cluster.config import MLB, ProviderConfig
 from contracts import artifacts, reads
 from contracts.chain import Chain
+from contracts.consent import sign_consent
 from contracts.events import topic_of
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
@@ -41,7 +42,7 @@ class Registration:
         self._config = config
         self.sender = Sender(chain, operator)
 
-    async def register(self, node: str, *, top_up: bool = False) -> dict[int, Role]:
+    async def register(self, node: LocalAccount, *, top_up: bool = False) -> dict[int, Role]:
         """Stake what the provider file says and let the node key act; the accounts by role.
 
         Stake that a punishment took is only replaced if the rest is below the minimum and nothing is
@@ -126,8 +127,8 @@ class Registration:
             )
         )
 
-    async def _allow(self, node: str, operator_id: int) -> None:
-        tasks = self._chain.tasks.functions
+    async def _allow(self, key: LocalAccount, operator_id: int) -> None:
+        tasks, node = self._chain.tasks.functions, key.address
         bound, allowed = await reads.call(tasks.nodeBinding(node))
         if bound not in (0, operator_id):
             raise MLBridgeError(
@@ -136,7 +137,8 @@ class Registration:
                 hint="Create another node key: mlbridge provider init",
             )
         if not allowed:
-            await self.sender.send(tasks.setNodeKey(node, True))
+            consent = sign_consent(self._chain, key, self._key.address)
+            await self.sender.send(tasks.setNodeKey(node, True, consent))
             log.info("node_key_allowed", node=node)
 
     async def serve(self, models: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, int]]:

@@ -188,7 +188,8 @@ class Supervisor:
             return
         operator = await asyncio.to_thread(load_key, self.config.keys.operator)
         self._registration = Registration(chain, operator, self.config)
-        await self._registration.register(node, top_up=self._top_up)
+        key = await asyncio.to_thread(load_key, self.config.keys.node)
+        await self._registration.register(key, top_up=self._top_up)
 
     async def _prepare(self, chain: Chain) -> list[Prepared]:
         self._choices = await catalogue(chain, self.config)

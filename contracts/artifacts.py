@@ -14,12 +14,13 @@ ABI_DIR = Path(__file__).parent / "abi"
 
 BRIDGE = "MLBridge"
 REGISTRY = "ModelRegistry"
+TASK_MODULE = "TaskModule"
 TASKS = "TaskManager"
 VERIFIER = "ConsensusVerifier"
 DISTRIBUTOR = "RewardDistributor"
 TOKEN = "MLBridgeToken"  # noqa: S105 - a contract's name
 AUTHORITY = "AccessManager"
-NAMES = (AUTHORITY, TOKEN, REGISTRY, DISTRIBUTOR, TASKS, VERIFIER, BRIDGE)
+NAMES = (AUTHORITY, TOKEN, REGISTRY, DISTRIBUTOR, TASK_MODULE, TASKS, VERIFIER, BRIDGE)
 
 
 @dataclass(frozen=True)

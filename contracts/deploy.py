@@ -138,6 +138,7 @@ def plan_addresses(deployer: str, first_nonce: int) -> Addresses:
         token=at[artifacts.TOKEN],
         registry=at[artifacts.REGISTRY],
         distributor=at[artifacts.DISTRIBUTOR],
+        task_module=at[artifacts.TASK_MODULE],
         tasks=at[artifacts.TASKS],
         verifier=at[artifacts.VERIFIER],
         bridge=at[artifacts.BRIDGE],
@@ -146,6 +147,7 @@ def plan_addresses(deployer: str, first_nonce: int) -> Addresses:
 
 def constructor_arguments(name: str, at: Addresses, params: DeployParams) -> tuple[Any, ...]:
     """Constructor arguments of a contract. params: with admin and treasury filled in."""
+    rooms = (at.bridge, at.verifier, at.distributor, at.registry)
     arguments: dict[str, tuple[Any, ...]] = {
         artifacts.AUTHORITY: (params.admin,),
         artifacts.TOKEN: (params.treasury, at.distributor),
@@ -160,12 +162,11 @@ def constructor_arguments(name: str, at: Addresses, params: DeployParams) -> tup
             params.jail_seconds,
             params.judge_fee,
         ),
+        artifacts.TASK_MODULE: (at.authority, *rooms, params.epoch_seconds),
         artifacts.TASKS: (
             at.authority,
-            at.bridge,
-            at.verifier,
-            at.distributor,
-            at.registry,
+            at.task_module,
+            *rooms,
             params.epoch_seconds,
             params.parameters.as_tuple(),
         ),

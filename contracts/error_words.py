@@ -121,6 +121,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "{caller} is not the operator of this account.",
         "Stake first, and use the operator's key, not a node key.",
     ),
+    "NoConsent": (
+        "The key {node} has not agreed to serve {operator}.",
+        "Sign the consent with the node key and send it along: `mlbridge provider up` does both.",
+    ),
     "NodeKeyTaken": (
         "The node key {node} belongs to another operator.",
         "One key serves one operator for ever: make a new key.",

@@ -37,6 +37,7 @@ class Addresses(BaseModel):
     token: Address
     registry: Address
     distributor: Address
+    task_module: Address
     tasks: Address
     verifier: Address
     bridge: Address
@@ -50,6 +51,7 @@ class Addresses(BaseModel):
             artifacts.TOKEN: self.token,
             artifacts.REGISTRY: self.registry,
             artifacts.DISTRIBUTOR: self.distributor,
+            artifacts.TASK_MODULE: self.task_module,
             artifacts.TASKS: self.tasks,
             artifacts.VERIFIER: self.verifier,
             artifacts.BRIDGE: self.bridge,

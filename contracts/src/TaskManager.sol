@@ -30,19 +30,25 @@ contract TaskManager is TaskViews {
     uint256 private constant VOTE_SIZE = 5;
 
     /// @param authority AccessManager of `setParameters`
+    /// @param module_ made for this very deployment: it names the same neighbours, epochs and genesis
     /// @param epochSeconds_ for how long a change of a pool waits to take effect, at most
     constructor(
         address authority,
+        address module_,
         address bridge_,
         address verifier_,
         address distributor_,
         address registry_,
         uint256 epochSeconds_,
         Parameters memory parameters_
-    ) AccessManaged(authority) Rules(bridge_, verifier_, distributor_, registry_, epochSeconds_) {
+    )
+        AccessManaged(authority)
+        Rules(bridge_, verifier_, distributor_, registry_, epochSeconds_, TaskModule(module_).genesis())
+    {
         if (authority == address(0)) revert BadParameter("authority");
+        if (TaskModule(module_).configuration() != _configuration()) revert BadParameter("module");
+        module = module_;
         _initParameters(parameters_);
-        module = address(new TaskModule(authority, bridge_, verifier_, distributor_, registry_, epochSeconds_));
     }
 
     // ---- MLBridge only ----
@@ -165,7 +171,7 @@ contract TaskManager is TaskViews {
     // ---- operators ----
 
     /// @inheritdoc ITaskManager
-    function setNodeKey(address, bool) external {
+    function setNodeKey(address, bool, bytes calldata) external {
         _delegate();
     }
 

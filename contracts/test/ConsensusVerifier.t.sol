@@ -83,10 +83,9 @@ contract ConsensusVerifierTest is BaseTest {
     function testContradictionCountsForAForbiddenKeyAndTwoKeys() public {
         (uint32 account, uint256 key) = _member();
         address second = vm.addr(OTHER_KEY);
-        vm.startPrank(operatorOf(account));
-        tasks.setNodeKey(second, true);
-        tasks.setNodeKey(second, false);
-        vm.stopPrank();
+        allowNode(operatorOf(account), OTHER_KEY);
+        vm.prank(operatorOf(account));
+        tasks.setNodeKey(second, false, "");
         (IConsensusVerifier.Attestation memory a, bytes memory signedA) = _attest(account, "task", 0, "a", key);
         (IConsensusVerifier.Attestation memory b, bytes memory signedB) = _attest(account, "task", 0, "b", OTHER_KEY);
         verifier.reportContradiction(a, signedA, b, signedB);
@@ -124,8 +123,7 @@ contract ConsensusVerifierTest is BaseTest {
         verifier.reportContradiction(a, signedA, b, hex"1234");
         // A key of another operator proves nothing against this one.
         Operator memory other = addOperator(Role.Compute, COMPUTE_MIN);
-        vm.prank(other.cold);
-        tasks.setNodeKey(vm.addr(OTHER_KEY), true);
+        allowNode(other.cold, OTHER_KEY);
         vm.expectRevert(IConsensusVerifier.BadSignature.selector);
         verifier.reportContradiction(a, signedA, b, forged);
         assertEq(bondedOf(account), 2 * COMPUTE_MIN);

@@ -26,7 +26,10 @@ contract Pool is PoolDraw {
 
     uint256 private members;
 
-    constructor(address weights) AccessManaged(address(1)) Rules(address(1), address(1), weights, address(1), 300) {}
+    constructor(address weights)
+        AccessManaged(address(1))
+        Rules(address(1), address(1), weights, address(1), 300, block.timestamp)
+    {}
 
     function grow(uint256 count) external {
         for (uint256 i; i < count; ++i) {

@@ -319,16 +319,17 @@ contract TaskManagerDrawTest is BaseTest {
     }
 
     function testNodeKeyServesOneOperatorForEver() public {
-        address node = makeAddr("hot");
+        (address node, uint256 key) = makeAddrAndKey("hot");
         vm.expectRevert(abi.encodeWithSelector(ITaskManager.NotOperator.selector, stranger));
         vm.prank(stranger);
-        tasks.setNodeKey(node, true);
-        vm.startPrank(operators[0].cold);
+        tasks.setNodeKey(node, true, "");
         vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "node"));
-        tasks.setNodeKey(address(0), true);
-        tasks.setNodeKey(node, true);
+        vm.prank(operators[0].cold);
+        tasks.setNodeKey(address(0), true, "");
+        allowNode(operators[0].cold, key);
+        vm.startPrank(operators[0].cold);
         assertEq(tasks.operatorOfNode(node), operators[0].account >> 1);
-        tasks.setNodeKey(node, false);
+        tasks.setNodeKey(node, false, "");
         vm.stopPrank();
         assertEq(tasks.operatorOfNode(node), 0, "may not act");
         (uint32 bound, bool allowed) = tasks.nodeBinding(node);
@@ -336,9 +337,28 @@ contract TaskManagerDrawTest is BaseTest {
         assertFalse(allowed);
         vm.expectRevert(abi.encodeWithSelector(ITaskManager.NodeKeyTaken.selector, node));
         vm.prank(operators[1].cold);
-        tasks.setNodeKey(node, true);
+        tasks.setNodeKey(node, true, "");
+        vm.prank(operators[0].cold);
+        tasks.setNodeKey(node, true, "");
+        assertEq(tasks.operatorOfNode(node), operators[0].account >> 1, "its own key needs no second consent");
         Operator memory verifierOnly = addOperator(Role.Verifier, VERIFIER_MIN);
         assertEq(tasks.operatorOfNode(verifierOnly.node), verifierOnly.account >> 1);
+    }
+
+    function testNobodyBindsAKeyThatDidNotAgree() public {
+        // Somebody who staked once, and left, sees a newcomer's call in the mempool.
+        (address node, uint256 key) = makeAddrAndKey("newcomer's key");
+        address thief = operators[0].cold;
+        bytes memory meant = consentOf(key, operators[1].cold);
+        bytes[3] memory offers = [bytes(""), meant, consentOf(0xBAD, thief)];
+        for (uint256 i; i < 6; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(ITaskManager.NoConsent.selector, node, thief));
+            vm.prank(thief);
+            tasks.setNodeKey(node, i < 3, offers[i % 3]);
+        }
+        vm.prank(operators[1].cold);
+        tasks.setNodeKey(node, true, meant);
+        assertEq(tasks.operatorOfNode(node), operators[1].account >> 1);
     }
 
     function _sits(bytes32 taskId, uint32 account) private view returns (bool) {

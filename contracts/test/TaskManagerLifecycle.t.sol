@@ -145,13 +145,12 @@ contract TaskManagerLifecycleTest is BaseTest {
         uint32 account = committee(taskId)[0].account;
         address node = nodeOf[account];
         vm.prank(operatorOf(account));
-        tasks.setNodeKey(node, false);
+        tasks.setNodeKey(node, false, "");
         vm.expectRevert(abi.encodeWithSelector(ITaskManager.NotSeated.selector, taskId, node));
         vm.prank(node);
         bridge.commitResult(taskId, bytes32(uint256(7)));
-        address other = makeAddr("second key");
-        vm.prank(operatorOf(account));
-        tasks.setNodeKey(other, true);
+        (address other, uint256 key) = makeAddrAndKey("second key");
+        allowNode(operatorOf(account), key);
         vm.prank(other);
         bridge.commitResult(taskId, bytes32(uint256(7)));
         assertTrue(committee(taskId)[0].committed);

@@ -261,17 +261,22 @@ contract TaskManagerRulesTest is BaseTest {
         address[5] memory who =
             [address(manager), address(bridge), address(verifier), address(ledger), address(registry)];
         string[5] memory names = ["authority", "bridge", "verifier", "distributor", "registry"];
+        (,,,, address module) = tasks.neighbours();
         for (uint256 i; i < 5; ++i) {
             address kept = who[i];
             who[i] = address(0);
             vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, names[i]));
-            new TaskManager(who[0], who[1], who[2], who[3], who[4], 300, parameters());
+            new TaskManager(who[0], module, who[1], who[2], who[3], who[4], EPOCH, parameters());
             who[i] = kept;
         }
         vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "epochSeconds"));
-        new TaskManager(who[0], who[1], who[2], who[3], who[4], 0, parameters());
+        new TaskManager(who[0], module, who[1], who[2], who[3], who[4], 0, parameters());
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "module"));
+        new TaskManager(who[0], module, who[1], who[2], who[3], who[4], EPOCH + 1, parameters());
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "module"));
+        new TaskManager(stranger, module, who[1], who[2], who[3], who[4], EPOCH, parameters());
         (address b, address v, address d, address r, address m) = tasks.neighbours();
-        assertTrue(b == who[1] && v == who[2] && d == who[3] && r == who[4] && m.code.length != 0);
+        assertTrue(b == who[1] && v == who[2] && d == who[3] && r == who[4] && m == module && m.code.length != 0);
     }
 
     function testCurrentEpochCountsFromGenesis() public {

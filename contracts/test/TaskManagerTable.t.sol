@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
 import {Seat, TaskStatus, Verdict} from "../src/interfaces/Types.sol";
+import {TaskModule} from "../src/tasks/TaskModule.sol";
 import {BaseTest} from "./utils/BaseTest.sol";
 
 /// @title The transition table: every status, every function
@@ -184,15 +185,17 @@ contract TaskManagerTableTest is BaseTest {
         (bytes32 taskId,) = dissent(exactModel, 0);
         (,,,, address module) = tasks.neighbours();
         // It knows no task, so it does nothing or fails; the TaskManager's task stays where it is.
-        (bool done,) = module.call(abi.encodeWithSignature("proceed(bytes32,bool)", taskId, true));
+        Verdict memory verdict;
+        bytes memory proceed = abi.encodeCall(TaskModule.proceed, (taskId, verdict));
+        (bool done,) = module.call(proceed);
         (done,) = module.call(abi.encodeCall(tasks.poke, (taskId)));
         vm.prank(operators[0].cold);
-        (done,) = module.call(abi.encodeCall(tasks.setNodeKey, (stranger, true)));
+        (done,) = module.call(abi.encodeCall(tasks.setNodeKey, (stranger, true, "")));
         assertStatus(taskId, TaskStatus.Escalated);
         assertEq(tasks.operatorOfNode(stranger), 0);
         assertEq(address(bridge).balance, tasks.getTask(taskId).reward);
         // And the way to what follows a verdict is closed.
-        (done,) = address(tasks).call(abi.encodeWithSignature("proceed(bytes32,bool)", taskId, true));
+        (done,) = address(tasks).call(proceed);
         assertFalse(done);
     }
 }

@@ -21,6 +21,7 @@ const CONTRACTS = [
   "ModelRegistry",
   "RewardDistributor",
   "TaskManager",
+  "TaskModule",
 ];
 // The largest code, and the largest creation code, that a chain accepts (EIP-170, EIP-3860).
 const LARGEST = 24_576;

@@ -50,7 +50,7 @@ async def test_a_submitted_job_leaves_agent_and_models_running(chain: Chain, tmp
     config = load_config(rig.file)
     assert config.keys.operator is not None
     operator = Registration(chain, load_key(config.keys.operator), config)
-    await operator.register(load_key(config.keys.node).address)
+    await operator.register(load_key(config.keys.node))
 
     await asyncio.to_thread(head.start)
     try:

@@ -51,7 +51,7 @@ async def test_registering_twice_is_registering_once(chain: Chain, treasury: Sen
     model = await register_model(chain, treasury)
     exec_class = (await reads.get_model(chain, model)).exec_class
     registration = await newcomer(chain, treasury, tmp_path, 100_000, compute=50_000, verifier=25_000)
-    node = fresh_account().address
+    node = fresh_account()
     accounts = await registration.register(node)
     assert sorted(role for role in accounts.values()) == [Role.COMPUTE, Role.VERIFIER]
     assert len(await registration.serve([(model, exec_class)])) == 2
@@ -70,7 +70,7 @@ async def test_registering_twice_is_registering_once(chain: Chain, treasury: Sen
 async def test_stake_that_cannot_be_is_refused_with_the_way_out(
     chain: Chain, treasury: Sender, tmp_path: Path
 ) -> None:
-    node = fresh_account().address
+    node = fresh_account()
     low = await newcomer(chain, treasury, tmp_path, 10, compute=10)
     with pytest.raises(MLBridgeError, match=r"10 MLB, below the minimum of 50000 MLB"):
         await low.register(node)
@@ -83,7 +83,7 @@ async def test_stake_that_cannot_be_is_refused_with_the_way_out(
 
 
 async def test_a_node_key_of_somebody_else_is_refused(chain: Chain, treasury: Sender, tmp_path: Path) -> None:
-    node = fresh_account().address
+    node = fresh_account()
     first = await newcomer(chain, treasury, tmp_path, 50_000, compute=50_000)
     await first.register(node)
     second = await newcomer(chain, treasury, tmp_path, 50_000, compute=50_000)
@@ -93,7 +93,7 @@ async def test_a_node_key_of_somebody_else_is_refused(chain: Chain, treasury: Se
 
 async def test_lost_stake_is_replaced_only_when_asked(chain: Chain, treasury: Sender, tmp_path: Path) -> None:
     registration = await newcomer(chain, treasury, tmp_path, 150_000, compute=80_000)
-    node = fresh_account().address
+    node = fresh_account()
     await registration.register(node)
     distributor = chain.distributor.functions
     await registration.sender.send(distributor.requestUnbond(int(Role.COMPUTE), 20_000 * MLB))
@@ -166,11 +166,11 @@ async def test_an_agent_waits_until_its_key_acts_for_somebody(
     model = await register_model(chain, treasury)
     node = await make_node(chain, treasury, tmp_path / "alpha", [model])
     owner = Sender(chain, node.member.operator, FAST)
-    await owner.send(chain.tasks.functions.setNodeKey(node.member.node.address, False))
+    await owner.send(chain.tasks.functions.setNodeKey(node.member.node.address, False, b""))
     async with node.running() as agent:
         await asyncio.sleep(0.5)
         assert agent.status()["state"] == "unregistered"
-        await owner.send(chain.tasks.functions.setNodeKey(node.member.node.address, True))
+        await owner.send(chain.tasks.functions.setNodeKey(node.member.node.address, True, b""))
         await until(lambda: _running(agent.status()))
 
 

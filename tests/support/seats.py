@@ -21,6 +21,7 @@ from web3.types import TxReceipt
 
 from contracts import reads
 from contracts.chain import Chain
+from contracts.consent import sign_consent
 from contracts.cursor import MemoryCursorStore
 from contracts.errors import ContractError
 from contracts.follower import LogFollower
@@ -240,7 +241,9 @@ async def make_member(
     await fund(treasury, chain, node.address)
     owner = Sender(chain, operator, FAST)
     await stake(chain, owner, role, mlb * MLB)
-    await owner.send(chain.tasks.functions.setNodeKey(node.address, True))
+    await owner.send(
+        chain.tasks.functions.setNodeKey(node.address, True, sign_consent(chain, node, operator.address))
+    )
     account = await reads.account_id(chain, operator.address, role)
     for model_id in model_ids:
         model = await reads.get_model(chain, model_id)

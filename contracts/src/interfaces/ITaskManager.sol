@@ -70,6 +70,7 @@ interface ITaskManager {
     error ClassMismatch(bytes32 expected, bytes32 offered);
     error NotOperator(address caller);
     error NodeKeyTaken(address node);
+    error NoConsent(address node, address operator);
     error AlreadyServing(bytes32 modelId, uint32 account);
     error NotServing(bytes32 modelId, uint32 account);
 
@@ -141,7 +142,9 @@ interface ITaskManager {
 
     // ---- operators ----
     /// @notice Allow or forbid a hot key to act for the caller's accounts. One key serves one operator, for ever.
-    function setNodeKey(address node, bool allowed) external;
+    /// @param consent the key's signature (ECDSA or ERC-1271) of EIP-712 NodeConsent(address operator,address node) in the
+    /// domain ("ML Bridge", "1", chainId, this contract); read only when the key is bound
+    function setNodeKey(address node, bool allowed, bytes calldata consent) external;
     /// @notice Join the draw for a model. Takes effect with the next epoch. execClass must be the model's.
     function serveModel(bytes32 modelId, uint32 account, bytes32 execClass) external;
     function stopServing(bytes32 modelId, uint32 account) external;

@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {Policy, Role} from "../interfaces/Types.sol";
+import {Consent} from "../libraries/Consent.sol";
 import {SumTree} from "../libraries/SumTree.sol";
 import {TaskEndings} from "./TaskEndings.sol";
 
@@ -15,13 +16,14 @@ abstract contract PoolDesk is TaskEndings {
     // ---- operators ----
 
     /// @notice See ITaskManager.
-    function setNodeKey(address node, bool allowed) external {
+    function setNodeKey(address node, bool allowed, bytes calldata consent) external {
         uint256 operatorId = distributor.accountId(msg.sender, Role.Compute) >> 1;
         if (operatorId == 0) operatorId = distributor.accountId(msg.sender, Role.Verifier) >> 1;
         if (operatorId == 0) revert ITaskManager.NotOperator(msg.sender);
         if (node == address(0)) revert ITaskManager.BadParameter("node");
         uint256 bound = _nodes[node] >> 1;
         if (bound != 0 && bound != operatorId) revert ITaskManager.NodeKeyTaken(node);
+        if (bound == 0 && !Consent.given(msg.sender, node, consent)) revert ITaskManager.NoConsent(node, msg.sender);
         _nodes[node] = operatorId << 1 | (allowed ? 1 : 0);
         emit ITaskManager.NodeKeySet(msg.sender, node, allowed);
     }

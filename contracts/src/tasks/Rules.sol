@@ -70,7 +70,15 @@ abstract contract Rules is AccessManaged {
         _;
     }
 
-    constructor(address bridge_, address verifier_, address distributor_, address registry_, uint256 epochSeconds_) {
+    /// @param genesis_ the same for a TaskManager and its module, which are created one after the other
+    constructor(
+        address bridge_,
+        address verifier_,
+        address distributor_,
+        address registry_,
+        uint256 epochSeconds_,
+        uint256 genesis_
+    ) {
         if (bridge_ == address(0)) revert ITaskManager.BadParameter("bridge");
         if (verifier_ == address(0)) revert ITaskManager.BadParameter("verifier");
         if (distributor_ == address(0)) revert ITaskManager.BadParameter("distributor");
@@ -80,7 +88,7 @@ abstract contract Rules is AccessManaged {
         verifier = IConsensusVerifier(verifier_);
         distributor = IRewardDistributor(distributor_);
         registry = IModelRegistry(registry_);
-        genesis = block.timestamp;
+        genesis = genesis_;
         epochSeconds = epochSeconds_;
     }
 
@@ -93,6 +101,11 @@ abstract contract Rules is AccessManaged {
     }
 
     // ---- internal ----
+
+    /// @dev What a TaskManager and its module have to have in common.
+    function _configuration() internal view returns (bytes32) {
+        return keccak256(abi.encode(authority(), bridge, verifier, distributor, registry, epochSeconds, genesis));
+    }
 
     /// @dev Counted from 1, so that the tag of a node that never changed is older than any epoch.
     function _epoch() internal view returns (uint256) {

@@ -12,8 +12,8 @@ import {PoolDesk} from "./PoolDesk.sol";
 
 /// @title The half of the TaskManager that needs no speed
 /// @notice Phases that run out, escalation, serving, parameters. Code of the TaskManager that runs by delegatecall on its
-/// storage, because one contract may not exceed 24,576 bytes. The TaskManager makes it at its construction and can
-/// never change it. Called directly it works on its own empty storage and has no rights anywhere.
+/// storage, because one contract may not exceed 24,576 bytes. The TaskManager is given it at its construction, checks
+/// that it was made for the same deployment, and can never change it. Called directly it works on its own empty storage and has no rights anywhere.
 contract TaskModule is PoolDesk {
     using SeatPacking for uint256[SEAT_SLOTS];
 
@@ -24,7 +24,12 @@ contract TaskModule is PoolDesk {
         address distributor_,
         address registry_,
         uint256 epochSeconds_
-    ) AccessManaged(authority) Rules(bridge_, verifier_, distributor_, registry_, epochSeconds_) {}
+    ) AccessManaged(authority) Rules(bridge_, verifier_, distributor_, registry_, epochSeconds_, block.timestamp) {}
+
+    /// @notice Names what this was made for: keccak256 of authority, neighbours, epoch length and genesis.
+    function configuration() external view returns (bytes32) {
+        return _configuration();
+    }
 
     // ---- anyone ----
 

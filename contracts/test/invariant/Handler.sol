@@ -57,8 +57,8 @@ contract Handler is Crowd {
         seed = number;
         rolls = 0;
         uint256 choice = _roll(100);
-        if (choice < 22) _submit();
-        else if (choice < 68) _step();
+        if (choice < 18) _submit();
+        else if (choice < 60) _step();
         else if (choice < 76) _heal();
         else if (choice < 80) _unbond();
         else if (choice < 82) _withdraw();
@@ -253,9 +253,9 @@ contract Handler is Crowd {
     /// @dev A result, or votes on the first results. A task's temper: all agree, some err, nobody agrees, or most of the
     /// first committee lies.
     function _say(bytes32 taskId, uint256 round) private returns (bytes memory) {
-        uint256 temper = uint256(taskId) % 6;
-        uint256 errs = temper < 2 ? 2 : temper == 2 ? 25 : temper == 3 ? 50 : round == 0 ? 75 : 15;
-        if (temper == 5) errs = round == 0 ? 98 : 4;
+        uint256 temper = uint256(taskId) % 12;
+        uint256 errs = temper < 6 ? 2 : temper < 9 ? 25 : temper == 9 ? 50 : round == 0 ? 75 : 15;
+        if (temper == 11) errs = round == 0 ? 98 : 4;
         if (drawn[taskId][round].kind == RoundKind.Result) {
             if (_roll(100) >= errs) return RIGHT;
             return _roll(2) == 0 ? WRONG : bytes("44");
@@ -264,7 +264,7 @@ contract Handler is Crowd {
         uint8[] memory votes = new uint8[](candidates.length);
         bytes32 right = digestOf(taskId, RIGHT);
         // Some judges accept what is right and reject nothing.
-        uint8 doubt = temper == 2 && drawn[taskId][round].judges ? GREY : REJECT;
+        uint8 doubt = temper > 6 && temper < 9 && drawn[taskId][round].judges ? GREY : REJECT;
         if (doubt == GREY) errs = 4;
         for (uint256 i; i < votes.length; ++i) {
             votes[i] = plays[taskId][0][candidates[i]].digest == right ? ACCEPT : doubt;

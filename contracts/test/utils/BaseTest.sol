@@ -106,9 +106,10 @@ abstract contract BaseTest is Test {
         address tokenAt = vm.computeCreateAddress(address(this), nonce + 1);
         address registryAt = vm.computeCreateAddress(address(this), nonce + 2);
         address ledgerAt = vm.computeCreateAddress(address(this), nonce + 3);
-        address tasksAt = vm.computeCreateAddress(address(this), nonce + 4);
-        address verifierAt = vm.computeCreateAddress(address(this), nonce + 5);
-        address bridgeAt = vm.computeCreateAddress(address(this), nonce + 6);
+        address moduleAt = vm.computeCreateAddress(address(this), nonce + 4);
+        address tasksAt = vm.computeCreateAddress(address(this), nonce + 5);
+        address verifierAt = vm.computeCreateAddress(address(this), nonce + 6);
+        address bridgeAt = vm.computeCreateAddress(address(this), nonce + 7);
 
         _create("AccessManager", abi.encode(governor), managerAt);
         _create("MLBridgeToken", abi.encode(treasury, ledgerAt), tokenAt);
@@ -118,9 +119,10 @@ abstract contract BaseTest is Test {
             abi.encode(managerAt, tokenAt, bridgeAt, tasksAt, verifierAt, UNBONDING, jailSeconds(), JUDGE_FEE),
             ledgerAt
         );
+        _create("TaskModule", abi.encode(managerAt, bridgeAt, verifierAt, ledgerAt, registryAt, EPOCH), moduleAt);
         _create(
             "TaskManager",
-            abi.encode(managerAt, bridgeAt, verifierAt, ledgerAt, registryAt, EPOCH, parameters()),
+            abi.encode(managerAt, moduleAt, bridgeAt, verifierAt, ledgerAt, registryAt, EPOCH, parameters()),
             tasksAt
         );
         _create("ConsensusVerifier", abi.encode(tasksAt, ledgerAt), verifierAt);
@@ -178,13 +180,37 @@ abstract contract BaseTest is Test {
     function addOperator(Role role, uint256 amount) internal returns (Operator memory operator) {
         string memory name = string.concat("operator ", vm.toString(operators.length));
         operator.cold = makeAddr(name);
-        operator.node = makeAddr(string.concat(name, " node"));
+        uint256 key;
+        (operator.node, key) = makeAddrAndKey(string.concat(name, " node"));
         stakeAs(operator.cold, role, amount);
         operator.account = ledger.accountId(operator.cold, role);
-        vm.prank(operator.cold);
-        tasks.setNodeKey(operator.node, true);
+        allowNode(operator.cold, key);
         nodeOf[operator.account] = operator.node;
         operators.push(operator);
+    }
+
+    /// @dev Bind a key, with its consent, and allow it.
+    function allowNode(address cold, uint256 key) internal {
+        bytes memory consent = consentOf(key, cold);
+        vm.prank(cold);
+        tasks.setNodeKey(vm.addr(key), true, consent);
+    }
+
+    /// @dev Written out a second time, as the interface describes it.
+    function consentOf(uint256 key, address cold) internal view returns (bytes memory) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("ML Bridge"),
+                keccak256("1"),
+                block.chainid,
+                tasks
+            )
+        );
+        bytes32 word =
+            keccak256(abi.encode(keccak256("NodeConsent(address operator,address node)"), cold, vm.addr(key)));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, keccak256(abi.encodePacked(hex"1901", domain, word)));
+        return abi.encodePacked(r, s, v);
     }
 
     function serve(Operator memory operator, bytes32 modelId) internal {
