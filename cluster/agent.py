@@ -277,9 +277,3 @@ class Agent:
             "fault": context.config.fault,
             "problem": self.upkeep.problem,
         }
-
-
-if __name__ == "__main__":
-    from cluster.job import main
-
-    main()

@@ -1,13 +1,16 @@
 """A provider's agent and models on a Ray cluster that runs already:
 
-ray job submit --address http://HEAD:8265 -- python -m cluster.agent --config provider.yaml
+ray job submit --address http://HEAD:8265 -- python -m cluster.job --config provider.yaml
 
 The job ends when everything runs; agent and applications stay. Registration is done elsewhere, with the
-operator's key: whoever holds the cluster's token can read every key that is used on it.
+operator's key: whoever holds the cluster's token can read every key that is used on it. An error ends the job
+with one JSON document on stderr and the error's exit code.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,4 +83,13 @@ async def _applications(provider: ProviderConfig) -> list[Any]:
 
 
 def main() -> None:
-    typer.run(run)
+    """The job."""
+    try:
+        typer.run(run)
+    except MLBridgeError as error:
+        sys.stderr.write(json.dumps({"error": error.to_dict()}, default=str) + "\n")
+        raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

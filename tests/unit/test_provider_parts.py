@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
-import stat
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import structlog
-from typer.testing import CliRunner
 
-from cluster import agent_actor, scaffold
-from cluster.commands import app as commands
-from cluster.config import ServedModel, load_config, parse_config
+from cluster import agent_actor
+from cluster.config import parse_config
 from cluster.content import INVALID_INPUT, content_for, is_invalid_input, judge, payload_of
 from cluster.context import ChainClock
 from cluster.deployments import Deployments
 from cluster.door import Door
 from cluster.driver import App
 from cluster.poker import Poker
-from cluster.provision import choose, mine, node_application, route_names
-from cluster.raycluster import JoinedCluster, OwnCluster, open_cluster
-from cluster.served import Served, ServedModels, write_served
-from cluster.supervisor import only_one, read_supervisor_state
 from cluster.upkeep import worth_refreshing
 from contracts.events import BlockRef, Event
-from contracts.reads import ModelInfo, ModelStatus
-from mlbridge import procs
 from mlbridge.errors import MLBridgeError
 from mlbridge.models import EXACT
 from mlbridge.protocol import content as tagged
-from mlbridge.protocol.types import Policy, Vote
+from mlbridge.protocol.types import Vote
 from mlbridge.storage import open_store
 from serve.guard import Guard, GuardRules
 from serve.orders import HEADER
@@ -201,61 +189,6 @@ async def test_the_door_gives_up_in_time() -> None:
     assert time.monotonic() - began < 2
 
 
-# ---- which models ----
-def model(name: str, number: int, status: ModelStatus = ModelStatus.ACTIVE) -> ModelInfo:
-    return ModelInfo(
-        bytes([number]) * 32, number, "0x", f"cid{number}", 5, status, 0, Policy.EXACT, b"e" * 32, name
-    )
-
-
-def test_entries_by_name_go_before_every() -> None:
-    models = [model("a", 1), model("b", 2), model("a", 3), model("off", 4, ModelStatus.PAUSED)]
-    entries = (
-        ServedModel(model="*"),
-        ServedModel(model="a", replicas=3),
-        ServedModel(model="0x" + "02" * 32),
-    )
-    found = {choice.model.id[0]: choice for choice in choose(entries, models)}
-    assert set(found) == {1, 2, 3}
-    assert found[3].entry.replicas == 3
-    assert [found[number].asked for number in (1, 2, 3)] == [False, True, True]
-    assert route_names([choice.model for choice in found.values()])[bytes([2]) * 32] == "b"
-    assert route_names(models)[bytes([3]) * 32] == "a-03030303"
-
-
-def test_an_unknown_or_paused_model_is_named_with_what_there_is() -> None:
-    with pytest.raises(MLBridgeError, match="no active model 'off'") as failure:
-        choose((ServedModel(model="off"),), [model("a", 1), model("off", 4, ModelStatus.PAUSED)])
-    assert failure.value.hint == "Active models: a."
-
-
-def test_applications_on_a_shared_cluster_carry_the_providers_name() -> None:
-    ray = {"mode": "join", "address": "127.0.0.1:1", "token_file": "t", "http_port": 8000}
-    shared, own = parse_config(fields(ray=ray)), parse_config(fields())
-    assert (mine(shared), mine(own)) == ("alpha--", "")
-    node = node_application(shared)
-    assert (node.name, node.route) == ("alpha--node", "/p/alpha/node")
-    json.dumps(node.model_dump())
-    assert isinstance(open_cluster(own), OwnCluster)
-    joined = open_cluster(shared)
-    assert isinstance(joined, JoinedCluster)
-    assert not joined.alive()
-    with pytest.raises(MLBridgeError, match="No Ray cluster answers"):
-        joined.start()
-
-
-def test_what_is_served_is_read_again_when_it_changed(tmp_path: Path) -> None:
-    models = ServedModels(tmp_path)
-    assert models.all() == {}
-    with pytest.raises(MLBridgeError, match="does not run"):
-        models.get(MODEL)
-    entry = Served("0x" + MODEL.hex(), "m", "chat", "c", "0x", "/m/m", "m", str(tmp_path), 7)
-    write_served(tmp_path, [entry])
-    assert models.get(MODEL) == entry
-    write_served(tmp_path, [replace(entry, price=8)])
-    assert models.get(MODEL).price == 8
-
-
 class RecordingCluster:
     """Says that everything runs."""
 
@@ -321,65 +254,6 @@ def test_the_chains_time_goes_on_between_blocks() -> None:
     time.sleep(0.02)
     clock.see(BlockRef(5, "0xa", 1000))
     assert 1000 <= first < clock.now() < 1001
-
-
-# ---- files and commands ----
-def run(*arguments: str, **env: str) -> Any:
-    return CliRunner(env={**os.environ, **env}).invoke(commands, list(arguments))
-
-
-def test_init_writes_a_file_that_loads_and_keys_that_stay_private(tmp_path: Path) -> None:
-    done = run(
-        "init", "--dir", str(tmp_path), "--name", "alpha", "--verifier", "25000", "--json",
-        MLBRIDGE_OPERATOR_PASSWORD="secret words",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    made = json.loads(done.stdout)
-    config = load_config(made["file"])
-    assert (config.name, config.stake.compute, config.stake.verifier) == ("alpha", 50_000, 25_000)
-    for file in ("node.json", "operator.json", "node.password"):
-        assert stat.S_IMODE((tmp_path / file).stat().st_mode) == 0o600
-    assert "secret words" not in (tmp_path / "provider.yaml").read_text()
-    again = run("init", "--dir", str(tmp_path), MLBRIDGE_OPERATOR_PASSWORD="x")
-    assert isinstance(again.exception, MLBridgeError)
-    assert again.exception.code == "provider.exists"
-
-
-def test_init_without_the_cold_key(tmp_path: Path) -> None:
-    made = scaffold.write(
-        tmp_path, name="hot", network="devnet", base_port=21000, compute=1, verifier=0,
-        operator_keystore=None, operator_password=None, with_operator=False,
-    )  # fmt: skip
-    assert made.operator is None
-    assert load_config(made.file).keys.operator is None
-
-
-def test_status_and_down_of_what_does_not_run(tmp_path: Path) -> None:
-    scaffold.write(
-        tmp_path, name="hot", network="devnet", base_port=27900, compute=1, verifier=0,
-        operator_keystore=None, operator_password=None, with_operator=False,
-    )  # fmt: skip
-    file = str(tmp_path / "provider.yaml")
-    told = run("status", "--config", file, "--json")
-    assert json.loads(told.stdout)["supervisor"] is None
-    assert "does not run" in run("status", "--config", file).output
-    done = run("down", "--config", file)
-    assert done.exit_code == 0
-    assert "stays in the draw" in done.output
-
-
-def test_one_supervisor_a_home(tmp_path: Path) -> None:
-    with only_one(tmp_path), pytest.raises(MLBridgeError, match="runs already"), only_one(tmp_path):
-        raise AssertionError
-
-
-def test_a_supervisor_that_is_gone_is_not_believed(tmp_path: Path) -> None:
-    assert read_supervisor_state(tmp_path) is None
-    state = {"pid": os.getpid(), "pid_started": procs.start_time(os.getpid()), "state": "running"}
-    (tmp_path / "supervisor.json").write_text(json.dumps(state))
-    assert read_supervisor_state(tmp_path) == state
-    (tmp_path / "supervisor.json").write_text(json.dumps(state | {"pid_started": 1}))
-    assert read_supervisor_state(tmp_path) is None
 
 
 # ---- the actor around the agent ----
