@@ -28,6 +28,7 @@ from mlbridge.protocol.types import Fault, RoundKind
 log = structlog.get_logger()
 
 STATUS_FILE: Final = "agent.json"
+_RESUME_EVERY: Final = 5.0
 _LOOK_BACK: Final = 5_000  # blocks a new journal reads: enough for every task that can still be open
 _PAYMENTS: Final = ("TaskSettled", "JudgePaid", "Slashed")
 _ENDINGS: Final = {"TaskFinalized": "lost", "TaskRefunded": "refunded", "TaskCancelled": "cancelled"}
@@ -71,11 +72,10 @@ class Agent:
             await asyncio.sleep(2)
         self._state = "running"
         log.info("agent_started", node=self.context.key.address, accounts=list(self.context.accounts))
-        for task in self.context.journal.open_tasks():
-            self._work_on(task)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow())
+                group.create_task(self._work_on_all())
                 group.create_task(self._poke())
                 group.create_task(self.upkeep.run())
                 group.create_task(self._tell())
@@ -106,6 +106,8 @@ class Agent:
         await asyncio.to_thread(self.context.journal.void_from, block)
         for worker, _ in self._workers.values():
             worker.wake()
+        # A worker whose task had ended is gone, and the ending may be among what left the chain.
+        self._resume()
 
     async def handle(self, events: Sequence[Event]) -> None:
         """Apply a batch. Payments and punishments first: they say how a seat ended, the ending only that."""
@@ -138,20 +140,12 @@ class Agent:
         task = event.args["taskId"]
         if not ours:
             return
-        try:
-            info = await reads.get_task(self.context.chain, task)
-        except MLBridgeError as error:
-            if error.code != "task.unknown":
-                raise
-            log.info("draw_left_the_chain", task="0x" + task.hex()[:16])
-            return
         for account in ours:
             row = SeatRow(
                 task=task,
                 round=event.args["round"],
                 account=account,
                 kind=RoundKind(event.args["kind"]),
-                model=info.model_id,
                 block=event.block_number,
                 block_hash=event.block_hash,
                 deadline=event.args["commitDeadline"],
@@ -159,6 +153,16 @@ class Agent:
             await asyncio.to_thread(self.context.journal.seat, row)
             log.info("seated", task="0x" + task.hex()[:16], round=row.round, account=account)
         self._work_on(task)
+
+    async def _work_on_all(self) -> None:
+        """Whatever made a worker stop, an open seat gets one again before its deadline."""
+        while True:
+            self._resume()
+            await asyncio.sleep(_RESUME_EVERY)
+
+    def _resume(self) -> None:
+        for task in self.context.journal.open_tasks():
+            self._work_on(task)
 
     def _work_on(self, task: bytes) -> None:
         if task in self._workers:

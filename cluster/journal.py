@@ -21,7 +21,7 @@ from typing import Any
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import RoundKind
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE results (
     task BLOB NOT NULL, input_hash BLOB NOT NULL, content BLOB NOT NULL, payload BLOB NOT NULL,
@@ -38,13 +38,19 @@ CREATE TABLE bonds (
 ) WITHOUT ROWID;
 CREATE TABLE seats (
     task BLOB NOT NULL, round INTEGER NOT NULL, account INTEGER NOT NULL, kind INTEGER NOT NULL,
-    model BLOB NOT NULL, block INTEGER NOT NULL, block_hash TEXT NOT NULL, deadline REAL NOT NULL,
-    void INTEGER NOT NULL DEFAULT 0, outcome TEXT, closed INTEGER, seen REAL NOT NULL, PRIMARY KEY (task,
-    round, account) ) WITHOUT ROWID; CREATE INDEX open_seats ON seats (outcome) WHERE outcome IS NULL; CREATE
-    TABLE income ( tx TEXT NOT NULL, log_index INTEGER NOT NULL, block INTEGER NOT NULL, kind TEXT NOT NULL,
-    account INTEGER NOT NULL, task BLOB NOT NULL, amount TEXT NOT NULL, PRIMARY KEY (tx, log_index, account)
-    ) WITHOUT ROWID; CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    block INTEGER NOT NULL, block_hash TEXT NOT NULL, deadline REAL NOT NULL,
+    void INTEGER NOT NULL DEFAULT 0, outcome TEXT, closed INTEGER, seen REAL NOT NULL,
+    PRIMARY KEY (task, round, account)
+) WITHOUT ROWID;
+CREATE INDEX open_seats ON seats (outcome) WHERE outcome IS NULL;
+CREATE TABLE income (
+    tx TEXT NOT NULL, log_index INTEGER NOT NULL, block INTEGER NOT NULL, kind TEXT NOT NULL,
+    account INTEGER NOT NULL, task BLOB NOT NULL, amount TEXT NOT NULL,
+    PRIMARY KEY (tx, log_index, account)
+) WITHOUT ROWID;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
+_FROM_1 = "ALTER TABLE seats DROP COLUMN model;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,6 @@ class SeatRow:
     round: int
     account: int
     kind: RoundKind
-    model: bytes
     block: int
     block_hash: str
     deadline: float
@@ -113,8 +118,8 @@ class Journal:
     def _prepare(self, path: Path) -> None:
         with self._write() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
+            if version in (0, 1):
+                for statement in (_FROM_1 if version else _SCHEMA).split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
             elif version != _SCHEMA_VERSION:
@@ -237,14 +242,13 @@ class Journal:
         """A draw gave us a seat. A seat that a reorganisation had voided is ours again."""
         with self._note_down() as db:
             db.execute(
-                "INSERT INTO seats VALUES (?,?,?,?,?,?,?,?,0,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
+                "INSERT INTO seats VALUES (?,?,?,?,?,?,?,0,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
                 "block=excluded.block, block_hash=excluded.block_hash, deadline=excluded.deadline, void=0",
                 (
                     row.task,
                     row.round,
                     row.account,
                     int(row.kind),
-                    row.model,
                     row.block,
                     row.block_hash,
                     row.deadline,
@@ -287,13 +291,13 @@ class Journal:
 
     def seats(self, task: bytes) -> list[SeatRow]:
         rows = self._rows(
-            "SELECT task, round, account, kind, model, block, block_hash, deadline, void, outcome FROM seats "
+            "SELECT task, round, account, kind, block, block_hash, deadline, void, outcome FROM seats "
             "WHERE task=? ORDER BY round, account",
             task,
         )
         return [
-            SeatRow(t, r, a, RoundKind(kind), model, block, block_hash, deadline, bool(void), outcome)
-            for t, r, a, kind, model, block, block_hash, deadline, void, outcome in rows
+            SeatRow(t, r, a, RoundKind(kind), block, block_hash, deadline, bool(void), outcome)
+            for t, r, a, kind, block, block_hash, deadline, void, outcome in rows
         ]
 
     def outcomes(self) -> dict[str, int]:

@@ -60,7 +60,8 @@ class View:
     """One look. now: chain time; head: block number; seat: ours in the current round, None if we have none;
     round, kind, committed, revealed, seats, phase_deadline, randomness_block: of the current round;
     idle_since: chain time at which the task was first seen as it is;
-    reveal_settled: RevealOpened of this round has enough confirmations to be relied on.
+    settled: what the status says, a closed commitment set or an ending, has enough confirmations to be
+    relied on.
     """
 
     now: float
@@ -76,7 +77,7 @@ class View:
     randomness_block: int
     idle_since: float
     seat: Seat | None
-    reveal_settled: bool
+    settled: bool
     held: Held
 
 
@@ -86,8 +87,13 @@ def next_step(view: View, margins: Margins) -> Step:
     Never COMMIT at or after the commit deadline, never REVEAL before the commitment set is closed, never
     REVEAL anything but the journalled commitment that the chain holds.
     """
-    if view.status.terminal or view.status is TaskStatus.NONE:
-        return Step(Action.DONE, view.status.name.lower())
+    if view.status.terminal:
+        if view.settled:
+            return Step(Action.DONE, view.status.name.lower())
+        # An ending that a reorganisation takes back needs our reveal again.
+        return Step(Action.NOTHING, f"{view.status.name.lower()}: waiting for confirmations of the ending")
+    if view.status is TaskStatus.NONE:
+        return Step(Action.NOTHING, "the chain does not know the task")
     own = _seat_step(view, margins)
     if own.action not in (Action.NOTHING, Action.GIVE_UP):
         return own
@@ -135,7 +141,7 @@ def _revealing(view: View, seat: Seat) -> Step:
         )
     if view.now >= view.phase_deadline:
         return Step(Action.GIVE_UP, "the reveal window closed before we opened")
-    if not view.reveal_settled:
+    if not view.settled:
         return Step(
             Action.NOTHING, "waiting for confirmations of the closed commitment set", view.phase_deadline
         )

@@ -70,7 +70,7 @@ class TaskWorker:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until the task has ended or left the chain."""
+        """Until the task's ending is deep enough in the chain, or a reorganisation took our seat away."""
         while True:
             self._woken.clear()
             moved = False
@@ -82,7 +82,8 @@ class TaskWorker:
                 moved = await self._do(self.step.action, task, seats, view)
                 self.problem = None
             except MLBridgeError as error:
-                if error.code == "task.unknown":
+                # A node that lags behind does not know the task either: the journal says whether it is ours.
+                if error.code == "task.unknown" and self.task_id not in self._context.journal.open_tasks():
                     self._log.info("task_left_the_chain")
                     return
                 self._failed(error.code, str(error))
@@ -132,16 +133,17 @@ class TaskWorker:
             randomness_block=task.randomness_block,
             idle_since=self._idle_since,
             seat=mine,
-            reveal_settled=await self._settled(task),
+            settled=await self._settled(task),
             held=held,
         )
         return task, seats, view
 
     async def _settled(self, task: TaskInfo) -> bool:
-        """Whether the closed commitment set is as deep in the chain as the network asks for."""
+        """Whether the closed commitment set or the ending is as deep in the chain as the network asks."""
         depth = self._context.chain.network.confirmations
-        if task.status is not TaskStatus.REVEALING or depth == 0:
-            return task.status is TaskStatus.REVEALING
+        matters = task.status is TaskStatus.REVEALING or task.status.terminal
+        if not matters or depth == 0:
+            return matters
         block = self._context.clock.head.number - depth
         try:
             then = await reads.get_task(self._context.chain, self.task_id, max(0, block))
@@ -149,7 +151,7 @@ class TaskWorker:
             if error.code != "task.unknown":
                 raise
             return False
-        return then.status is TaskStatus.REVEALING and then.round == task.round
+        return (then.status, then.round) == (task.status, task.round)
 
     def _decide(self, view: View) -> Step:
         limits = self._context.config.limits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +12,6 @@ import pytest
 from cluster.agent import Agent
 from cluster.content import INVALID_INPUT
 from contracts import reads
-from contracts.anvil import dev_account
 from contracts.chain import Chain
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
@@ -20,9 +19,8 @@ from mlbridge.protocol import payload as schemas
 from mlbridge.protocol import votes
 from mlbridge.protocol.payload import encode_output, pack_vector
 from mlbridge.protocol.types import Policy, Role, TaskStatus, Vote
-from tests.support.providers import Node, ScriptedDoor, calm_chain, make_node
+from tests.support.providers import ScriptedDoor, ended, make_node, outcome_is
 from tests.support.seats import (
-    FAST,
     MLB,
     Script,
     acting,
@@ -35,23 +33,6 @@ from tests.support.seats import (
 from tests.support.tasks import IMAGE, client_for
 
 pytestmark = pytest.mark.integration
-
-
-async def ended(chain: Chain, task: bytes, *, timeout_s: float = 60) -> TaskStatus:
-    """Wait for the end of a task."""
-
-    async def over() -> bool:
-        return (await reads.get_task(chain, task)).status.terminal
-
-    await until(over, timeout_s=timeout_s)
-    return (await reads.get_task(chain, task)).status
-
-
-def outcome_is(node: Node, **outcomes: int) -> Callable[[], Awaitable[bool]]:
-    async def check() -> bool:
-        return node.outcomes() == outcomes
-
-    return check
 
 
 async def committed(chain: Chain, task: bytes, account: int) -> bytes | None:
@@ -299,41 +280,3 @@ async def test_a_judge_from_the_pool_executes_and_is_paid(
     assert result.output != schemas.decode_output("classification", lie.result(b""))
     assert int(status["income"]["judge"]) > 0
     assert status["accounts"] == {str(node.member.account): "verifier"}
-
-
-@pytest.fixture
-async def calm() -> AsyncIterator[Chain]:
-    async with calm_chain() as chain:
-        yield chain
-
-
-async def test_a_reorganisation_changes_neither_result_nor_commitment(calm: Chain, tmp_path: Path) -> None:
-    chain, treasury = calm, Sender(calm, dev_account(0), FAST)
-    model = await register_model(chain, treasury)
-    node = await make_node(chain, treasury, tmp_path / "alpha", [model])
-    members = await make_members(chain, treasury, model, scripts(honest=2))
-    async with client_for(chain) as client, node.running() as agent:
-        handle = await client.submit(model, IMAGE)
-        await until(lambda: reads.pokeable(chain, handle.id))
-        snapshot = await chain.provider.request("evm_snapshot")
-        await treasury.send(chain.tasks.functions.assign(handle.id))
-        await until(lambda: _on_chain(chain, handle.id, node.member.account))
-        first = await committed(chain, handle.id, node.member.account)
-
-        assert await chain.provider.request("evm_revert", [snapshot])
-        assert (await reads.get_task(chain, handle.id)).status is TaskStatus.SUBMITTED
-        await until(lambda: _void(agent.context.journal, handle.id))
-
-        async with acting(members):
-            await treasury.send(chain.tasks.functions.assign(handle.id))
-            await until(lambda: _on_chain(chain, handle.id, node.member.account))
-            again = agent.context.journal.bond(handle.id, 0, node.member.account)
-            assert again is not None
-            assert again.commitment == first
-            assert await ended(chain, handle.id) is TaskStatus.FINALIZED
-            await until(outcome_is(node, won=1))
-    assert node.door.calls == [handle.id]
-
-
-async def _void(journal: Any, task: bytes) -> bool:
-    return all(seat.void for seat in journal.seats(task))

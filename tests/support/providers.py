@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from cluster.config import ProviderConfig, parse_config
 from cluster.context import Context
 from cluster.door import Door
 from cluster.served import Served, write_served
-from contracts import keystore
+from contracts import keystore, reads
 from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain
 from contracts.deploy import DEVNET, deploy
@@ -23,8 +23,8 @@ from contracts.network import save
 from contracts.sender import Sender
 from mlbridge.models.manifest import MANIFEST_NAME, Manifest
 from mlbridge.protocol.cid import cid_from_bytes
-from mlbridge.protocol.types import Policy, Role
-from tests.support.seats import FAST, ScriptedMember, honest_label, make_member
+from mlbridge.protocol.types import Policy, Role, TaskStatus
+from tests.support.seats import FAST, ScriptedMember, honest_label, make_member, until
 
 PASSWORD = "correct horse"
 SHA = "ab" * 32
@@ -75,7 +75,7 @@ def manifest_folder(folder: Path, policy: Policy) -> Manifest:
 
 
 @contextlib.asynccontextmanager
-async def calm_chain(*, storage_url: str = "") -> AsyncIterator[Chain]:
+async def calm_chain(*, storage_url: str = "", confirmations: int = 0) -> AsyncIterator[Chain]:
     """A chain and deployment of the test's own, with windows that a loaded machine does not miss."""
     with Anvil(free_port(), block_time=0.25, extra_arguments=("--mixed-mining",)) as anvil:
         network = await deploy(
@@ -84,6 +84,7 @@ async def calm_chain(*, storage_url: str = "") -> AsyncIterator[Chain]:
             replace(DEVNET, epoch_seconds=1),
             block_time=0.25,
             storage_url=storage_url,
+            confirmations=confirmations,
             policy=FAST,
         )
         async with await Chain.connect(network) as connected:
@@ -169,3 +170,22 @@ async def make_node(
         ],
     )  # fmt: skip
     return Node(config, member, door or ScriptedDoor())
+
+
+async def ended(chain: Chain, task: bytes, *, timeout_s: float = 60) -> TaskStatus:
+    """Wait for the end of a task."""
+
+    async def over() -> bool:
+        return (await reads.get_task(chain, task)).status.terminal
+
+    await until(over, timeout_s=timeout_s)
+    return (await reads.get_task(chain, task)).status
+
+
+def outcome_is(node: Node, **outcomes: int) -> Callable[[], Awaitable[bool]]:
+    """Whether the node's seats ended so."""
+
+    async def check() -> bool:
+        return node.outcomes() == outcomes
+
+    return check

@@ -18,7 +18,7 @@ from cluster.journal import Bond, Journal, Result, SeatRow
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import RoundKind
 
-TASK, OTHER, MODEL, INPUT = (bytes([n]) * 32 for n in range(1, 5))
+TASK, OTHER, INPUT = (bytes([n]) * 32 for n in range(1, 4))
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def bond(salt: int = 7, *, round: int = 0, account: int = 4) -> Bond:
 
 
 def row(block: int = 10, *, task: bytes = TASK, round: int = 0) -> SeatRow:
-    return SeatRow(task, round, 4, RoundKind.RESULT, MODEL, block, f"0x{block:064x}", 160.0)
+    return SeatRow(task, round, 4, RoundKind.RESULT, block, f"0x{block:064x}", 160.0)
 
 
 def test_the_first_result_stands(journal: Journal) -> None:
@@ -149,6 +149,16 @@ def test_a_damaged_or_newer_journal_is_refused(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version=99")
     with pytest.raises(MLBridgeError, match="format 99"):
         Journal(newer)
+
+
+def test_a_journal_of_format_1_is_brought_up(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE seats ADD COLUMN model BLOB")
+        db.execute("PRAGMA user_version=1")
+    Journal(path).seat(row())
+    assert Journal(path).open_tasks() == [TASK]
 
 
 CHILD = """

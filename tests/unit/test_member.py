@@ -27,7 +27,7 @@ def seat(
 def view(status: TaskStatus = TaskStatus.COMMITTING, **changes: Any) -> View:
     base = View(
         now=100, head=50, status=status, round=0, kind=RoundKind.RESULT, seats=3, committed=0, revealed=0,
-        faulty=0, phase_deadline=160, randomness_block=40, idle_since=90, seat=seat(), reveal_settled=True,
+        faulty=0, phase_deadline=160, randomness_block=40, idle_since=90, seat=seat(), settled=True,
         held=Held(),
     )  # fmt: skip
     return replace(base, **changes)
@@ -101,7 +101,7 @@ def test_a_round_that_cannot_be_opened_is_given_up(changes: dict[str, Any], reas
 
 
 def test_revealing_waits_for_confirmations() -> None:
-    assert act(replace(REVEALING, reveal_settled=False)) is Action.NOTHING
+    assert act(replace(REVEALING, settled=False)) is Action.NOTHING
 
 
 @pytest.mark.parametrize("status", WAITING)
@@ -113,9 +113,14 @@ def test_between_draws_there_is_nothing_to_do(status: TaskStatus) -> None:
     )
 
 
-@pytest.mark.parametrize("status", [s for s in TaskStatus if s.terminal or s is TaskStatus.NONE])
-def test_ended_and_unknown_tasks_are_done(status: TaskStatus) -> None:
+@pytest.mark.parametrize("status", [s for s in TaskStatus if s.terminal])
+def test_a_task_is_done_when_its_ending_is_deep_enough(status: TaskStatus) -> None:
     assert act(view(status)) is Action.DONE
+    assert act(view(status, settled=False)) is Action.NOTHING
+
+
+def test_a_task_that_one_answer_does_not_know_is_not_given_up() -> None:
+    assert act(view(TaskStatus.NONE, seat=None), Margins(poke=0)) is Action.NOTHING
 
 
 @pytest.mark.parametrize("status", WAITING)
@@ -165,7 +170,7 @@ views = st.builds(
     randomness_block=st.integers(0, 100),
     idle_since=st.floats(0, 200),
     seat=seats,
-    reveal_settled=st.booleans(),
+    settled=st.booleans(),
     held=helds,
 )
 all_margins = st.builds(Margins, st.floats(0, 50), st.one_of(st.none(), st.floats(0, 50)))
@@ -178,7 +183,7 @@ def test_what_never_happens(seen: View, margins: Margins) -> None:
     mine = seen.seat
     if step.action is Action.REVEAL:
         assert seen.status is TaskStatus.REVEALING
-        assert seen.reveal_settled
+        assert seen.settled
         assert mine is not None
         assert mine.committed
         assert not mine.revealed
@@ -199,7 +204,7 @@ def test_what_never_happens(seen: View, margins: Margins) -> None:
     if step.action is Action.POKE:
         assert margins.poke is not None
         assert not seen.status.terminal
-    assert (step.action is Action.DONE) == (seen.status.terminal or seen.status is TaskStatus.NONE)
+    assert (step.action is Action.DONE) == (seen.status.terminal and seen.settled)
     assert step.at is None or (step.action in (Action.NOTHING, Action.GIVE_UP) and step.at > seen.now)
 
 
