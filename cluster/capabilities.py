@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from cluster.files import existing
+
 CAPABILITIES_FILE = "capabilities.json"  # in a provider's home, for its node application
 MEBIBYTE = 2**20
 _NVIDIA_SMI = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
@@ -58,7 +60,7 @@ def detect(home: Path, *, bandwidth_mbps: float | None = None) -> Capabilities:
         cpu_cores=cpu_cores(),
         gpus=gpus(),
         ram_size=ram_limit(),
-        storage_capacity=shutil.disk_usage(_existing(home)).free,
+        storage_capacity=shutil.disk_usage(existing(home)).free,
         network_bandwidth=int((bandwidth_mbps or link_speed()) * 1_000_000),
     )
 
@@ -109,9 +111,3 @@ def link_speed() -> float:
     links = psutil.net_if_stats()
     speeds = [link.speed for name, link in links.items() if link.isup and link.speed > 0 and name != "lo"]
     return float(max(speeds, default=_TYPICAL_MBPS))
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path

@@ -157,6 +157,9 @@ class Limits(_Section):
     concurrent_tasks: int = Field(default=4, ge=1, description="assignments worked on at once")
     execute_timeout_s: float = Field(default=300, gt=0, description="seconds one execution may take")
     free_disk_gb: float = Field(default=2, ge=0, description="GB that must stay free on the disk of home")
+    any_model_gb: float = Field(
+        default=20, ge=0, description='GB that all models chosen only by "*" may take together'
+    )
     commit_margin_s: float = Field(
         default=1, ge=0, description="seconds before its deadline a commit is given up"
     )

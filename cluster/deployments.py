@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,13 @@ class Deployments:
         self._cluster = cluster
         self._record = config.home / "apps.json"
 
-    def apply(self, apps: list[App], *, timeout: float = 300) -> dict[str, AppState]:
+    def apply(
+        self, apps: list[App], *, required: Collection[str] = (), timeout: float = 300
+    ) -> dict[str, AppState]:
         """Make exactly these run beside the agent; others of ours are removed, unchanged ones stay untouched.
 
-        Raises MLBridgeError `ray.*` or `deploy.timeout`; an application that failed is told in its state.
+        Raises MLBridgeError `ray.*`, or `deploy.timeout` when a required one (by name) is not settled in
+        time; one that failed, or another that is late, is told in its state.
         """
         digests = {app.name: _digest(app) for app in apps}
         before = _read(self._record)
@@ -63,9 +67,11 @@ class Deployments:
         states = {name: AppState(name, item["status"], item["message"]) for name, item in found.items()}
         ran = {name: digest for name, digest in digests.items() if name in states and states[name].running}
         write_whole(self._record, json.dumps(ran | {_AGENT: agent}))
-        if reply["timed_out"]:
-            waiting = {name: states[name].status if name in states else "absent" for name in digests}
-            late = ", ".join(f"{name} ({status})" for name, status in waiting.items() if status != "RUNNING")
+        for name in digests.keys() - states.keys():
+            states[name] = AppState(name, "absent", "")
+        waiting = [states[name] for name in digests if name in required and not states[name].running]
+        if reply["timed_out"] and waiting:
+            late = ", ".join(f"{state.name} ({state.status})" for state in waiting)
             raise MLBridgeError(
                 "deploy.timeout",
                 f"After {timeout:.0f} s these applications do not run: {late}.",

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 
 import psutil
 
+from cluster.choices import catalogue
 from cluster.config import MLB, ProviderConfig
 from cluster.context import load_key
-from cluster.provision import catalogue
+from cluster.shelf import Shelf, read_manifest, size_of
 from cluster.supervisor import read_supervisor_state
 from contracts import keystore, reads
 from contracts.chain import Chain
 from contracts.events import as_int
 from mlbridge.errors import MLBridgeError
-from mlbridge.models import Manifest
-from mlbridge.models.manifest import MAX_MANIFEST_BYTES
 from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts, busy_ports
 from mlbridge.storage import open_store
 
@@ -196,14 +195,18 @@ class Doctor:
     async def _models(self) -> Finding:
         choices = await catalogue(self.chain, self._config)
         store = open_store(self.chain.network.storage_url)
-        told, problems = [], []
+        shelf, told, problems = Shelf(self._config), [], []
         for choice in choices:
             try:
-                data = await store.get(choice.model.cid, max_bytes=MAX_MANIFEST_BYTES)
+                manifest = await read_manifest(choice, store)
+                shelf.admit(choice, manifest)
             except MLBridgeError as error:
-                problems.append(f"{choice.model.name}: {error.message}")
+                if choice.asked or error.code.startswith("storage."):
+                    problems.append(f"{choice.model.name}: {error.message}")
+                else:
+                    told.append(f"{choice.model.name} is left out: {error.message}")
                 continue
-            size = sum(file.size for file in Manifest.from_bytes(data).files)
+            size = size_of(manifest)
             self._wanted += size
             told.append(f"{choice.model.name} ({size / 2**20:.0f} MB)")
         detail = ", ".join(told) or "none"

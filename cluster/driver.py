@@ -70,7 +70,8 @@ def connect() -> None:
 def apply(request: Apply) -> dict[str, Any]:
     """Bring the applications in line with the request; statuses and messages by name when all are settled.
 
-    Returns early, with `timed_out`, after request.timeout seconds.
+    One that cannot be built is told as DEPLOY_FAILED and does not stop the others. Returns early, with
+    `timed_out`, after request.timeout seconds.
     """
     from ray import serve
 
@@ -84,12 +85,23 @@ def apply(request: Apply) -> dict[str, Any]:
             serve.delete(name, _blocking=False)
     stay = {name for name in request.unchanged if name in running and running[name].status == "RUNNING"}
     fresh = [app for app in request.apps if app.name not in stay]
-    if fresh:
-        targets = [serve.RunTarget(_build(app), name=app.name, route_prefix=app.route) for app in fresh]
+    targets, broken = [], {}
+    for app in fresh:
+        try:
+            targets.append(serve.RunTarget(_build(app), name=app.name, route_prefix=app.route))
+        except Exception as error:  # noqa: BLE001 - a model that nobody vouches for must not stop the others
+            broken[app.name] = {"status": "DEPLOY_FAILED", "message": _in_words(error)}
+    if targets:
         serve.run_many(
             targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False
         )
-    return _settle(wanted, request)
+    reply = _settle(wanted - broken.keys(), request)
+    reply["apps"] |= broken
+    return reply
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, MLBridgeError) else f"{type(error).__name__}: {error}"
 
 
 def _build(app: App) -> Any:
@@ -104,7 +116,7 @@ def _settle(wanted: set[str], request: Apply) -> dict[str, Any]:
     while True:
         found = serve.status().applications
         mine = {name: app for name, app in found.items() if name.startswith(request.mine)}
-        gone = not (mine.keys() - wanted)
+        gone = not (mine.keys() - {app.name for app in request.apps})
         settled = all(name in mine and mine[name].status in _FINAL for name in wanted)
         timed_out = time.monotonic() > deadline
         if (gone and settled) or timed_out:

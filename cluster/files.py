@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any
 
 
+def existing(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
 def write_state(path: Path, state: dict[str, Any]) -> None:
     """Replace a private JSON file as a whole, without waiting for the disk: it is written again soon."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -12,17 +12,18 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cluster import capabilities
 from cluster.agent_actor import start_here
+from cluster.choices import catalogue
 from cluster.config import ProviderConfig, load_config
 from cluster.driver import Apply, apply, connect
 from cluster.files import write_state
 from cluster.logs import log_to
-from cluster.provision import catalogue, mine, node_application, prepare
+from cluster.provision import Prepared, mine, node_application, prepare
 from cluster.served import write_served
 from contracts import keystore, reads
 from contracts.chain import Chain
@@ -44,10 +45,11 @@ def run(
         start_here(provider)
         emit_json({"agent": provider.agent_name})
         return
-    apps = run_async(_applications(provider))
+    prepared = run_async(_prepared(provider))
+    node = node_application(provider)
     reply = apply(
         Apply(
-            apps=apps,
+            apps=[node, *(item.app for item in prepared)],
             mine=mine(provider),
             host=provider.advertise.listen,
             port=provider.http_port,
@@ -56,12 +58,14 @@ def run(
         )
     )
     emit_json({"agent": provider.agent_name, **reply})
-    if any(app["status"] != "RUNNING" for app in reply["apps"].values()):
+    running = {name for name, app in reply["apps"].items() if app["status"] == "RUNNING"}
+    write_served(provider.home, [item.served for item in prepared if item.app.name in running])
+    if not {node.name, *(item.app.name for item in prepared if item.choice.asked)} <= running:
         raise typer.Exit(1)
 
 
-async def _applications(provider: ProviderConfig) -> list[Any]:
-    """Fetch the models and say what shall run. Raises MLBridgeError `node.unregistered` and what fetching
+async def _prepared(provider: ProviderConfig) -> list[Prepared]:
+    """Fetch the models that shall run. Raises MLBridgeError `node.unregistered` and what fetching
     raises.
     """
     node = keystore.address_of(provider.keys.node.keystore)
@@ -79,7 +83,7 @@ async def _applications(provider: ProviderConfig) -> list[Any]:
     write_served(provider.home, [item.served for item in prepared])
     found = capabilities.detect(provider.home, bandwidth_mbps=provider.bandwidth_mbps)
     write_state(provider.home / capabilities.CAPABILITIES_FILE, found.to_dict())
-    return [node_application(provider), *(item.app for item in prepared)]
+    return prepared
 
 
 def main() -> None:

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from cluster.config import ProviderConfig, ServedModel
+from cluster.choices import Choice
+from cluster.config import ProviderConfig
 from cluster.driver import App
 from cluster.served import Served
-from contracts import reads
-from contracts.chain import Chain
+from cluster.shelf import Shelf, read_manifest
 from contracts.network import Network
-from contracts.reads import ModelInfo, ModelStatus
 from mlbridge.errors import MLBridgeError
-from mlbridge.models import Manifest, fetch_files
-from mlbridge.models.manifest import MAX_MANIFEST_BYTES
+from mlbridge.models import Manifest
 from mlbridge.protocol.types import Policy
 from mlbridge.storage import ContentStore
+from serve.config import parse
 
 log = structlog.get_logger()
 
-EVERY = "*"
 _IMPORT_PATH = "serve.app:build"
 _NODE_PATH = "cluster.node_app:build"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One model of the network that this provider's file asks for. asked: by id or name, not by "*"."""
-
-    entry: ServedModel
-    model: ModelInfo
-
-    @property
-    def asked(self) -> bool:
-        return self.entry.model != EVERY
+_NODE = "node"
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")  # as manifests have it; the registry takes any text
 
 
 @dataclass(frozen=True)
@@ -49,75 +38,40 @@ class Prepared:
     app: App
 
 
-def choose(entries: tuple[ServedModel, ...], models: list[ModelInfo]) -> list[Choice]:
-    """The active models that the entries name, each once; an entry by id or name goes before "*".
-
-    Of several models of one name the newest counts. Raises MLBridgeError `model.unknown`.
-    """
-    active = {model.id: model for model in models if model.status is ModelStatus.ACTIVE}
-    chosen: dict[bytes, Choice] = {}
-    for entry in entries:
-        if entry.model == EVERY:
-            continue
-        matching = [m for m in active.values() if entry.model in ("0x" + m.id.hex(), m.name)]
-        if not matching:
-            raise MLBridgeError(
-                "model.unknown",
-                f"The network has no active model {entry.model!r}.",
-                hint=f"Active models: {', '.join(sorted(m.name for m in active.values())) or 'none'}.",
-                exit_code=5,
-            )
-        chosen.setdefault(matching[-1].id, Choice(entry, matching[-1]))
-    for entry in entries:
-        if entry.model == EVERY:
-            for model in active.values():
-                chosen.setdefault(model.id, Choice(entry, model))
-    return list(chosen.values())
-
-
 async def prepare(
     choices: list[Choice], config: ProviderConfig, network: Network, store: ContentStore, node: str
 ) -> list[Prepared]:
-    """Fetch what is missing. A model that only "*" asked for and that cannot be fetched is left out and
-    told.
-    """
-    slugs = route_names([choice.model for choice in choices])
+    """Fetch what is missing. A model that only "*" asked for and that cannot be served is left out."""
+    slugs, shelf = route_names(choices), Shelf(config)
     prepared = []
     for choice in choices:
         try:
-            directory, manifest = await fetch(choice.model, config.home, store)
+            manifest = await read_manifest(choice, store)
+            shelf.admit(choice, manifest)
+            directory = await shelf.fetch(choice, manifest, store)
+            slug = slugs[choice.model.id]
+            prepared.append(_prepared(choice, slug, manifest, directory, config, network, node))
         except MLBridgeError as error:
             if choice.asked:
                 raise
             log.warning("model_left_out", model=choice.model.name, code=error.code, reason=error.message)
-            continue
-        prepared.append(_prepared(choice, slugs[choice.model.id], manifest, directory, config, network, node))
     return prepared
 
 
-async def fetch(model: ModelInfo, home: Path, store: ContentStore) -> tuple[Path, Manifest]:
-    """A model's folder, complete and checked, and its manifest. Raises MLBridgeError `content.*`,
-    `manifest.*`.
+def route_names(choices: list[Choice]) -> dict[bytes, str]:
+    """A path segment for each model: its name for the first that has it, else its id.
+
+    A name that no path or application may have does not count, and an id is too long for a name: so nobody
+    can take another model's segment, or move a model that was there before.
     """
-    manifest = Manifest.from_bytes(await store.get(model.cid, max_bytes=MAX_MANIFEST_BYTES))
-    if (manifest.policy_id, manifest.exec_class_id) != (model.policy, model.exec_class):
-        raise MLBridgeError(
-            "model.contradiction",
-            f"The manifest of {model.name} says another policy or execution class than the registry.",
-            hint="Do not serve it; tell its provider.",
-        )
-    directory = home / "models" / model.cid
-    await fetch_files(manifest, store, directory)
-    return directory, manifest
-
-
-def route_names(models: list[ModelInfo]) -> dict[bytes, str]:
-    """A path segment for each model: its name where it is alone with it, else with the start of its id."""
-    names = [model.name for model in models]
-    return {
-        model.id: model.name if names.count(model.name) == 1 else f"{model.name}-{model.id.hex()[:8]}"
-        for model in models
-    }
+    slugs: dict[bytes, str] = {}
+    taken = {_NODE}
+    for choice in choices:
+        model = choice.model
+        plain = _PLAIN.fullmatch(model.name) is not None and model.name not in taken
+        slugs[model.id] = model.name if plain else "0x" + model.id.hex()
+        taken.add(slugs[model.id])
+    return slugs
 
 
 def _prepared(
@@ -129,6 +83,7 @@ def _prepared(
     network: Network,
     node: str,
 ) -> Prepared:
+    """Raises MLBridgeError `serve.config` when the manifest asks for what no application may have."""
     entry, model = choice.entry, choice.model
     engine = entry.engine or manifest.engine
     args: dict[str, Any] = {
@@ -149,6 +104,7 @@ def _prepared(
         "engine_args": entry.engine_args,
         "slots": entry.max_ongoing if engine == "vllm" else 1,
     }
+    parse(args)
     app = App(
         name=app_name(config, slug), route=f"{config.prefix}/m/{slug}", import_path=_IMPORT_PATH, args=args
     )
@@ -169,8 +125,8 @@ def _prepared(
 def node_application(config: ProviderConfig) -> App:
     """The application `node` of this provider."""
     return App(
-        name=app_name(config, "node"),
-        route=f"{config.prefix}/node",
+        name=app_name(config, _NODE),
+        route=f"{config.prefix}/{_NODE}",
         import_path=_NODE_PATH,
         args={"config": config.model_dump(mode="json")},
     )
@@ -184,8 +140,3 @@ def app_name(config: ProviderConfig, slug: str) -> str:
 def mine(config: ProviderConfig) -> str:
     """What the names of all of this provider's applications begin with."""
     return f"{config.name}--" if config.ray.mode == "join" else ""
-
-
-async def catalogue(chain: Chain, config: ProviderConfig) -> list[Choice]:
-    """What the network offers and the provider file asks for. Raises MLBridgeError `model.unknown`."""
-    return choose(config.models, await reads.list_models(chain))

@@ -52,6 +52,7 @@ limits:
   concurrent_tasks: 4
   execute_timeout_s: 300
   free_disk_gb: 2
+  any_model_gb: 20 # what all models chosen only by "*" may take together
   poke: all # move stalled tasks of your models on and earn the tip; own: only yours; none
   drain_timeout_s: 180 # how long `down` waits for work in flight
 

@@ -23,14 +23,16 @@ import structlog
 
 from cluster import capabilities
 from cluster.agent import STATUS_FILE
+from cluster.choices import Choice, catalogue
 from cluster.config import ProviderConfig
 from cluster.context import load_key
 from cluster.deployments import AppState, Deployments
 from cluster.files import read_state, write_state
-from cluster.provision import Choice, Prepared, catalogue, node_application, prepare
+from cluster.provision import Prepared, node_application, prepare
 from cluster.raycluster import Cluster, open_cluster
 from cluster.registration import Registration
 from cluster.served import write_served
+from cluster.shelf import Shelf
 from cluster.upkeep import unjail
 from contracts import keystore, reads
 from contracts.chain import Chain
@@ -209,11 +211,13 @@ class Supervisor:
         # Before the applications run: the agent may resume an assignment at once.
         write_served(config.home, [item.served for item in prepared])
         write_state(config.home / capabilities.CAPABILITIES_FILE, found.to_dict())
-        apps = [node_application(config), *(item.app for item in prepared)]
+        node = node_application(config)
+        apps = [node, *(item.app for item in prepared)]
         if adopted and self.deployments.as_recorded(apps) and await self._all_answer(prepared):
             self._apps = {item.name: AppState(item.name, "RUNNING", "") for item in apps}
         else:
-            self._apps = await asyncio.to_thread(self.deployments.apply, apps)
+            required = {node.name, *(item.app.name for item in prepared if item.choice.asked)}
+            self._apps = await asyncio.to_thread(self.deployments.apply, apps, required=required)
         failed = [item for item in prepared if not self._runs(item)]
         for item in failed:
             state = self._apps[item.app.name]
@@ -226,6 +230,7 @@ class Supervisor:
                 )
         if failed:
             write_served(config.home, [item.served for item in prepared if self._runs(item)])
+        await asyncio.to_thread(Shelf(config).clear, {choice.model.cid for choice in self._choices})
 
     def _runs(self, item: Prepared) -> bool:
         state = self._apps.get(item.app.name)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
 from ray import serve
 from ray.serve import Application
 
-from mlbridge.errors import MLBridgeError
-from serve.config import ModelAppConfig
+from serve.config import parse
 
 
 def build(args: dict[str, Any]) -> Application:
@@ -17,16 +15,7 @@ def build(args: dict[str, Any]) -> Application:
 
     Raises MLBridgeError serve.config.
     """
-    try:
-        config = ModelAppConfig.model_validate(args)
-    except ValidationError as error:
-        lines = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise MLBridgeError(
-            "serve.config",
-            f"The application's arguments are wrong: {lines}.",
-            hint="See ModelAppConfig in serve/config.py.",
-            exit_code=2,
-        ) from None
+    config = parse(args)
     if config.engine == "vllm":
         from serve.vllm_replica import build_vllm
 

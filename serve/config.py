@@ -5,8 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import Kind
 from serve.guard import node_keys
 
@@ -76,3 +85,17 @@ class ModelAppConfig(BaseModel):
     def room_in_serve(self) -> int:
         """max_ongoing_requests: more than the gate holds, so that it is the gate that refuses, in words."""
         return self.slots + self.queue + 16
+
+
+def parse(args: dict[str, Any]) -> ModelAppConfig:
+    """The arguments of an application, checked. Raises MLBridgeError serve.config."""
+    try:
+        return ModelAppConfig.model_validate(args)
+    except ValidationError as error:
+        lines = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise MLBridgeError(
+            "serve.config",
+            f"The application's arguments are wrong: {lines}.",
+            hint="See ModelAppConfig in serve/config.py.",
+            exit_code=2,
+        ) from None

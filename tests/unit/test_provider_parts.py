@@ -194,14 +194,16 @@ class RecordingCluster:
 
     owned = True
 
-    def __init__(self, status: str = "RUNNING") -> None:
+    def __init__(self, status: str = "RUNNING", *, timed_out: bool = False) -> None:
         self.requests: list[dict[str, Any]] = []
         self.status = status
+        self.timed_out = timed_out
 
     def run(self, _module: str, request: dict[str, Any], *, timeout: float) -> dict[str, Any]:
         self.requests.append(request)
         apps = request["apply"]["apps"] if "apply" in request else []
-        return {"apps": {a["name"]: {"status": self.status, "message": ""} for a in apps}, "timed_out": False}
+        states = {app["name"]: {"status": self.status, "message": ""} for app in apps}
+        return {"apps": states, "timed_out": self.timed_out}
 
 
 def test_what_runs_unchanged_is_not_deployed_again(tmp_path: Path) -> None:
@@ -228,6 +230,16 @@ def test_an_application_that_failed_is_tried_again(tmp_path: Path) -> None:
     assert not deployments.apply([app])["a"].running
     deployments.apply([app])
     assert cluster.requests[-1]["apply"]["unchanged"] == []
+
+
+def test_only_a_required_application_that_is_late_holds_the_provider_up(tmp_path: Path) -> None:
+    cluster: Any = RecordingCluster("DEPLOYING", timed_out=True)
+    deployments = Deployments(parse_config(fields(home=str(tmp_path))), cluster)
+    app = App(name="a", route="/a", import_path="a:b", args={})
+    assert deployments.apply([app])["a"].status == "DEPLOYING"
+    with pytest.raises(MLBridgeError, match=r"a \(DEPLOYING\)") as late:
+        deployments.apply([app], required={"a"})
+    assert late.value.code == "deploy.timeout"
 
 
 # ---- upkeep ----

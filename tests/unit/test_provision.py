@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from ray import serve
 
-from cluster.config import ServedModel, parse_config
-from cluster.provision import choose, mine, node_application, route_names
+from cluster import driver
+from cluster.choices import Choice, choose
+from cluster.config import ProviderConfig, ServedModel, parse_config
+from cluster.provision import mine, node_application, prepare, route_names
 from cluster.raycluster import JoinedCluster, OwnCluster, open_cluster
 from cluster.served import Served, ServedModels, write_served
+from cluster.shelf import Shelf
 from contracts.reads import ModelInfo, ModelStatus
 from mlbridge.errors import MLBridgeError
+from mlbridge.models import Manifest
 from mlbridge.protocol.types import Policy
+from mlbridge.storage import ContentStore, open_store
+from tests.support.providers import manifest_folder
 from tests.unit.test_provider_config import fields
 
 MODEL = b"m" * 32
@@ -37,8 +47,9 @@ def test_entries_by_name_go_before_every() -> None:
     assert set(found) == {1, 2, 3}
     assert found[3].entry.replicas == 3
     assert [found[number].asked for number in (1, 2, 3)] == [False, True, True]
-    assert route_names([choice.model for choice in found.values()])[bytes([2]) * 32] == "b"
-    assert route_names(models)[bytes([3]) * 32] == "a-03030303"
+    # The one that the file names has the name for its path, the other its id.
+    slugs = route_names(choose(entries, models))
+    assert [slugs[bytes([number]) * 32] for number in (1, 2, 3)] == ["0x" + "01" * 32, "b", "a"]
 
 
 def test_an_unknown_or_paused_model_is_named_with_what_there_is() -> None:
@@ -72,3 +83,148 @@ def test_what_is_served_is_read_again_when_it_changed(tmp_path: Path) -> None:
     assert models.get(MODEL) == entry
     write_served(tmp_path, [replace(entry, price=8)])
     assert models.get(MODEL).price == 8
+
+
+# ---- one hostile model among the others ----
+@dataclass
+class Published:
+    """A registered model whose content is in the store."""
+
+    info: ModelInfo
+    manifest: Manifest
+
+
+async def publish(
+    store: ContentStore, folder: Path, number: int, name: str | None = None, **changes: Any
+) -> Published:
+    """A model named `model-NUMBER` in its manifest and `name` in the registry."""
+    weights = bytes([number]) * 1000
+    cid = await store.put(weights)
+    base = manifest_folder(folder / str(number), Policy.EXACT).model_dump(mode="json")
+    sha = hashlib.sha256(weights).hexdigest()
+    files = [{"path": "model.safetensors", "cid": cid, "sha256": sha, "size": changes.pop("size", 1000)}]
+    exec_class = base["exec_class"] | {"weights_sha256": sha} | changes
+    manifest = Manifest.from_fields(
+        base | {"name": f"model-{number}", "files": files, "exec_class": exec_class}
+    )
+    info = model(name or manifest.name, number)
+    cid = await store.put(manifest.to_bytes())
+    return Published(replace(info, cid=cid, exec_class=manifest.exec_class_id), manifest)
+
+
+def choices(config: ProviderConfig, *published: Published) -> list[Choice]:
+    return choose(config.models, [item.info for item in published])
+
+
+def config_at(home: Path, *models: str, **limits: float) -> ProviderConfig:
+    asked = [{"model": name} for name in models or ("*",)]
+    return parse_config(fields(home=str(home), models=asked, limits=limits))
+
+
+NETWORK: Any = SimpleNamespace(chain_id=31337)
+NODE = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
+
+
+async def served(config: ProviderConfig, store: ContentStore, *published: Published) -> list[str]:
+    found = await prepare(choices(config, *published), config, NETWORK, store, NODE)
+    return [item.served.name for item in found]
+
+
+def test_a_name_is_a_path_only_where_it_can_be_one_and_is_free() -> None:
+    names = ["fine-1", "node", "a/b", "{x}", "..", "fine-1", "0x" + "01" * 32]
+    found = route_names([Choice(ServedModel(model="*"), model(name, n)) for n, name in enumerate(names)])
+    ids = ["0x" + f"{number:02x}" * 32 for number in range(7)]
+    assert list(found.values()) == ["fine-1", *ids[1:]]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"name": "another-name"},
+        {"name": "a/{b}"},
+        {"threads": 257},
+        {"size": 30 * 10**9},
+        {"size": 999},
+    ],
+    ids=["name", "path", "threads", "too large", "wrong size"],
+)
+async def test_one_hostile_model_is_left_out_and_the_others_are_served(
+    tmp_path: Path, hostile: dict[str, Any]
+) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    one, bad, two = [
+        await publish(store, tmp_path, number, **(hostile if number == 2 else {})) for number in (1, 2, 3)
+    ]
+    assert await served(config_at(tmp_path), store, one, bad, two) == ["model-1", "model-3"]
+
+
+async def test_a_named_model_that_cannot_be_served_stays_an_error(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    bad = await publish(store, tmp_path, 1, threads=257)
+    with pytest.raises(MLBridgeError, match="threads") as failure:
+        await served(config_at(tmp_path, "model-1"), store, bad)
+    assert failure.value.code == "serve.config"
+
+
+async def test_the_operator_may_serve_a_model_under_another_name_by_its_id(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    other = await publish(store, tmp_path, 1, "a/b")
+    config = config_at(tmp_path, "0x" + other.info.id.hex())
+    (found,) = await prepare(choices(config, other), config, NETWORK, store, NODE)
+    assert found.app.route == "/m/0x" + other.info.id.hex()
+
+
+async def test_models_for_every_share_their_room_and_the_disk_is_never_filled(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    models = [await publish(store, tmp_path, number) for number in (1, 2, 3)]
+    assert await served(config_at(tmp_path, any_model_gb=2e-6), store, *models) == ["model-1", "model-2"]
+    config = config_at(tmp_path / "full", "model-1", free_disk_gb=10**9)
+    with pytest.raises(MLBridgeError, match="must stay so") as full:
+        await served(config, store, *models)
+    assert full.value.code == "disk.full"
+    assert not (tmp_path / "full").exists()
+    # What is there already needs no room.
+    assert await served(config_at(tmp_path, "model-1", free_disk_gb=10**9), store, *models) == ["model-1"]
+
+
+async def test_folders_of_models_that_nobody_asks_for_any_more_go(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    one, two = [await publish(store, tmp_path, number) for number in (1, 2)]
+    config = config_at(tmp_path)
+    await served(config, store, one, two)
+    Shelf(config).clear({two.info.cid})
+    assert [folder.name for folder in (tmp_path / "models").iterdir()] == [two.info.cid]
+
+
+def test_an_application_that_cannot_be_built_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[str] = []
+    running = SimpleNamespace(status=FakeStatus("RUNNING"), message="", deployments={})
+    monkeypatch.setattr(serve, "start", lambda **_: None)
+    monkeypatch.setattr(serve, "status", lambda: SimpleNamespace(applications=dict.fromkeys(ran, running)))
+    monkeypatch.setattr(serve, "run_many", lambda targets, **_: ran.extend(t.name for t in targets))
+    apps = [
+        driver.App(name=name, route=f"/{name}", import_path="serve.app:build", args=args)
+        for name, args in (("bad", {}), ("good", GOOD))
+    ]
+    reply = driver.apply(driver.Apply(apps=apps, host="127.0.0.1", port=1, timeout=0))
+    assert reply["apps"]["good"]["status"] == "RUNNING"
+    assert reply["apps"]["bad"]["status"] == "DEPLOY_FAILED"
+    assert "node_keys" in reply["apps"]["bad"]["message"]
+
+
+class FakeStatus(str):
+    """Serve's status enumerations are strings with a value."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        return str(self)
+
+
+GOOD = {
+    "name": "good", "model_id": "0x" + "01" * 32, "chain_id": 1, "directory": "/nowhere",
+    "kind": "chat", "node_keys": [NODE],
+}  # fmt: skip
