@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from contracts.chain import Chain
 from contracts.deploy import DEVNET, deploy
 from contracts.network import Network
 from contracts.sender import Sender
+from tests.support.providers import calm_chain
 from tests.support.seats import FAST
 
 # Short phases, so that tests of silence need not wait; short epochs, so that new members are drawn soon.
@@ -46,6 +48,19 @@ async def chain(devchain: DevChain) -> AsyncIterator[Chain]:
     """A connection of the test's own event loop."""
     async with await Chain.connect(devchain.network) as connected:
         yield connected
+
+
+@pytest.fixture
+async def calm(tmp_path: Path) -> AsyncIterator[Chain]:
+    """A chain of the test's own with long windows, and a content store: for whole providers."""
+    async with calm_chain(storage_url=f"file://{tmp_path / 'store'}") as connected:
+        yield connected
+
+
+@pytest.fixture
+async def bank(calm: Chain) -> Sender:
+    """As treasury, on the calm chain."""
+    return Sender(calm, dev_account(0), FAST)
 
 
 @pytest.fixture

@@ -19,14 +19,12 @@ import yaml
 
 from cluster.supervisor import read_supervisor_state
 from contracts import reads
-from contracts.anvil import dev_account
 from contracts.chain import Chain
 from contracts.sender import Sender
 from mlbridge import procs
 from mlbridge.sdk import AsyncClient
-from tests.support.providers import calm_chain
 from tests.support.rigs import Rig, digits_script, make_rig, publish_digits
-from tests.support.seats import FAST, MLB, ScriptedMember, acting, make_member, next_epoch, until
+from tests.support.seats import MLB, ScriptedMember, acting, make_member, next_epoch, until
 from tests.support.tasks import IMAGE, client_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
@@ -35,30 +33,19 @@ BASE_PORT = 27000
 
 
 @pytest.fixture
-async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
-    async with calm_chain(storage_url=f"file://{tmp_path / 'store'}") as connected:
-        yield connected
+async def model(calm: Chain, bank: Sender, tmp_path: Path) -> bytes:
+    return await publish_digits(calm, bank, tmp_path)
 
 
 @pytest.fixture
-async def treasury(chain: Chain) -> Sender:
-    return Sender(chain, dev_account(0), FAST)
-
-
-@pytest.fixture
-async def model(chain: Chain, treasury: Sender, tmp_path: Path) -> bytes:
-    return await publish_digits(chain, treasury, tmp_path)
-
-
-@pytest.fixture
-async def members(chain: Chain, treasury: Sender, model: bytes, tmp_path: Path) -> list[ScriptedMember]:
+async def members(calm: Chain, bank: Sender, model: bytes, tmp_path: Path) -> list[ScriptedMember]:
     script = digits_script(tmp_path)
-    return [await make_member(chain, treasury, [model], script=script) for _ in range(2)]
+    return [await make_member(calm, bank, [model], script=script) for _ in range(2)]
 
 
 @pytest.fixture
-async def rig(chain: Chain, treasury: Sender, tmp_path: Path) -> AsyncIterator[Rig]:
-    made = await make_rig(chain, treasury, tmp_path, "alpha", {"base_port": BASE_PORT})
+async def rig(calm: Chain, bank: Sender, tmp_path: Path) -> AsyncIterator[Rig]:
+    made = await make_rig(calm, bank, tmp_path, "alpha", {"base_port": BASE_PORT})
     try:
         yield made
     finally:
@@ -120,7 +107,7 @@ async def test_a_provider_earns_and_leaves_nothing_behind(
 
 
 async def test_every_part_may_die_and_models_may_come(
-    rig: Rig, model: bytes, members: list[ScriptedMember], treasury: Sender, tmp_path: Path
+    rig: Rig, model: bytes, members: list[ScriptedMember], bank: Sender, tmp_path: Path
 ) -> None:
     await rig.up()
     await next_epoch(rig.chain)
@@ -154,7 +141,7 @@ async def test_every_part_may_die_and_models_may_come(
         await earn(rig, client, model, 4)
 
         # a new model: served and in the draw without a restart
-        second = await publish_digits(rig.chain, treasury, tmp_path, "digits-2")
+        second = await publish_digits(rig.chain, bank, tmp_path, "digits-2")
         status = await rig.status()
         assert status is not None
         serving = rig.chain.tasks.functions.isServing(second, int(next(iter(status["accounts"]))))
@@ -170,9 +157,9 @@ async def test_every_part_may_die_and_models_may_come(
 
 
 async def test_two_providers_share_a_cluster_and_leave_it_one_by_one(
-    chain: Chain, treasury: Sender, model: bytes, members: list[ScriptedMember], tmp_path: Path
+    calm: Chain, bank: Sender, model: bytes, members: list[ScriptedMember], tmp_path: Path
 ) -> None:
-    host = await make_rig(chain, treasury, tmp_path, "alpha", {"base_port": BASE_PORT, "num_cpus": 4})
+    host = await make_rig(calm, bank, tmp_path, "alpha", {"base_port": BASE_PORT, "num_cpus": 4})
     head = host.head()
     joined = {
         "mode": "join",
@@ -180,13 +167,13 @@ async def test_two_providers_share_a_cluster_and_leave_it_one_by_one(
         "token_file": str(head.spec.token_file),
         "http_port": head.spec.ports.http,
     }
-    rigs = [await make_rig(chain, treasury, tmp_path, name, joined) for name in ("beta", "gamma")]
+    rigs = [await make_rig(calm, bank, tmp_path, name, joined) for name in ("beta", "gamma")]
     await asyncio.to_thread(head.start)
     try:
         for rig in rigs:
             await rig.up()
-        await next_epoch(chain)
-        async with client_for(chain) as client, acting(members[:1]):
+        await next_epoch(calm)
+        async with client_for(calm) as client, acting(members[:1]):
             await (await client.submit(model, IMAGE)).wait(120)
             for rig in rigs:
                 await until(lambda rig=rig: rig.outcome("won", 1))  # type: ignore[misc]
@@ -204,9 +191,9 @@ async def test_two_providers_share_a_cluster_and_leave_it_one_by_one(
     assert head.pids() == set()
 
 
-async def test_what_cannot_work_is_told_at_once(chain: Chain, treasury: Sender, tmp_path: Path) -> None:
+async def test_what_cannot_work_is_told_at_once(calm: Chain, bank: Sender, tmp_path: Path) -> None:
     ray = {"base_port": BASE_PORT}
-    poor = await make_rig(chain, treasury, tmp_path, "poor", ray, stake={"compute": 5_000_000})
+    poor = await make_rig(calm, bank, tmp_path, "poor", ray, stake={"compute": 5_000_000})
     doctor = await asyncio.to_thread(poor.command, "doctor", "--json")
     found = {item["name"]: item for item in json.loads(doctor.stdout)["findings"]}
     assert doctor.returncode == 1
@@ -217,7 +204,7 @@ async def test_what_cannot_work_is_told_at_once(chain: Chain, treasury: Sender, 
     assert up.returncode != 0
     assert "MLB" in poor.log()
 
-    unknown = await make_rig(chain, treasury, tmp_path, "unknown", ray, models=[{"model": "nobody-knows"}])
+    unknown = await make_rig(calm, bank, tmp_path, "unknown", ray, models=[{"model": "nobody-knows"}])
     up = await asyncio.to_thread(unknown.command, "up", "--detach")
     assert up.returncode != 0
     assert "no active model 'nobody-knows'" in unknown.log()

@@ -6,7 +6,6 @@ import asyncio
 import shlex
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,11 @@ from cluster.config import load_config
 from cluster.context import load_key
 from cluster.registration import Registration
 from contracts import reads
-from contracts.anvil import dev_account
 from contracts.chain import Chain
 from contracts.sender import Sender
 from mlbridge.rayproc import HeadSpec, RayHead
-from tests.support.providers import calm_chain
 from tests.support.rigs import digits_script, make_rig, publish_digits
-from tests.support.seats import FAST, acting, make_member, next_epoch, until
+from tests.support.seats import acting, make_member, next_epoch, until
 from tests.support.tasks import IMAGE, client_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
@@ -30,16 +27,11 @@ BASE_PORT = 28000
 README = Path(__file__).parents[2] / "README.md"
 
 
-@pytest.fixture
-async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
-    async with calm_chain(storage_url=f"file://{tmp_path / 'store'}") as connected:
-        yield connected
-
-
-async def test_a_submitted_job_leaves_agent_and_models_running(chain: Chain, tmp_path: Path) -> None:
-    treasury = Sender(chain, dev_account(0), FAST)
-    model = await publish_digits(chain, treasury, tmp_path)
-    members = [await make_member(chain, treasury, [model], script=digits_script(tmp_path)) for _ in range(2)]
+async def test_a_submitted_job_leaves_agent_and_models_running(
+    calm: Chain, bank: Sender, tmp_path: Path
+) -> None:
+    model = await publish_digits(calm, bank, tmp_path)
+    members = [await make_member(calm, bank, [model], script=digits_script(tmp_path)) for _ in range(2)]
     head = RayHead(HeadSpec("fleet", tmp_path / "fleet", BASE_PORT, num_cpus=4, include_dashboard=True))
     join = {
         "mode": "join",
@@ -47,10 +39,10 @@ async def test_a_submitted_job_leaves_agent_and_models_running(chain: Chain, tmp
         "token_file": str(head.spec.token_file),
         "http_port": head.spec.ports.http,
     }
-    rig = await make_rig(chain, treasury, tmp_path, "beta", join)
+    rig = await make_rig(calm, bank, tmp_path, "beta", join)
     config = load_config(rig.file)
     assert config.keys.operator is not None
-    operator = Registration(chain, load_key(config.keys.operator), config)
+    operator = Registration(calm, load_key(config.keys.operator), config)
     await operator.register(load_key(config.keys.node))
 
     await asyncio.to_thread(head.start)
@@ -58,9 +50,9 @@ async def test_a_submitted_job_leaves_agent_and_models_running(chain: Chain, tmp
         submitted = await asyncio.to_thread(submit, head, rig.file)
         assert submitted.returncode == 0, submitted.stdout + submitted.stderr
         assert "digits" in submitted.stdout
-        await operator.serve([(model, (await reads.get_model(chain, model)).exec_class)])
-        await next_epoch(chain)
-        async with client_for(chain) as client, acting(members):
+        await operator.serve([(model, (await reads.get_model(calm, model)).exec_class)])
+        await next_epoch(calm)
+        async with client_for(calm) as client, acting(members):
             await (await client.submit(model, IMAGE)).wait(120)
             await until(lambda: rig.outcome("won", 1))
         down = await asyncio.to_thread(rig.command, "down")

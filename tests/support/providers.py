@@ -81,7 +81,7 @@ async def calm_chain(*, storage_url: str = "", confirmations: int = 0) -> AsyncI
         network = await deploy(
             anvil.rpc_url,
             dev_account(0),
-            replace(DEVNET, epoch_seconds=1),
+            replace(DEVNET, epoch_seconds=1, parameters=replace(DEVNET.parameters, reveal_window=300)),
             block_time=0.25,
             storage_url=storage_url,
             confirmations=confirmations,
