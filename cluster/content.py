@@ -7,11 +7,13 @@ from typing import Final
 from mlbridge.errors import MLBridgeError
 from mlbridge.models import PolicyRule
 from mlbridge.protocol import content as tagged
+from mlbridge.protocol.cid import RAW, cid_to_bytes
 from mlbridge.protocol.content import MAX_INLINE_PAYLOAD, Inline
 from mlbridge.protocol.encoding import encode
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.payload import MAX_INPUT_BYTES
 from mlbridge.protocol.types import Vote
+from mlbridge.protocol.unixfs import CHUNK_BYTES
 from mlbridge.storage import ContentStore
 
 INVALID_INPUT: Final = encode({"error": "input.invalid"})
@@ -22,7 +24,7 @@ input. It is the same for every member, so the committee agrees on it and is pai
 """
 
 # What makes an input unusable for everybody alike. Content that is merely not there is not among them: one
-# member may reach what another does not.
+# member may reach what another does not. Nor is `content.corrupt`: that is a damaged disk here.
 _INVALID_ROOMS: Final = ("payload.", "encoding.", "input.")
 _INVALID_CONTENT: Final = frozenset(
     {
@@ -30,6 +32,7 @@ _INVALID_CONTENT: Final = frozenset(
         "content.bad_tag",
         "content.bad_reference",
         "content.bad_cid",
+        "content.form",
         "content.root",
     }
 )
@@ -43,11 +46,19 @@ def is_invalid_input(error: MLBridgeError) -> bool:
 async def payload_of(data: bytes, store: ContentStore, *, limit: int = MAX_INPUT_BYTES) -> bytes:
     """The payload that tagged bytes carry or point to, checked against its hash.
 
-    Raises MLBridgeError `content.*` (`content.root`: the CID leads to another payload) or `storage.*`.
+    Raises MLBridgeError `content.*` (`content.root`: the CID leads to another payload; `content.form`: to a
+    directory, or to a file cut into blocks as no content of this size is) or `storage.*`.
     """
     said = tagged.parse(data)
     if isinstance(said, Inline):
         return said.payload
+    if limit <= CHUNK_BYTES and cid_to_bytes(said.cid)[1] != RAW:
+        # Known without fetching it, so that members who reach it and members who do not agree.
+        raise MLBridgeError(
+            "content.form",
+            f"{said.cid} names a tree of blocks; content of at most {limit} bytes is a single block.",
+            hint="Store the payload as `mlbridge` does: CID version 1, raw leaves, chunks of 256 KiB.",
+        )
     payload = await store.get(said.cid, max_bytes=limit)
     if payload_root(payload) != said.root:
         raise MLBridgeError(

@@ -24,7 +24,10 @@ from contracts.events import BlockRef, Event
 from mlbridge.errors import MLBridgeError
 from mlbridge.models import EXACT
 from mlbridge.protocol import content as tagged
+from mlbridge.protocol.cid import DAG_PB, block_cid, cid_from_bytes, cid_to_bytes
+from mlbridge.protocol.payload import MAX_INPUT_BYTES
 from mlbridge.protocol.types import Vote
+from mlbridge.protocol.unixfs import cid_of
 from mlbridge.storage import open_store
 from serve.guard import Guard, GuardRules
 from serve.orders import HEADER
@@ -102,12 +105,19 @@ async def test_payloads_travel_inline_or_by_reference(tmp_path: Path) -> None:
     assert (await content_for(b"x" * 5000, store))[0] == 1
 
 
-async def test_a_reference_that_lies_is_invalid_and_one_that_leads_nowhere_is_not(tmp_path: Path) -> None:
+async def test_what_nobody_can_read_is_invalid_and_what_leads_nowhere_is_not(tmp_path: Path) -> None:
     store = open_store(f"file://{tmp_path}")
     cid = await store.put(b"something")
     with pytest.raises(MLBridgeError) as lie:
         await payload_of(tagged.reference(b"something else", cid), store)
     assert is_invalid_input(lie.value)
+    # Trees, also those that nobody has: in other chunks, too large, a directory.
+    for codec in (block_cid(DAG_PB, b"any"), cid_to_bytes(cid_of(bytes(MAX_INPUT_BYTES + 1)))):
+        with pytest.raises(MLBridgeError) as tree:
+            await payload_of(tagged.reference(b"any", cid_from_bytes(codec)), store)
+        assert tree.value.code == "content.form"
+        assert is_invalid_input(tree.value)
+    assert not is_invalid_input(MLBridgeError("content.corrupt", "A damaged disk."))
     gone = await open_store(f"file://{tmp_path / 'other'}").put(b"elsewhere")
     with pytest.raises(MLBridgeError) as missing:
         await payload_of(tagged.reference(b"elsewhere", gone), store)
