@@ -170,8 +170,7 @@ class TaskWorker:
         if mine is None:
             return False
         if action is Action.EXECUTE:
-            await self._execute(task, mine.account, view.phase_deadline - view.now)
-            return True
+            return await self._execute(task, mine.account)
         if action is Action.VOTE:
             await self._vote(task, mine.account)
             return True
@@ -181,23 +180,28 @@ class TaskWorker:
             return await self._reveal(task, seats, mine.account)
         return False
 
-    async def _execute(self, task: TaskInfo, account: int, left: float) -> None:
+    async def _execute(self, task: TaskInfo, account: int) -> bool:
         context = self._context
         started = time.monotonic()
+        payload: bytes | None
         try:
-            payload = await self._run_model(task, account, left)
+            payload = await self._run_model(task, account)
         except MLBridgeError as error:
             if not is_invalid_input(error):
                 raise
             self._log.warning("invalid_input", code=error.code, message=error.message)
             payload = INVALID_INPUT
+        if payload is None:
+            return False
         seconds = time.monotonic() - started
         result = Result(await content_for(payload, context.store), payload, seconds)
         await asyncio.to_thread(context.journal.keep_result, self.task_id, task.input_hash, result)
         context.meter.phase("execute", seconds)
+        return True
 
-    async def _run_model(self, task: TaskInfo, account: int, left: float) -> bytes:
-        context = self._context
+    async def _run_model(self, task: TaskInfo, account: int) -> bytes | None:
+        """The model's output; None when there is no time left to commit to one."""
+        context, limits = self._context, self._context.config.limits
         model = context.served.get(task.model_id)
         event = await context.submissions.find(self.task_id, context.clock.head.number)
         data = bytes(event.args["inputData"])
@@ -205,6 +209,10 @@ class TaskWorker:
             raise MLBridgeError("task.input_hash", "The submission event does not carry the task's input.")
         payload = await payload_of(data, context.store)
         async with context.work:
+            # Only now: the wait for the others may have taken all there was.
+            left = task.phase_deadline - limits.commit_margin_s - context.clock.now()
+            if left <= 0:
+                return None
             return await context.door.execute(
                 model.route,
                 task=self.task_id,
@@ -212,7 +220,7 @@ class TaskWorker:
                 account=account,
                 model=task.model_id,
                 payload=payload,
-                timeout=max(1.0, min(left, context.config.limits.execute_timeout_s)),
+                timeout=min(left, limits.execute_timeout_s),
             )
 
     async def _vote(self, task: TaskInfo, account: int) -> None:

@@ -34,6 +34,8 @@ from tests.support.tasks import IMAGE, client_for
 
 pytestmark = pytest.mark.integration
 
+BANDS = {"incorrect": (1_000, 5_000), "unopened": (1_000, 5_000), "absent": (500, 500)}  # the paper's, in bps
+
 
 async def committed(chain: Chain, task: bytes, account: int) -> bytes | None:
     """Our commitment on chain."""
@@ -155,6 +157,45 @@ async def test_what_fails_for_a_while_is_tried_again(chain: Chain, treasury: Sen
     assert len(door.calls) == 4
 
 
+class SlowDoor(ScriptedDoor):
+    """Answers the first task only when told to; keeps the seconds that each execution was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.given: list[float] = []
+
+    async def execute(self, route: str, *, task: bytes, payload: bytes, **rest: object) -> bytes:
+        self.given.append(cast(float, rest["timeout"]))
+        self.calls.append(task)
+        await self.open.wait()
+        return self.result(payload)
+
+
+async def test_a_task_that_waited_past_its_deadline_is_not_run(
+    chain: Chain, treasury: Sender, tmp_path: Path
+) -> None:
+    model = await register_model(chain, treasury)
+    door = SlowDoor()
+    limits = {"concurrent_tasks": 1, "poke": "all", "poke_after_s": 0.1}
+    node = await make_node(chain, treasury, tmp_path / "alpha", [model], door=door, limits=limits)
+    members = await make_members(chain, treasury, model, scripts(honest=2))
+    async with client_for(chain) as client, node.running() as agent, acting(members):
+        handles = [await client.submit(model, IMAGE) for _ in range(2)]
+
+        async def both_late() -> bool:
+            tasks = [await reads.get_task(chain, handle.id) for handle in handles]
+            now = agent.context.clock.now()
+            return all(t.status is not TaskStatus.SUBMITTED and t.phase_deadline < now for t in tasks)
+
+        await until(both_late)
+        assert len(door.calls) == 1
+        door.open.set()
+        await until(outcome_is(node, absent=2), timeout_s=60)
+    assert len(door.calls) == 1
+    assert door.given[0] <= 8  # the commit window of these tests
+
+
 async def test_an_input_nobody_can_run_is_answered_in_agreement(
     chain: Chain, treasury: Sender, tmp_path: Path
 ) -> None:
@@ -181,7 +222,7 @@ async def test_an_input_nobody_can_run_is_answered_in_agreement(
         ("silent", "absent", TaskStatus.REFUNDED),
     ],
 )
-async def test_every_lie_costs_stake(
+async def test_every_lie_costs_stake_within_the_band_and_the_honest_are_paid(
     chain: Chain, treasury: Sender, tmp_path: Path, fault: str, outcome: str, status: TaskStatus
 ) -> None:
     model = await register_model(chain, treasury)
@@ -195,8 +236,26 @@ async def test_every_lie_costs_stake(
         await until(outcome_is(node, **{outcome: 1}))
         waiting.cancel()
     assert ending is status
+    events = await reads.task_events(chain, handle.id)
+    (slash,) = [event.args for event in events if event.name == "Slashed"]
     account = await reads.get_account(chain, node.member.account)
-    assert account.bonded + account.unbonding < 50_000 * MLB
+    lost = 50_000 * MLB - account.bonded - account.unbonding
+    assert (slash["account"], slash["amount"]) == (node.member.account, lost)
+    least, most = BANDS[outcome]
+    assert least <= lost * 10_000 // (50_000 * MLB) <= most
+    assert not any(await reads.claimable(chain, node.member.operator.address))
+    # Nobody else lost anything, and whoever did its part has its pay waiting.
+    for member, stake in [(member, 50_000) for member in members] + [(judge, 25_000) for judge in judges]:
+        other = await reads.get_account(chain, member.account)
+        assert other.bonded + other.unbonding == stake * MLB
+    fees = [event.args["seatFee"] for event in events if event.name == "TaskSettled"]
+    assert len(fees) == (status is TaskStatus.FINALIZED)
+    for member in members:
+        coins, _ = await reads.claimable(chain, member.operator.address)
+        assert coins == sum(fees)
+    for judge in judges:
+        _, tokens = await reads.claimable(chain, judge.operator.address)
+        assert (tokens > 0) == (status is TaskStatus.FINALIZED)
 
 
 async def test_close_vectors_are_accepted_by_vote(chain: Chain, treasury: Sender, tmp_path: Path) -> None:
