@@ -106,6 +106,35 @@ class SingleFlight:
         return result
 
 
+class Checkup:
+    """One check at a time, whose outcome counts for a while: asking costs nothing, however many ask."""
+
+    def __init__(self, work: Callable[[], Awaitable[None]], *, clock: Callable[[], float]) -> None:
+        self._work = work
+        self._clock = clock
+        self._running: asyncio.Task[None] | None = None
+        self._last: asyncio.Task[None] | None = None
+        self._ended = 0.0
+
+    async def run(self, *, max_age_s: float = 0.0) -> None:
+        """The outcome of the check under way, of one that ended at most max_age_s ago, or of a new one."""
+        if self._running is None:
+            if self._last is not None and self._clock() - self._ended < max_age_s:
+                return self._last.result()
+            self._running = asyncio.ensure_future(self._check())
+            self._running.add_done_callback(self._keep)
+        await asyncio.shield(self._running)
+
+    async def _check(self) -> None:
+        await self._work()
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._running = None
+        if not task.cancelled():
+            task.exception()
+            self._last, self._ended = task, self._clock()
+
+
 def _retrieve(task: asyncio.Task[bytes]) -> None:
     # When every caller gave up nobody awaits the task, and asyncio would report its error as never retrieved.
     if not task.cancelled():

@@ -21,6 +21,7 @@ from serve.orders import HEADER
 from serve.service import ModelService
 
 CBOR: Final = "application/cbor"
+HEALTH_AGE_S: Final = 5.0
 MAX_JSON_BYTES: Final = 2 * MAX_INPUT_BYTES
 
 _STATUS: Final = {
@@ -85,7 +86,8 @@ class HttpFace:
         return JSONResponse(self._service.info())
 
     async def _health(self, _: Request) -> Response:
-        await self._service.check()
+        # Anybody may ask, and a check runs the model.
+        await self._service.check(max_age_s=HEALTH_AGE_S)
         return PlainTextResponse("ok")
 
     async def _models(self, request: Request) -> Response:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from mlbridge.errors import MLBridgeError
-from serve.gate import Gate, SingleFlight
+from serve.gate import Checkup, Gate, SingleFlight
 from serve.guard import Guard, order_key
 from serve.worker import Runner
 
@@ -43,6 +43,7 @@ class ModelService:
         self._recorder = recorder
         self._description = description
         self._clock = clock
+        self._checkup = Checkup(runner.check, clock=clock)
 
     async def execute(self, header: str | None, body: bytes) -> bytes:
         """The output payload for an ordered input; a repeated order returns the first run's bytes.
@@ -73,9 +74,12 @@ class ModelService:
         self._recorder.finished("ok", self._clock() - started)
         return result
 
-    async def check(self) -> None:
-        """Raises MLBridgeError engine.unhealthy when the model does not answer as it should."""
-        await self._runner.check()
+    async def check(self, *, max_age_s: float = 0.0) -> None:
+        """Raises MLBridgeError engine.unhealthy when the model does not answer as it should.
+
+        max_age_s: the outcome of a check that ended so lately will do.
+        """
+        await self._checkup.run(max_age_s=max_age_s)
 
     def info(self) -> dict[str, Any]:
         """What this replica serves and how full it is. JSON-ready."""

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
-from serve.gate import Gate, SingleFlight
+from serve.gate import Checkup, Gate, SingleFlight
 from serve.guard import Guard, GuardRules
 from serve.http import HttpFace
 from serve.orders import HEADER, make_order, sign_order
@@ -144,6 +144,36 @@ async def test_health_fails_when_the_engine_answers_differently(replica: Replica
     assert (await replica.client.get("/m/fake/healthz")).status_code == 500
     with pytest.raises(MLBridgeError, match="another answer"):
         await replica.runner.check()
+
+
+async def test_asking_for_health_often_runs_the_model_once(replica: Replica) -> None:
+    before = len(replica.engine.seen)
+    answers = await asyncio.gather(*(replica.client.get("/m/fake/healthz") for _ in range(20)))
+    answers.append(await replica.client.get("/m/fake/healthz"))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(replica.engine.seen) == before + 1
+
+
+async def test_a_check_counts_for_as_long_as_the_caller_accepts_and_failures_are_kept_too() -> None:
+    now, runs = [100.0], []
+
+    async def work() -> None:
+        runs.append(now[0])
+        if len(runs) > 1:
+            raise MLBridgeError("engine.unhealthy", "Broken.")
+
+    checkup = Checkup(work, clock=lambda: now[0])
+    await checkup.run(max_age_s=5)
+    now[0] = 104.0
+    await checkup.run(max_age_s=5)
+    now[0] = 105.0
+    for _ in range(2):
+        with pytest.raises(MLBridgeError, match="Broken"):
+            await checkup.run(max_age_s=5)
+    assert runs == [100.0, 105.0]
+    with pytest.raises(MLBridgeError, match="Broken"):
+        await checkup.run()
+    assert len(runs) == 3
 
 
 async def test_health_fails_when_a_run_never_ends() -> None:
