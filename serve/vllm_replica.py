@@ -78,7 +78,11 @@ def build_vllm(config: ModelAppConfig, args: dict[str, Any]) -> Application:
     """
     on_gpu = config.device == "cuda"
     arguments = engine_arguments(
-        config.directory, config.device, slots=config.slots, extra=config.engine_args
+        config.directory,
+        config.device,
+        slots=config.slots,
+        extra=config.engine_args,
+        gpus=config.num_gpus,
     )
     bundle = {"GPU": config.num_gpus} if on_gpu else {"CPU": config.num_cpus}
     llm_config = LLMConfig(

@@ -43,7 +43,8 @@ def up(
         typer.Option("--shared-ray/--own-ray", help="One Ray cluster for all, for tiny machines."),
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="Engine of the chat model: torch or vllm. Default vllm with a GPU.")
+        str | None,
+        typer.Option(help="Engine of the chat model: torch, or vllm where it is installed."),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it runs.")] = False,
     demo: Annotated[bool, typer.Option("--demo", help="Then run one task on each model.")] = False,

@@ -89,7 +89,11 @@ def provider_file(plan: Plan, number: int) -> Path:
 
 
 def _engine(plan: Plan, model: str) -> dict[str, Any]:
-    return {"engine": "vllm"} if model == "smollm2" and plan.engine == "vllm" else {}
+    if model != "smollm2" or plan.engine != "vllm":
+        return {}
+    if not plan.gpu:
+        return {"engine": "vllm"}
+    return {"engine": "vllm", "num_gpus": plan.gpu_share}
 
 
 def write_yaml(path: Path, value: dict[str, Any]) -> None:

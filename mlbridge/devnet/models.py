@@ -15,6 +15,7 @@ from mlbridge.devnet.plan import Plan
 from mlbridge.sdk import AsyncClient
 from mlbridge.storage import open_store
 from serve import packs
+from serve.engines.base import Device
 from serve.execclass import EngineName
 from serve.packs.draft import manifest_draft
 from serve.packs.folder import PACK_FILE
@@ -35,7 +36,8 @@ async def publish_models(network: Network, plan: Plan, progress: Callable[[str],
             progress(f"building {name}")
             pack = await asyncio.to_thread(packs.build, name, plan.home / "models" / name, progress)
             engine: EngineName = "vllm" if name == "smollm2" and plan.engine == "vllm" else "torch"
-            draft = await asyncio.to_thread(manifest_draft, pack, engine=engine)
+            device: Device = "cuda" if engine == "vllm" and plan.gpu else "cpu"
+            draft = await asyncio.to_thread(manifest_draft, pack, engine=engine, device=device)
             progress(f"publishing {name}")
             await client.publish(
                 pack.directory, PRICES_WEI[name], stake=True, draft=draft, ignore={PACK_FILE}

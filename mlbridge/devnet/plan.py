@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +19,10 @@ CLUSTERS_PER_CORE = 2  # a Ray head with replicas idles at about a quarter of a 
 
 
 class Plan(BaseModel):
-    """One devnet. Times in seconds; faults: provider number (from 1) -> behaviour."""
+    """One devnet. Times in seconds; faults: provider number (from 1) -> behaviour.
+
+    engine: of the chat model; gpu: whether that engine runs on the GPU, of which each provider has a part.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,6 +32,7 @@ class Plan(BaseModel):
     faults: dict[int, str]
     shared_ray: bool
     engine: str
+    gpu: bool = False
     block_time: float
     commit_window: int
     reveal_window: int
@@ -57,6 +60,11 @@ class Plan(BaseModel):
     def blocks(self) -> Path:
         """The content store that the devnet's machines share."""
         return self.home / "blocks"
+
+    @property
+    def gpu_share(self) -> float:
+        """Each provider's part of the one GPU, rounded down."""
+        return 100 // self.providers / 100
 
     def ray_port(self, cluster: int) -> int:
         """First port of a Ray cluster; 0 is the coordinator's, providers count from 1."""
@@ -124,16 +132,16 @@ def make_plan(
             hint=f"--models takes a list of: {','.join(MODELS)}",
             exit_code=2,
         )
-    gpu = shutil.which("nvidia-smi") is not None
+    shared = shared_ray if shared_ray is not None else count > CLUSTERS_PER_CORE * (os.cpu_count() or 1)
+    chosen_engine, gpu = _engine(engine, shared=shared)
     return Plan(
         home=home,
         providers=count,
         models=chosen,
         faults=wrong,
-        shared_ray=shared_ray
-        if shared_ray is not None
-        else count > CLUSTERS_PER_CORE * (os.cpu_count() or 1),
-        engine=engine or ("vllm" if gpu else "torch"),
+        shared_ray=shared,
+        engine=chosen_engine,
+        gpu=gpu,
         block_time=block_time,
         commit_window=commit_window,
         reveal_window=reveal_window,
@@ -141,3 +149,30 @@ def make_plan(
         base_port=base_port,
         ray_base_port=ray_base_port,
     )
+
+
+def _engine(asked: str | None, *, shared: bool) -> tuple[str, bool]:
+    """The chat model's engine, and whether it runs on the GPU.
+
+    vLLM by itself only where its build for GPUs is installed and there is one. Raises MLBridgeError
+    `engine.missing` or `devnet.shared_gpu`.
+    """
+    from cluster.capabilities import gpus
+    from serve.execclass import no_vllm, vllm_package
+
+    package = vllm_package()
+    gpu = package == "vllm" and bool(gpus())
+    if asked is None:
+        return ("vllm", True) if gpu and not shared else ("torch", False)
+    if asked == "torch":
+        return asked, False
+    if package is None:
+        raise no_vllm()
+    if gpu and shared:
+        raise MLBridgeError(
+            "devnet.shared_gpu",
+            "vLLM on a GPU needs a Ray cluster for each provider: the shared one has no GPU.",
+            hint="Add --own-ray, or fewer providers, or --engine torch.",
+            exit_code=2,
+        )
+    return asked, gpu

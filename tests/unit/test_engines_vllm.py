@@ -70,6 +70,11 @@ def test_what_the_class_fixes_cannot_be_changed() -> None:
     assert (on_cpu["max_num_seqs"], on_cpu["dtype"], on_cpu["max_model_len"]) == (1, "bfloat16", 512)
     assert on_cpu["kv_cache_memory_bytes"] == 2 * 30 * 3 * 64 * 2 * 2048
     on_gpu = engine_arguments(directory, "cuda", slots=64, extra={})
+    assert "gpu_memory_utilization" not in on_gpu
+    half = engine_arguments(directory, "cuda", slots=64, extra={}, gpus=0.5)
+    assert half["gpu_memory_utilization"] == 0.45
+    said = engine_arguments(directory, "cuda", slots=64, extra={"gpu_memory_utilization": 0.3}, gpus=0.5)
+    assert said["gpu_memory_utilization"] == 0.3
     assert (on_gpu["max_num_seqs"], "kv_cache_memory_bytes" in on_gpu) == (64, False)
     for name in ("enable_prefix_caching", "dtype", "trust_remote_code", "max_num_seqs"):
         with pytest.raises(MLBridgeError, match=name):

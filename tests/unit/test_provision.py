@@ -14,9 +14,9 @@ from ray import serve
 
 from cluster import driver
 from cluster.choices import Choice, choose
-from cluster.config import ProviderConfig, ServedModel, parse_config
+from cluster.config import ProviderConfig, ServedModel, load_config, parse_config
 from cluster.provision import mine, node_application, prepare, route_names
-from cluster.raycluster import JoinedCluster, OwnCluster, open_cluster
+from cluster.raycluster import JoinedCluster, OwnCluster, head_spec, open_cluster
 from cluster.served import Served, ServedModels, write_served
 from cluster.shelf import Shelf
 from contracts.reads import ModelInfo, ModelStatus
@@ -24,6 +24,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.models import Manifest
 from mlbridge.protocol.types import Policy
 from mlbridge.storage import ContentStore, open_store
+from serve.config import parse
 from tests.support.providers import manifest_folder
 from tests.unit.test_provider_config import fields
 
@@ -97,15 +98,20 @@ class Published:
 async def publish(
     store: ContentStore, folder: Path, number: int, name: str | None = None, **changes: Any
 ) -> Published:
-    """A model named `model-NUMBER` in its manifest and `name` in the registry."""
+    """A model named `named`, or `model-NUMBER`, in its manifest, and `name` in the registry."""
+    named, kind = changes.pop("named", f"model-{number}"), changes.pop("kind", "classification")
     weights = bytes([number]) * 1000
     cid = await store.put(weights)
     base = manifest_folder(folder / str(number), Policy.EXACT).model_dump(mode="json")
     sha = hashlib.sha256(weights).hexdigest()
     files = [{"path": "model.safetensors", "cid": cid, "sha256": sha, "size": changes.pop("size", 1000)}]
     exec_class = base["exec_class"] | {"weights_sha256": sha} | changes
+    schemas = {"input_schema": f"mlbridge.{kind}.input.1", "output_schema": f"mlbridge.{kind}.output.1"}
     manifest = Manifest.from_fields(
-        base | {"name": f"model-{number}", "files": files, "exec_class": exec_class}
+        base
+        | {"name": named, "kind": kind, "engine": exec_class["engine"]}
+        | {"files": files, "exec_class": exec_class}
+        | schemas
     )
     info = model(name or manifest.name, number)
     cid = await store.put(manifest.to_bytes())
@@ -228,3 +234,33 @@ GOOD = {
     "name": "good", "model_id": "0x" + "01" * 32, "chain_id": 1, "directory": "/nowhere",
     "kind": "chat", "node_keys": [NODE],
 }  # fmt: skip
+
+
+# ---- engines and devices ----
+EXAMPLES = Path(__file__).parents[2] / "configs" / "providers"
+GPU_CLASS = {"engine": "vllm", "kernel": "cuda/sm_90/batch-invariant", "threads": None}
+
+
+async def test_the_gpu_box_runs_what_is_published_for_it(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    config = load_config(EXAMPLES / "gpu-box.yaml").model_copy(update={"home": tmp_path})
+    config = config.model_copy(update={"limits": config.limits.model_copy(update={"free_disk_gb": 0})})
+    chat = await publish(store, tmp_path, 1, named="smollm2", kind="chat", **GPU_CLASS)
+    vectors = await publish(store, tmp_path, 2, named="minilm", kernel="cpu/x86_64")
+    found = await prepare(choices(config, chat, vectors), config, NETWORK, store, NODE)
+    args = {item.served.name: parse(item.app.args) for item in found}
+    assert (args["smollm2"].device, args["smollm2"].slots, args["smollm2"].num_gpus) == ("cuda", 32, 0.5)
+    assert (args["minilm"].device, args["minilm"].slots) == ("cpu", 1)
+    assert head_spec(config).num_gpus == 1
+    torch = await publish(store, tmp_path, 3, named="smollm2", kernel="cpu/x86_64")
+    with pytest.raises(MLBridgeError, match="published for CPUs") as refused:
+        await prepare(choices(config, torch, vectors), config, NETWORK, store, NODE)
+    assert refused.value.code == "model.engine"
+
+
+async def test_another_engine_than_the_published_one_is_refused_at_once(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    item = await publish(store, tmp_path, 1)
+    config = config_at(tmp_path).model_copy(update={"models": (ServedModel(model="model-1", engine="vllm"),)})
+    with pytest.raises(MLBridgeError, match="for the engine torch, not vllm"):
+        await served(config, store, item)
