@@ -3,15 +3,18 @@
 What is sent anywhere is on disk before (SQLite, WAL, synchronous=FULL), and the first word stands: writing a
 row that exists returns the row, so that after a crash at any point the same bytes are used again. What the
 chain can tell again (seats, outcomes, income, the follower's place) is written without waiting for the disk;
-a power cut may take the latest of it, in order, and the follower then reads it once more.
+a power cut may take the latest of it, in order, and the follower then reads it once more. Totals are kept up
+with every change; `prune` drops tasks of long ago and keeps what they add to the totals.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from typing import Any
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import RoundKind
 
+_PRUNED = "pruned"
 _SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE results (
@@ -50,6 +54,7 @@ CREATE TABLE income (
 ) WITHOUT ROWID;
 CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
+_OUTCOMES = "SELECT COALESCE(outcome, 'open'), COUNT(*) FROM seats WHERE void=0"
 _FROM_1 = "ALTER TABLE seats DROP COLUMN model;"
 
 
@@ -107,6 +112,7 @@ class Journal:
             self._prepare(path)
             self._quick = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
             self._quick.execute("PRAGMA synchronous=NORMAL")
+            self._add_up()
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise MLBridgeError(
@@ -240,7 +246,7 @@ class Journal:
     # ---- seats ----
     def seat(self, row: SeatRow) -> None:
         """A draw gave us a seat. A seat that a reorganisation had voided is ours again."""
-        with self._note_down() as db:
+        with self._counted(row.task) as db:
             db.execute(
                 "INSERT INTO seats VALUES (?,?,?,?,?,?,?,0,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
                 "block=excluded.block, block_hash=excluded.block_hash, deadline=excluded.deadline, void=0",
@@ -269,13 +275,14 @@ class Journal:
             db.execute("UPDATE seats SET void=1 WHERE block>=?", (block,))
             db.execute("UPDATE seats SET outcome=NULL, closed=NULL WHERE closed>=?", (block,))
             db.execute("DELETE FROM income WHERE block>=?", (block,))
+        self._add_up()
         return [task for (task,) in tasks]
 
     def close_seat(self, task: bytes, account: int, outcome: str, block: int) -> int:
         """How our seats of a task ended, seen in `block`. The first outcome stands; returns how many got
         this.
         """
-        with self._note_down() as db:
+        with self._counted(task) as db:
             changed = db.execute(
                 "UPDATE seats SET outcome=?, closed=? WHERE task=? AND account=? AND outcome IS NULL",
                 (outcome, block, task, account),
@@ -302,27 +309,71 @@ class Journal:
 
     def outcomes(self) -> dict[str, int]:
         """How many seats ended how; `open` for those that have not."""
-        rows = self._rows("SELECT COALESCE(outcome, 'open'), COUNT(*) FROM seats WHERE void=0 GROUP BY 1")
-        return {outcome: count for outcome, count in rows}
+        with self._lock:
+            return {outcome: count for outcome, count in self._outcomes.items() if count}
+
+    @contextmanager
+    def _counted(self, task: bytes) -> Iterator[sqlite3.Connection]:
+        """A transaction on one task's seats that keeps the count of outcomes true."""
+        query = f"{_OUTCOMES} AND task=? GROUP BY 1"
+        with self._lock:
+            with self._note_down() as db:
+                before = db.execute(query, (task,)).fetchall()
+                yield db
+                after = db.execute(query, (task,)).fetchall()
+            self._outcomes.subtract(dict(before))
+            self._outcomes.update(dict(after))
 
     # ---- income ----
     def earn(
         self, tx: str, log_index: int, block: int, kind: str, account: int, task: bytes, amount: int
     ) -> bool:
         """A payment seen on chain, once. kind: `seat` (wei), `judge` (MLB) or `slash` (MLB lost)."""
-        with self._note_down() as db:
-            added = db.execute(
-                "INSERT OR IGNORE INTO income VALUES (?,?,?,?,?,?,?)",
-                (tx, log_index, block, kind, account, task, str(amount)),
-            )
-            return added.rowcount > 0
+        with self._lock:
+            with self._note_down() as db:
+                added = db.execute(
+                    "INSERT OR IGNORE INTO income VALUES (?,?,?,?,?,?,?)",
+                    (tx, log_index, block, kind, account, task, str(amount)),
+                ).rowcount
+            if added:
+                self._income[kind] += amount
+            return added > 0
 
     def income(self) -> dict[str, int]:
         """Totals by kind, in base units."""
-        totals: dict[str, int] = {}
-        for kind, amount in self._rows("SELECT kind, amount FROM income"):
-            totals[kind] = totals.get(kind, 0) + int(amount)
-        return totals
+        with self._lock:
+            return dict(self._income)
+
+    # ---- totals ----
+    def _add_up(self) -> None:
+        """The totals anew: what was pruned, and every row."""
+        pruned = json.loads(self.fact(_PRUNED) or b'{"outcomes": {}, "income": {}}')
+        with self._lock:
+            self._outcomes = Counter(pruned["outcomes"])
+            self._outcomes.update(dict(self._rows(f"{_OUTCOMES} GROUP BY 1")))
+            self._income = Counter({kind: int(amount) for kind, amount in pruned["income"].items()})
+            for kind, amount in self._rows("SELECT kind, amount FROM income"):
+                self._income[kind] += int(amount)
+
+    def prune(self, before: float) -> int:
+        """Drop tasks none of whose seats is open or was drawn later than `before` (unix s); how many."""
+        with self._lock:
+            gone = self._rows(
+                "SELECT task FROM seats GROUP BY task "
+                "HAVING MAX(seen)<? AND SUM(outcome IS NULL AND void=0)=0",
+                before,
+            )
+            outcomes, income = self._outcomes.copy(), self._income.copy()
+            with self._note_down() as db:
+                for table in ("seats", "income", "bonds", "votes", "results"):
+                    db.executemany(f"DELETE FROM {table} WHERE task=?", gone)  # noqa: S608 - constants
+                # What the rows that stay do not add up to is what was pruned, now and before.
+                outcomes.subtract(dict(db.execute(f"{_OUTCOMES} GROUP BY 1").fetchall()))
+                for kind, amount in db.execute("SELECT kind, amount FROM income"):
+                    income[kind] -= int(amount)
+                kept = {"outcomes": outcomes, "income": {kind: str(n) for kind, n in income.items()}}
+                self._set_fact(db, _PRUNED, json.dumps(kept).encode())
+        return len(gone)
 
     # ---- small facts ----
     def fact(self, name: str) -> bytes | None:
@@ -331,6 +382,10 @@ class Journal:
 
     def set_fact(self, name: str, value: bytes) -> None:
         with self._note_down() as db:
-            db.execute(
-                "INSERT INTO facts VALUES (?,?) ON CONFLICT DO UPDATE SET value=excluded.value", (name, value)
-            )
+            self._set_fact(db, name, value)
+
+    @staticmethod
+    def _set_fact(db: sqlite3.Connection, name: str, value: bytes) -> None:
+        db.execute(
+            "INSERT INTO facts VALUES (?,?) ON CONFLICT DO UPDATE SET value=excluded.value", (name, value)
+        )

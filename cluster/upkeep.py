@@ -1,4 +1,4 @@
-"""What has to be done now and then: fetch rewards, keep draw weights true, come back from jail."""
+"""What has to be done now and then: fetch rewards, keep draw weights true, come back from jail, tidy up."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 _WEIGHT_STEP = 0.02  # smaller changes of weight are not worth the gas
 _CLAIM_GAS = 120_000
+_TIDY_EVERY = 3600.0
 _WORTH = 5  # a claim must bring this many times its gas
 
 
@@ -32,6 +33,7 @@ class Upkeep:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._last_claim = 0.0
+        self._last_tidy: float | None = None
         self._epoch = -1
         self._soon = asyncio.Event()
         self.balance = 0
@@ -76,6 +78,14 @@ class Upkeep:
         if time.monotonic() - self._last_claim >= self._context.config.limits.claim_every_s:
             self._last_claim = time.monotonic()
             await claim(chain, self._context.sender, self._context.operator, worth=_WORTH)
+
+        if self._last_tidy is None or time.monotonic() - self._last_tidy >= _TIDY_EVERY:
+            self._last_tidy = time.monotonic()
+            # Once the stake of that time may have been withdrawn, nobody can hold the task against us.
+            delay = int(await reads.call(chain.distributor.functions.unbondingDelay()))
+            pruned = await asyncio.to_thread(self._context.journal.prune, time.time() - delay)
+            if pruned:
+                log.info("journal_pruned", tasks=pruned)
 
     async def refresh_weights(self) -> None:
         """Bring the draw weight of every model we serve up to date where it moved noticeably."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +13,7 @@ import pytest
 
 from cluster.agent import Agent
 from cluster.content import INVALID_INPUT
+from cluster.journal import Journal, SeatRow
 from contracts import reads
 from contracts.chain import Chain
 from contracts.sender import Sender
@@ -18,7 +21,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload as schemas
 from mlbridge.protocol import votes
 from mlbridge.protocol.payload import encode_output, pack_vector
-from mlbridge.protocol.types import Policy, Role, TaskStatus, Vote
+from mlbridge.protocol.types import Policy, Role, RoundKind, TaskStatus, Vote
 from tests.support.providers import ScriptedDoor, ended, make_node, outcome_is
 from tests.support.seats import (
     MLB,
@@ -59,6 +62,30 @@ async def test_an_honest_agent_earns_its_seat(chain: Chain, treasury: Sender, tm
     assert int(status["income"]["seat"]) > 0
     assert status["open_tasks"] == {}
     assert status["accounts"] == {str(node.member.account): "compute"}
+
+
+async def test_an_agent_drops_tasks_older_than_the_unbonding_delay_from_its_journal(
+    chain: Chain, treasury: Sender, tmp_path: Path
+) -> None:
+    model = await register_model(chain, treasury)
+    node = await make_node(chain, treasury, tmp_path / "alpha", [model])
+    with contextlib.closing(Journal(node.config.journal_path)) as journal:
+        for number, outcome in ((1, "won"), (2, None)):
+            task = bytes([number]) * 32
+            journal.seat(SeatRow(task, 0, node.member.account, RoundKind.RESULT, 1, "0x", 0.0))
+            if outcome:
+                journal.close_seat(task, node.member.account, outcome, 1)
+    with sqlite3.connect(node.config.journal_path) as db:
+        db.execute("UPDATE seats SET seen=0")
+    async with node.running() as agent:
+        kept = agent.context.journal
+
+        async def pruned() -> bool:
+            return not kept.seats(b"\x01" * 32)
+
+        await until(pruned)
+        assert kept.seats(b"\x02" * 32)
+        assert kept.outcomes() == {"won": 1, "open": 1}
 
 
 async def _idle(agent: Agent) -> bool:

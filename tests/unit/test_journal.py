@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,6 +124,38 @@ def test_a_reorganisation_takes_back_outcomes_and_income(journal: Journal) -> No
     journal.void_from(16)
     assert journal.income() == {"judge": 5}
     assert journal.open_tasks() == [TASK]
+
+
+def test_totals_are_kept_up_and_outlive_what_is_pruned(journal: Journal, tmp_path: Path) -> None:
+    for task in (TASK, OTHER):
+        journal.seat(row(10, task=task))
+    journal.bind(TASK, 0, 4, bond)
+    journal.keep_result(TASK, INPUT, Result(b"c", b"p", 1.0))
+    journal.close_seat(TASK, 4, "won", 20)
+    journal.earn("0xa", 1, 20, "seat", 4, TASK, 10**30)
+    journal.earn("0xb", 1, 21, "seat", 4, OTHER, 5)
+    assert journal.prune(0) == 0
+    # A seat that is open is kept, however old.
+    assert journal.prune(time.time() + 1) == 1
+    assert journal.prune(time.time() + 1) == 0
+    for opened in (journal, Journal(tmp_path / "journal.sqlite")):
+        assert opened.outcomes() == {"won": 1, "open": 1}
+        assert opened.income() == {"seat": 10**30 + 5}
+        assert opened.seats(TASK) == []
+        assert opened.bond(TASK, 0, 4) is None
+        assert opened.result(TASK, INPUT) is None
+        assert opened.open_tasks() == [OTHER]
+    journal.void_from(21)
+    assert journal.income() == {"seat": 10**30}
+    assert journal.outcomes() == {"won": 1, "open": 1}
+
+
+def test_telling_the_totals_reads_no_rows(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.seat(row())
+    monkeypatch.setattr(journal, "_db", None)
+    monkeypatch.setattr(journal, "_quick", None)
+    assert journal.outcomes() == {"open": 1}
+    assert journal.income() == {}
 
 
 def test_facts(journal: Journal) -> None:
