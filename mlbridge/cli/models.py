@@ -11,11 +11,11 @@ import typer
 from contracts.reads import ModelInfo
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client
 from mlbridge.console import data, emit_json, eth, people, run_async, table
+from mlbridge.models.manifest import MANIFEST_NAME, PACK_FILE
 from mlbridge.sdk import AsyncClient
 
 app = typer.Typer(no_args_is_help=True, help="Publish, list and show models.")
 T = TypeVar("T")
-PACK_FILE = "pack.json"
 
 
 @app.command()
@@ -125,7 +125,7 @@ def _facts(model: ModelInfo) -> dict[str, Any]:
 
 
 def _pack_draft(folder: Path) -> dict[str, Any] | None:
-    if not (folder / PACK_FILE).is_file() or (folder / "manifest.json").is_file():
+    if not (folder / PACK_FILE).is_file() or (folder / MANIFEST_NAME).is_file():
         return None
     from serve.packs import read_pack
     from serve.packs.draft import manifest_draft

@@ -12,13 +12,13 @@ from contracts.reserves import ensure_reserve
 from contracts.sender import Sender
 from mlbridge.devnet import accounts
 from mlbridge.devnet.plan import Plan
+from mlbridge.models.manifest import PACK_FILE
 from mlbridge.sdk import AsyncClient
 from mlbridge.storage import open_store
 from serve import packs
 from serve.engines.base import Device
 from serve.execclass import EngineName
 from serve.packs.draft import manifest_draft
-from serve.packs.folder import PACK_FILE
 
 # Pays the judges of a dozen disputes.
 RESERVE = 10_000 * MLB

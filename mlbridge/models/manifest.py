@@ -26,6 +26,7 @@ from mlbridge.protocol.unixfs import cid_of
 
 MAX_MANIFEST_BYTES: Final = 1 << 20
 MANIFEST_NAME: Final = "manifest.json"
+PACK_FILE: Final = "pack.json"  # what serve/packs notes beside a model's files; none of them
 WEIGHT_SUFFIXES: Final = frozenset({".safetensors", ".onnx"})
 # Tokenizers come as .json, .txt or sentencepiece .model, chat templates as .jinja. Nothing here can run
 # code when it is loaded, unlike pickle (.bin, .pt, .pkl) and .py.

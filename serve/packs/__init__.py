@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.models.manifest import PACK_FILE
 from serve.packs import digits, minilm, smollm2
-from serve.packs.folder import PACK_FILE, Pack, PackSpec, Progress, build_pack, read_pack, silent
+from serve.packs.folder import Pack, PackSpec, Progress, build_pack, read_pack, silent
 
 PACKS = {"minilm": minilm.build, "digits": digits.build, "smollm2": smollm2.build}
 

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.models.manifest import PACK_FILE
 from serve.engines.base import WEIGHTS_FILE
-
-PACK_FILE = "pack.json"
 
 Progress = Callable[[str], None]
 """Called with one short line per step."""

@@ -22,13 +22,14 @@ from contracts.chain import Chain
 from contracts.network import save
 from contracts.reserves import ensure_reserve
 from contracts.sender import Sender
+from mlbridge.models.manifest import PACK_FILE
 from mlbridge.rayproc import RayHead
 from mlbridge.sdk import AsyncClient
 from mlbridge.storage import open_store
 from serve import packs
 from serve.engines import torch_engine
+from serve.execclass import EngineName
 from serve.packs.draft import manifest_draft
-from serve.packs.folder import PACK_FILE
 from tests.support.providers import write_keys
 from tests.support.seats import FAST, MLB, RESERVE, Script, fresh_account, fund
 
@@ -98,7 +99,14 @@ class Rig:
 async def publish_digits(chain: Chain, treasury: Sender, folder: Path, name: str = "digits") -> bytes:
     """Register the digits model under a name, by a provider of its own, in the chain's store; its id."""
     pack = await asyncio.to_thread(packs.build, "digits", folder / name, lambda _: None)
-    draft = {**await asyncio.to_thread(manifest_draft, pack), "name": name}
+    return await publish_pack(chain, treasury, pack, name=name)
+
+
+async def publish_pack(
+    chain: Chain, treasury: Sender, pack: packs.Pack, *, name: str, engine: EngineName = "torch"
+) -> bytes:
+    """Register a pack for an engine on this machine's CPU; its id."""
+    draft = {**await asyncio.to_thread(manifest_draft, pack, engine=engine), "name": name}
     publisher = fresh_account()
     await fund(treasury, chain, publisher.address, mlb=10_000 * MLB)
     store = open_store(chain.network.storage_url)

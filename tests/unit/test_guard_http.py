@@ -7,7 +7,7 @@ import json
 import struct
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 import pytest
@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
+from serve.engines.base import EngineInfo
 from serve.gate import Checkup, Gate, SingleFlight
 from serve.guard import Guard, GuardRules
 from serve.http import HttpFace
@@ -50,8 +51,8 @@ class Replica:
         return await self.client.post("/m/fake/v1/execute", content=body, headers={HEADER: header})
 
 
-async def make_replica(token: str | None, *, queue: int = 1) -> Replica:
-    engine, recorder = FakeEngine(), FakeRecorder()
+async def make_replica(token: str | None, *, queue: int = 1, engine: FakeEngine | None = None) -> Replica:
+    engine, recorder = engine or FakeEngine(), FakeRecorder()
     runner = ThreadRunner(engine)
     await runner.start()
     rules = GuardRules(chain_id=CHAIN, model_id=MODEL, node_keys=frozenset({NODE}))
@@ -229,3 +230,35 @@ async def test_openai_embeddings(replica: Replica) -> None:
     assert (await post({"input": ""})).status_code == 422
     models = await replica.client.get("/m/fake/v1/models", headers={"Authorization": "Bearer secret"})
     assert models.json()["data"][0]["id"] == "fake"
+
+
+class FakeChat(FakeEngine):
+    """Answers with the last message."""
+
+    def run(self, data: bytes) -> bytes:
+        task = payload.decode_input(data)
+        assert isinstance(task, payload.ChatInput)
+        fields = {"token_ids": [7], "text": task.messages[-1].content, "finish_reason": "stop"}
+        return payload.encode_output("chat", fields)
+
+    def info(self) -> EngineInfo:
+        return replace(super().info(), kind="chat")
+
+
+async def test_openai_chat() -> None:
+    replica = await make_replica("secret", engine=FakeChat())
+    headers = {"Authorization": "Bearer secret"}
+    body = {"model": "fake", "messages": [{"role": "user", "content": "Paris"}], "max_tokens": 16}
+
+    async def post(**changes: object) -> httpx2.Response:
+        sent = {**body, "temperature": 0, **changes}
+        return await replica.client.post("/m/fake/v1/chat/completions", json=sent, headers=headers)
+
+    answer = (await post()).json()
+    assert answer["choices"][0]["message"] == {"role": "assistant", "content": "Paris"}
+    streamed = await post(stream=True)
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    assert "Paris" in streamed.text
+    assert streamed.text.endswith("data: [DONE]\n\n")
+    assert (await post(temperature=0.7)).json()["error"]["code"] == "openai.unsupported"
+    assert (await replica.client.post("/m/fake/v1/chat/completions", json=body)).status_code == 401
