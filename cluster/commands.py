@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cluster.config import ProviderConfig, load_config
+from cluster.config import DEFAULT_BASE_PORT, ProviderConfig, load_config
 from cluster.context import load_key
 from cluster.logs import log_to
 from cluster.output import show_findings, show_status
@@ -52,7 +53,7 @@ def init(
     name: Annotated[str, typer.Option(help="1 to 31 lower-case letters, digits and hyphens.")] = "provider",
     network: Annotated[str, typer.Option(help="A network's name or the path of its file.")] = "devnet",
     directory: Annotated[Path, typer.Option("--dir", help="Folder for the file, keys and state.")] = Path(),
-    base_port: Annotated[int, typer.Option(help="First of 300 ports.")] = 20000,
+    base_port: Annotated[int, typer.Option(help="First of 300 ports.")] = DEFAULT_BASE_PORT,
     compute: Annotated[int, typer.Option(help="MLB to stake as compute provider.")] = 50_000,
     verifier: Annotated[int, typer.Option(help="MLB to stake as verifier.")] = 0,
     operator_keystore: Annotated[
@@ -102,6 +103,8 @@ def doctor(config_file: File = DEFAULT_FILE, as_json: Json = False) -> None:
     """Check everything that has to be right before this provider can earn."""
     from cluster.doctor import Doctor
 
+    # What failed is told by the findings; each attempt before it is of no interest here.
+    log_to(least=logging.ERROR)
     findings = run_async(Doctor(load_config(config_file)).examine())
     bad = [finding for finding in findings if not finding.ok]
     if as_json:
@@ -119,16 +122,27 @@ def up(
         bool, typer.Option("--detach", help="Run in the background; return when it serves.")
     ] = False,
     top_up: Annotated[bool, typer.Option("--top-up", help="Replace stake that a punishment took.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Register, start the Ray cluster, deploy the models, and take part until stopped."""
+    """Register, start the Ray cluster, deploy the models, and take part until stopped.
+
+    With --json and --detach it says where it serves; with --json alone, in the end, that it stopped.
+    """
     config = load_config(config_file)
     if detach:
-        _detach(config_file, config, top_up=top_up)
+        state = _detach(config_file, config, top_up=top_up)
+        if as_json:
+            emit_json({"name": config.name, "pid": state["pid"], "url": state["url"]})
+        else:
+            people.print(f"provider {config.name} serves: {state['url']}")
         return
     run_async(Supervisor(config, top_up=top_up).run())
+    if as_json:
+        emit_json({"name": config.name, "stopped": True})
 
 
-def _detach(file: Path, config: ProviderConfig, *, top_up: bool) -> None:
+def _detach(file: Path, config: ProviderConfig, *, top_up: bool) -> dict[str, Any]:
+    """Start the supervisor as a process of its own; what it says once it serves."""
     log_file = config.home / "logs" / "supervisor.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
     arguments = [sys.executable, "-m", "cluster.commands", "up", "--config", str(file.resolve())]
@@ -145,8 +159,7 @@ def _detach(file: Path, config: ProviderConfig, *, top_up: bool) -> None:
     while child.poll() is None:
         state = read_supervisor_state(config.home)
         if state is not None and state["pid"] == child.pid and state["state"] == "running":
-            people.print(f"provider {config.name} serves: {state['url']}")
-            return
+            return state
         time.sleep(0.2)
     raise MLBridgeError(
         "provider.not_up",
@@ -192,16 +205,25 @@ def down(
     drain: Annotated[
         float | None, typer.Option(help="Seconds to wait for them; default: the file's.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Leave the draw, finish assignments in flight, then stop everything on this machine."""
     config = load_config(config_file)
     seconds = 0.0 if now else drain if drain is not None else config.limits.drain_timeout_s
-    if not stay:
-        _leave_draw(config, wait=seconds)
+    in_draw = stay or not _leave_draw(config, wait=seconds)
     state = read_supervisor_state(config.home)
     if state is None:
         _stop_leftovers(config)
-        return
+    else:
+        _stop(config, state, seconds=seconds, now=now)
+    if as_json:
+        emit_json({"name": config.name, "was_running": state is not None, "in_draw": in_draw})
+    else:
+        people.print(f"provider {config.name} {'does not run' if state is None else 'stopped'}")
+
+
+def _stop(config: ProviderConfig, state: dict[str, Any], *, seconds: float, now: bool) -> None:
+    """End the supervisor, which ends the rest. Raises MLBridgeError `provider.stuck`."""
     (config.home / DRAIN_FILE).write_text(str(seconds))
     process = procs.Process(state["pid"], state["pid_started"])
     procs.send(process, signal.SIGTERM)
@@ -218,17 +240,16 @@ def down(
                 exit_code=6,
             )
         time.sleep(0.2)
-    people.print(f"provider {config.name} stopped")
 
 
-def _leave_draw(config: ProviderConfig, *, wait: float) -> None:
-    """Stop being drawn, and wait until that counts, while the agent goes on. Told, not fatal, where it
-    fails.
+def _leave_draw(config: ProviderConfig, *, wait: float) -> bool:
+    """Stop being drawn, and wait until that counts, while the agent goes on; whether it did. Told, not fatal,
+    where it fails.
     """
     operator = config.keys.operator
     if operator is None:
         people.print("[yellow]the operator's key is elsewhere: this provider stays in the draw[/]")
-        return
+        return False
 
     async def work() -> None:
         from cluster.registration import Registration
@@ -252,6 +273,8 @@ def _leave_draw(config: ProviderConfig, *, wait: float) -> None:
         run_async(work())
     except MLBridgeError as error:
         people.print(f"[yellow]still in the draw: {error}[/]", soft_wrap=True)
+        return False
+    return True
 
 
 def _stop_leftovers(config: ProviderConfig) -> None:
@@ -265,7 +288,6 @@ def _stop_leftovers(config: ProviderConfig) -> None:
         except MLBridgeError as error:
             people.print(f"[yellow]{error}[/]", soft_wrap=True)
     cluster.stop()
-    people.print(f"provider {config.name} does not run")
 
 
 @app.command()

@@ -7,7 +7,7 @@ import os
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -26,8 +26,10 @@ from mlbridge.protocol.types import Role
 from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts
 
 DEVNET_CHAIN_ID = 31337
-FAULTS = ("wrong-result", "copy-commitment", "silent", "no-reveal", "wrong-reveal", "unbond")
 FaultName = Literal["wrong-result", "copy-commitment", "silent", "no-reveal", "wrong-reveal", "unbond"]
+FAULTS: tuple[str, ...] = get_args(FaultName)
+# Below the devnet's, whose coordinator and providers have 20000 and up, and Linux's outgoing connections.
+DEFAULT_BASE_PORT = 15000
 MLB = 10**18
 AGENT_NAMESPACE = "mlbridge"
 
@@ -123,7 +125,7 @@ class RayConfig(_Section):
         default=None, ge=1, le=65535, description="Serve's HTTP port of the cluster to join"
     )
     base_port: int = Field(
-        default=20000,
+        default=DEFAULT_BASE_PORT,
         ge=1024,
         le=65536 - PORTS_PER_CLUSTER,
         description=f"first of {PORTS_PER_CLUSTER} ports in a row, best below 32768",

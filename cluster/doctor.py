@@ -20,6 +20,7 @@ from cluster.supervisor import read_supervisor_state
 from contracts import keystore, reads
 from contracts.chain import Chain
 from contracts.events import as_int
+from contracts.rpc import public_part
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts, busy_ports
 from mlbridge.storage import open_store
@@ -89,7 +90,8 @@ class Doctor:
             self._chain = await Chain.connect(network)
         except MLBridgeError as error:
             return Finding("network", False, error.message, error.hint or "Correct `network`.")
-        return Finding("network", True, f"{network.name}, chain {network.chain_id}, at {network.rpc_url}")
+        where = public_part(network.rpc_url)
+        return Finding("network", True, f"{network.name}, chain {network.chain_id}, at {where}")
 
     async def _node_key(self) -> Finding:
         key = await asyncio.to_thread(load_key, self._config.keys.node)

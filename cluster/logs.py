@@ -12,8 +12,8 @@ import structlog
 _BYTES = 20 * 2**20
 
 
-def log_to(file: Path | None = None) -> None:
-    """Send structlog's lines to a file that is rotated at 20 MB, or to stderr."""
+def log_to(file: Path | None = None, *, least: int = logging.INFO) -> None:
+    """Send structlog's lines of at least this level to a file that is rotated at 20 MB, or to stderr."""
     if file is None:
         handler: logging.Handler = logging.StreamHandler(sys.stderr)
     else:
@@ -23,7 +23,7 @@ def log_to(file: Path | None = None) -> None:
     logger = logging.getLogger("mlbridge")
     logger.handlers[:] = [handler]
     logger.propagate = False
-    logger.setLevel(logging.INFO)
+    logger.setLevel(least)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -50,7 +50,10 @@ class NoMeter:
 
 
 class RayMeter:
-    """Series named mlbridge_provider_*, each with the provider's name. Only inside a Ray worker."""
+    """Series named mlbridge_provider_*, each with the provider's name. Only inside a Ray worker.
+
+    Ray exports them as ray_mlbridge_provider_*.
+    """
 
     def __init__(self, provider: str) -> None:
         from ray.util.metrics import Counter, Gauge, Histogram

@@ -40,7 +40,7 @@ models:
 
 ray:
   mode: own # or join, with address, token_file and http_port of a cluster of yours that runs
-  base_port: {base_port} # first of 300 ports; another one for each provider on a machine
+  base_port: {base_port} # first of 300 ports; others for each provider here (a devnet: 20000 and up)
   num_cpus: {num_cpus}
   include_dashboard: false # true: Ray's dashboard, 250 MB more
   haproxy: false # true: faster HTTP ingress, 160 MB more

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from cluster.config import FAULTS
 from mlbridge.devnet.accounts import MOST_PROVIDERS
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
 
 MODELS = ("minilm", "digits", "smollm2")
-FAULTS = ("wrong-result", "copy-commitment", "silent", "no-reveal", "wrong-reveal", "unbond")
 COMMITTEE = 3
 CLUSTERS_PER_CORE = 2  # a Ray head with replicas idles at about a quarter of a core
 

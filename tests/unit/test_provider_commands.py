@@ -13,14 +13,21 @@ from typing import Any
 
 import pytest
 import structlog
+import yaml
 from typer.testing import CliRunner
 
 from cluster import scaffold
 from cluster.commands import app as commands
-from cluster.config import load_config
-from cluster.supervisor import only_one, read_supervisor_state
+from cluster.config import DEFAULT_BASE_PORT, load_config
+from cluster.doctor import Doctor
+from cluster.supervisor import Supervisor, only_one, read_supervisor_state
+from contracts.chain import Chain
 from mlbridge import procs
+from mlbridge.cli.run import RECEIPTS
+from mlbridge.devnet.accounts import MOST_PROVIDERS
 from mlbridge.errors import MLBridgeError
+from mlbridge.rayproc import PORTS_PER_CLUSTER
+from tests.unit.test_provider_config import network_file
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +79,83 @@ def test_status_and_down_of_what_does_not_run(tmp_path: Path) -> None:
     done = run("down", "--config", file)
     assert done.exit_code == 0
     assert "stays in the draw" in done.output
+    told = json.loads(run("down", "--config", file, "--json").stdout)
+    assert told == {"name": "hot", "was_running": False, "in_draw": True}
+
+
+def test_up_tells_where_it_serves_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = hot(tmp_path)
+    state = {"pid": 7, "url": "http://127.0.0.1:1/node", "state": "running"}
+    monkeypatch.setattr("cluster.commands._detach", lambda *_, **__: state)
+    told = json.loads(run("up", "--config", str(made), "--detach", "--json").stdout)
+    assert told == {"name": "hot", "pid": 7, "url": state["url"]}
+
+    async def over(_: Supervisor) -> None:
+        return None
+
+    monkeypatch.setattr(Supervisor, "run", over)
+    assert json.loads(run("up", "--config", str(made), "--json").stdout) == {"name": "hot", "stopped": True}
+
+
+def hot(folder: Path, **changes: object) -> Path:
+    """A provider file without the cold key."""
+    made = scaffold.write(
+        folder, name="hot", network="devnet", base_port=27900, compute=1, verifier=0,
+        operator_keystore=None, operator_password=None, with_operator=False,
+    )  # fmt: skip
+    fields = yaml.safe_load(made.file.read_text()) | changes
+    made.file.write_text(yaml.safe_dump(fields))
+    return made.file
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_the_doctor_tells_no_key_of_a_node_url_and_no_attempts(tmp_path: Path, as_json: list[str]) -> None:
+    network = network_file(tmp_path, 31337)
+    secret = "s3cret-key"
+    network.write_text(network.read_text().replace("http://127.0.0.1:1", f"http://127.0.0.1:1/v3/{secret}"))
+    file = hot(tmp_path / "hot", network=str(network))
+    done = run("doctor", "--config", str(file), *as_json)
+    assert done.exit_code == 1
+    assert "127.0.0.1:1" in done.output
+    assert secret not in done.output
+    assert "retry" not in done.output
+
+
+async def test_the_doctor_names_the_nodes_host_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_file(tmp_path, 31337)
+    network.write_text(
+        network.read_text().replace("http://127.0.0.1:1", "http://user:pass@127.0.0.1:1/v3/key")
+    )
+
+    async def connect(_: object) -> None:
+        return None
+
+    monkeypatch.setattr(Chain, "connect", connect)
+    findings = await Doctor(load_config(hot(tmp_path / "hot", network=str(network)))).examine()
+    assert findings[0].detail == "here, chain 31337, at http://127.0.0.1:1"
+
+
+def test_nothing_that_init_and_run_write_in_a_checkout_can_be_committed(tmp_path: Path) -> None:
+    run("init", "--dir", str(tmp_path), MLBRIDGE_OPERATOR_PASSWORD="secret words")
+    written = [path.name for path in tmp_path.iterdir()]
+    config = load_config(tmp_path / "provider.yaml")
+    folders = [f"{config.home.name}/journal.sqlite", f"{RECEIPTS.name}/receipt.json"]
+    shown = subprocess.run(
+        ["git", "check-ignore", "--no-index", *written, *folders],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert sorted(shown.stdout.split()) == sorted(written + folders)
+
+
+def test_no_default_of_a_provider_is_a_port_of_the_devnet() -> None:
+    devnet = range(20_000, 20_000 + (MOST_PROVIDERS + 1) * PORTS_PER_CLUSTER)
+    examples = (Path(__file__).parents[2] / "configs" / "providers").glob("*.yaml")
+    ports = [DEFAULT_BASE_PORT, *(load_config(file).ray.base_port for file in examples)]
+    assert len(ports) > 1
+    assert not any(port in devnet or port + PORTS_PER_CLUSTER - 1 in devnet for port in ports)
 
 
 def test_one_supervisor_a_home(tmp_path: Path) -> None:

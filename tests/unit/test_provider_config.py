@@ -40,7 +40,7 @@ def test_the_least_file_has_sensible_defaults(tmp_path: Path) -> None:
     config = parse_config(fields(), base=tmp_path)
     assert config.home == tmp_path / "state"
     assert config.keys.node.keystore == tmp_path / "node.json"
-    assert config.local_url == "http://127.0.0.1:20009"
+    assert config.local_url == "http://127.0.0.1:15009"
     assert config.agent_name == "mlbridge-agent"
     assert config.stake.amounts() == {}
     assert config.fault is None
