@@ -201,7 +201,8 @@ class Doctor:
         for choice in choices:
             try:
                 manifest = await read_manifest(choice, store)
-                shelf.admit(choice, manifest)
+                shelf.require_room(choice, manifest)
+                shelf.take_room(choice, manifest)
             except MLBridgeError as error:
                 if choice.asked or error.code.startswith("storage."):
                     problems.append(f"{choice.model.name}: {error.message}")

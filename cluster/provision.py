@@ -47,10 +47,11 @@ async def prepare(
     for choice in choices:
         try:
             manifest = await read_manifest(choice, store)
-            shelf.admit(choice, manifest)
-            directory = await shelf.fetch(choice, manifest, store)
-            slug = slugs[choice.model.id]
-            prepared.append(_prepared(choice, slug, manifest, directory, config, network, node))
+            slug, directory = slugs[choice.model.id], shelf.folder(choice)
+            # Before the files: what cannot run here need not be fetched.
+            item = _prepared(choice, slug, manifest, directory, config, network, node)
+            await shelf.fetch(choice, manifest, store)
+            prepared.append(item)
         except MLBridgeError as error:
             if choice.asked:
                 raise

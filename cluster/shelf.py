@@ -59,27 +59,37 @@ class Shelf:
         self._limits = config.limits
         self._left = int(config.limits.any_model_gb * GB)
 
-    def admit(self, choice: Choice, manifest: Manifest) -> None:
-        """Give a model that only "*" asks for its part of the room for such. Raises `model.too_large`."""
+    def folder(self, choice: Choice) -> Path:
+        """Where a model lies."""
+        return self._root / choice.model.cid
+
+    def require_room(self, choice: Choice, manifest: Manifest) -> None:
+        """Raises `model.too_large` for a model that only "*" asks for and that the room for such is too small
+        for.
+        """
         size = size_of(manifest)
-        if choice.asked:
-            return
-        if size > self._left:
+        if not choice.asked and size > self._left:
             raise MLBridgeError(
                 "model.too_large",
                 f"{manifest.name} has {size / GB:.1f} GB; {self._left / GB:.1f} of the "
                 f'{self._limits.any_model_gb:g} GB for models chosen by "*" are left.',
                 hint="Raise limits.any_model_gb, or list the model by name.",
             )
-        self._left -= size
 
-    async def fetch(self, choice: Choice, manifest: Manifest, store: ContentStore) -> Path:
-        """The model's folder, complete and checked.
+    def take_room(self, choice: Choice, manifest: Manifest) -> None:
+        """The model is here, or would be: what only "*" asks for takes of the room for such."""
+        if not choice.asked:
+            self._left -= size_of(manifest)
 
-        Raises MLBridgeError `disk.full` before it would leave less than limits.free_disk_gb, and what
-        `fetch_files` raises.
+    async def fetch(self, choice: Choice, manifest: Manifest, store: ContentStore) -> None:
+        """Make the model's folder complete and checked.
+
+        What only "*" asks for and cannot be had whole leaves nothing behind and takes no room. Raises
+        MLBridgeError `disk.full` before it would leave less than limits.free_disk_gb, `model.too_large`, and
+        what `fetch_files` raises.
         """
-        directory = self._root / choice.model.cid
+        self.require_room(choice, manifest)
+        directory = self.folder(choice)
         missing = sum(file.size for file in manifest.files if not _is_there(directory / file.path, file.size))
         free = shutil.disk_usage(existing(self._root)).free
         if missing and free - missing < self._limits.free_disk_gb * GB:
@@ -89,21 +99,29 @@ class Shelf:
                 f"are free and {self._limits.free_disk_gb:g} must stay so.",
                 hint="Free space, move `home`, or lower limits.free_disk_gb.",
             )
-        await fetch_files(manifest, store, directory)
-        return directory
+        try:
+            await fetch_files(manifest, store, directory)
+        except MLBridgeError:
+            if not choice.asked:
+                _remove(directory)
+            raise
+        self.take_room(choice, manifest)
 
     def clear(self, keep: Collection[str]) -> None:
         """Remove the folders of every model but those with these manifest CIDs."""
         if not self._root.is_dir():
             return
         for folder in self._root.iterdir():
-            if folder.name in keep:
-                continue
-            try:
-                shutil.rmtree(folder)
-                log.info("model_removed", folder=str(folder))
-            except OSError as error:
-                log.warning("model_stays", folder=str(folder), problem=str(error))
+            if folder.name not in keep:
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+        log.info("model_removed", folder=str(folder))
+    except OSError as error:
+        log.warning("model_stays", folder=str(folder), problem=str(error))
 
 
 def _is_there(path: Path, size: int) -> bool:

@@ -193,6 +193,15 @@ async def test_models_for_every_share_their_room_and_the_disk_is_never_filled(tm
     assert await served(config_at(tmp_path, "model-1", free_disk_gb=10**9), store, *models) == ["model-1"]
 
 
+async def test_a_model_whose_files_are_nowhere_takes_no_room(tmp_path: Path) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    gone, there = [await publish(store, tmp_path, number) for number in (1, 2)]
+    weights = gone.manifest.files[0].cid
+    (tmp_path / "store" / "objects" / weights[-2:] / weights).unlink()
+    assert await served(config_at(tmp_path, any_model_gb=1e-6), store, gone, there) == ["model-2"]
+    assert [folder.name for folder in (tmp_path / "models").iterdir()] == [there.info.cid]
+
+
 async def test_folders_of_models_that_nobody_asks_for_any_more_go(tmp_path: Path) -> None:
     store = open_store(f"file://{tmp_path / 'store'}")
     one, two = [await publish(store, tmp_path, number) for number in (1, 2)]
