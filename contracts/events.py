@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from eth_abi.abi import decode as abi_decode
 from eth_utils.abi import event_abi_to_log_topic, get_abi_input_names, get_abi_input_types
 from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
+from web3.types import TxReceipt
 
 from contracts import artifacts
 
@@ -116,6 +117,23 @@ def as_int(value: Any) -> int:
 def as_hex(value: Any) -> str:
     """Binary data as 0x hex, from hex, bytes or HexBytes."""
     return "0x" + bytes(HexBytes(value)).hex()
+
+
+def as_receipt(raw: Mapping[str, Any]) -> TxReceipt:
+    """A raw receipt with its quantities as int; hashes, addresses and logs stay as the node wrote them."""
+    numbers = {
+        "blockNumber",
+        "cumulativeGasUsed",
+        "effectiveGasPrice",
+        "gasUsed",
+        "status",
+        "transactionIndex",
+        "type",
+    }
+    return cast(
+        TxReceipt,
+        {key: as_int(item) if key in numbers and item is not None else item for key, item in raw.items()},
+    )
 
 
 def decode(log: Mapping[str, Any], contract_names: Mapping[str, str]) -> Event | None:

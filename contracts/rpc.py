@@ -55,39 +55,74 @@ class RpcError(MLBridgeError):
 
 def public_part(url: str) -> str:
     """Scheme, host and port: paths and user names of node URLs often hold access keys."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the address given"
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 class RpcUnreachableError(MLBridgeError):
-    """No answer: the request may or may not have arrived."""
+    """No answer of the node itself: the request may or may not have arrived.
 
-    def __init__(self, url: str, reason: str) -> None:
+    url: without its secret parts; passing: whether another try may succeed.
+    """
+
+    def __init__(self, url: str, reason: str, *, passing: bool = True) -> None:
         super().__init__(
             "chain.unreachable",
             f"The chain node at {public_part(url)} does not answer ({reason}).",
             hint="Is it running? `rpc_url` in the network file or MLBRIDGE_RPC_URL names it.",
         )
-        self.url = url
+        self.url = public_part(url)
         self.reason = reason
+        self.passing = passing
 
     def __reduce__(self) -> tuple[object, ...]:
-        return RpcUnreachableError, (self.url, self.reason)
+        return _unreachable, (self.url, self.reason, self.passing)
+
+
+def _unreachable(url: str, reason: str, passing: bool) -> RpcUnreachableError:
+    return RpcUnreachableError(url, reason, passing=passing)
+
+
+_NO_URL = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"HTTP status {error.status}"
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, _NO_URL):
         return "its address is not a URL"
     return str(error) or type(error).__name__
 
 
-def _worth_retrying(error: Exception) -> bool:
-    if isinstance(error, aiohttp.ClientResponseError):
-        return error.status == 429 or error.status >= 500
-    return isinstance(error, aiohttp.ClientError | TimeoutError | OSError)
+def _passing(error: Exception) -> bool:
+    return isinstance(error, RpcUnreachableError) and error.passing
+
+
+def _problem(body: bytes) -> dict[str, Any] | None:
+    """The JSON-RPC error in an answer, None if it holds none."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    found = answer.get("error") if isinstance(answer, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _code(problem: dict[str, Any]) -> int:
+    code = problem.get("code")
+    return code if isinstance(code, int) else 0
+
+
+def _busy(status: int, problem: dict[str, Any] | None) -> bool:
+    """Whether a status says that the answer is not the node's last word.
+
+    429 and 5xx come from proxies and rate limits, whatever is in the body; only a contract's revert can have
+    come from nowhere but the chain.
+    """
+    reverted = problem is not None and (problem.get("code") == 3 or bool(problem.get("data")))
+    return status == 429 or (status >= 500 and not reverted)
 
 
 class Provider(AsyncHTTPProvider):
@@ -101,28 +136,33 @@ class Provider(AsyncHTTPProvider):
         self._session: aiohttp.ClientSession | None = None
 
     async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
-        try:
-            if method not in IDEMPOTENT:
+        if method not in IDEMPOTENT:
+            return await self._post(request_data)
+        async for attempt in stamina.retry_context(
+            on=_passing, attempts=self._attempts, timeout=60, wait_initial=0.1, wait_max=3.0
+        ):
+            with attempt:
                 return await self._post(request_data)
-            async for attempt in stamina.retry_context(
-                on=_worth_retrying, attempts=self._attempts, timeout=60, wait_initial=0.1, wait_max=3.0
-            ):
-                with attempt:
-                    return await self._post(request_data)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise RpcUnreachableError(self._url, _reason(error)) from error
         raise AssertionError("retry_context ends by return or raise")
 
     async def _post(self, data: bytes) -> bytes:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         headers = {"Content-Type": "application/json"}
-        async with self._session.post(self._url, data=data, headers=headers) as response:
-            body = await response.read()
-            # several nodes answer JSON-RPC errors with 4xx: the body says more than the status
-            if response.status >= 400 and not body.lstrip().startswith(b"{"):
-                response.raise_for_status()
-            return body
+        try:
+            async with self._session.post(self._url, data=data, headers=headers) as response:
+                status, body = response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            passing = not isinstance(error, _NO_URL)
+            # aiohttp's errors show the whole URL, in tracebacks and in stamina's log lines too
+            raise RpcUnreachableError(self._url, _reason(error), passing=passing) from None
+        if status >= 400:
+            problem = _problem(body)
+            busy = _busy(status, problem)
+            # several nodes answer JSON-RPC errors with 4xx: then the body says more than the status
+            if busy or problem is None:
+                raise RpcUnreachableError(self._url, f"HTTP status {status}", passing=busy)
+        return body
 
     async def request(self, method: str, params: Sequence[object] = ()) -> Any:
         """The bare `result` of one call, no web3 formatters. Raises RpcError or RpcUnreachableError."""
@@ -133,16 +173,13 @@ class Provider(AsyncHTTPProvider):
             "params": list(params),
         }
         body = await self._make_request(RPCEndpoint(method), json.dumps(payload).encode())
+        problem = _problem(body)
+        if problem is not None:
+            raise RpcError(method, _code(problem), str(problem.get("message", "")), problem.get("data"))
         try:
-            answer = json.loads(body)
-        except ValueError as error:
+            return json.loads(body)["result"]
+        except (ValueError, KeyError, TypeError) as error:
             raise RpcUnreachableError(self._url, f"not a JSON-RPC answer: {body[:80]!r}") from error
-        if "error" in answer and answer["error"] is not None:
-            problem = answer["error"]
-            raise RpcError(
-                method, int(problem.get("code", 0)), str(problem.get("message", "")), problem.get("data")
-            )
-        return answer.get("result")
 
     async def disconnect(self) -> None:
         """Close the connections; the next request opens new ones."""

@@ -16,7 +16,7 @@ from web3.types import TxParams, TxReceipt
 
 from contracts.chain import Endpoint
 from contracts.errors import ContractError, describe, from_exception
-from contracts.events import as_hex, as_int
+from contracts.events import as_hex, as_int, as_receipt
 from contracts.rpc import RpcError, RpcUnreachableError
 from mlbridge.errors import MLBridgeError
 
@@ -63,6 +63,11 @@ class _Pending:
     hashes: list[str] = field(default_factory=list)
     sent_at: float = 0.0
 
+    @property
+    def name(self) -> str:
+        """The newest transaction's hash, or the nonce while none is out."""
+        return self.hashes[-1] if self.hashes else f"number {self.nonce}"
+
 
 class Sender:
     """Sends from one account. Safe for concurrent use within one process.
@@ -92,7 +97,8 @@ class Sender:
         """Send a contract call (or a contract creation), wait until it is in a block, return its receipt.
 
         value: wei. Raises ContractError when the contract refuses (before sending, where the estimate shows
-        it), MLBridgeError `wallet.empty`, `tx.timeout`, `tx.fee`, or RpcUnreachableError.
+        it), MLBridgeError `wallet.empty`, `tx.fee`, or RpcUnreachableError. Once a transaction is out, no
+        answer but its receipt ends the wait: `tx.timeout` then names its hash (context `transactions`).
         """
         call: TxParams = {"from": self._account.address, "value": cast(Any, value)}
         floor = 0
@@ -215,6 +221,8 @@ class Sender:
             refusal = await self._broadcast(pending)
             if refusal is None:
                 return
+            # the refused transaction carries a nonce or fee that no node took: it cannot be mined later
+            pending.hashes.pop()
             text = refusal.text.lower()
             # "known" without a lost try: another process with this key made the very same transaction
             taken = any(part in text for part in _OCCUPIED + _KNOWN)
@@ -225,8 +233,6 @@ class Sender:
                 self._raise_fees(pending, tip, fee)
             else:
                 raise self._in_words(refusal)
-            # the refused transaction carries a nonce or fee that no node took: it cannot be mined later
-            pending.hashes.pop()
         raise MLBridgeError("tx.refused", "The chain node keeps refusing the transaction's nonce or fee.")
 
     async def _broadcast(self, pending: _Pending) -> RpcError | None:
@@ -250,7 +256,7 @@ class Sender:
                     return None
                 nonce_used = any(part in text for part in _NONCE_USED)
                 # a lost try of ours may be the one that used the nonce
-                if lost and nonce_used and await self._landed(pending):
+                if lost and nonce_used and await self._may_have_landed(pending):
                     return None
                 return error
         log.warning("tx_answer_lost", tx=pending.hashes[-1], address=self.address)
@@ -265,11 +271,19 @@ class Sender:
             await asyncio.sleep(self._policy.poll_s)
         return False
 
+    async def _may_have_landed(self, pending: _Pending) -> bool:
+        """As `_landed`; a node that does not say counts as yes, because another try could pay twice."""
+        try:
+            return await self._landed(pending)
+        except (RpcError, RpcUnreachableError) as error:
+            log.warning("tx_look_failed", tx=pending.hashes[-1], reason=error.message)
+            return True
+
     async def _receipt(self, pending: _Pending) -> TxReceipt | None:
         for tx_hash in reversed(pending.hashes):
             raw = await self._rpc("eth_getTransactionReceipt", tx_hash)
             if raw is not None and raw.get("blockHash"):
-                return _as_receipt(raw)
+                return as_receipt(raw)
         return None
 
     async def _wait(self, pending: _Pending) -> TxReceipt:
@@ -283,12 +297,15 @@ class Sender:
                 if time.monotonic() - pending.sent_at > self._policy.stuck_after_s:
                     async with self._lock:
                         await self._unstick(pending)
-            except RpcUnreachableError as error:
-                log.warning("tx_wait_unreachable", tx=pending.hashes[-1], reason=error.reason)
+            except MLBridgeError as error:
+                # without a live transaction there is nothing to wait for, unless only the node was silent
+                if not pending.hashes and not isinstance(error, RpcError | RpcUnreachableError):
+                    raise
+                log.warning("tx_wait_troubled", tx=pending.name, reason=error.message)
             if time.monotonic() > deadline:
                 raise MLBridgeError(
                     "tx.timeout",
-                    f"Transaction {pending.hashes[-1]} is in no block after {self._policy.timeout_s:g} s.",
+                    f"Transaction {pending.name} is in no block after {self._policy.timeout_s:g} s.",
                     hint="It may still be mined: look it up before paying again.",
                     exit_code=6,
                     transactions=list(pending.hashes),
@@ -350,37 +367,23 @@ class Sender:
     async def _why_reverted(self, call: TxParams, receipt: TxReceipt, limit: int) -> ContractError:
         """The reason of a mined revert: the call again, on the state after its block and then before it."""
         number = int(receipt["blockNumber"])
+        tx_hash = as_hex(receipt["transactionHash"])
         request = {key: hex(item) if isinstance(item, int) else item for key, item in call.items()}
         for block in (number, number - 1):
             try:
                 await self._rpc("eth_call", request, hex(block))
+            except RpcUnreachableError as error:
+                log.warning("tx_revert_unexplained", tx=tx_hash, reason=error.message)
             except RpcError as error:
                 refused = from_exception(error)
                 if refused is not None:
+                    refused.context["transaction"] = tx_hash
                     return refused
         if int(receipt["gasUsed"]) >= limit * 63 // 64 - 5_000:
             return describe("OutOfGas", {})
-        tx_hash = as_hex(receipt["transactionHash"])
         return ContractError(
             "Reverted",
             {"transaction": tx_hash},
-            f"The transaction {tx_hash} was reverted, but the same call passes now.",
-            "Somebody else's transaction changed the state in between: try again.",
+            f"The transaction {tx_hash} was reverted, and nothing says why.",
+            "The same call may pass now: somebody else's transaction may have changed the state in between.",
         )
-
-
-def _as_receipt(raw: dict[str, Any]) -> TxReceipt:
-    """A raw receipt with its quantities as int; hashes, addresses and logs stay as the node wrote them."""
-    numbers = {
-        "blockNumber",
-        "cumulativeGasUsed",
-        "effectiveGasPrice",
-        "gasUsed",
-        "status",
-        "transactionIndex",
-        "type",
-    }
-    return cast(
-        TxReceipt,
-        {key: as_int(item) if key in numbers and item is not None else item for key, item in raw.items()},
-    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import structlog
 from aiohttp import web
 
 from contracts.chain import Chain, Endpoint
@@ -94,6 +96,58 @@ async def test_errors_keep_code_text_and_data(node: Node, provider: Provider, st
         await provider.request("eth_call", [])
     assert (caught.value.rpc_code, caught.value.text, caught.value.data) == (3, "execution reverted", "0x01")
     assert len(node.asked) == 1
+
+
+LIMIT = {"error": {"code": -32005, "message": "rate limit"}}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("body", [LIMIT, {"message": "slow down"}])
+async def test_a_busy_node_is_busy_whatever_its_body_says(
+    node: Node, provider: Provider, status: int, body: dict[str, object]
+) -> None:
+    node.answer = lambda request, count: (
+        web.json_response(body, status=status) if count < 3 else result(request, "0x7")
+    )
+    assert await provider.request("eth_blockNumber") == "0x7"
+    node.answer = lambda request, count: web.json_response(body, status=status)
+    with pytest.raises(RpcUnreachableError, match=str(status)):
+        await provider.request("eth_sendRawTransaction", ["0x"])
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+@pytest.mark.parametrize(
+    "body", [{"message": "no key"}, {"error": "no key"}, {"id": 1, "error": None}, [], "no key"]
+)
+async def test_answers_without_a_result_are_refused(
+    node: Node, provider: Provider, status: int, body: object
+) -> None:
+    node.answer = lambda request, count: web.json_response(body, status=status)
+    with pytest.raises(RpcUnreachableError, match="not a JSON-RPC answer" if status == 200 else str(status)):
+        await provider.request("eth_getTransactionCount", ["0x", "latest"])
+    assert len(node.asked) == 1
+
+
+async def test_an_empty_result_is_a_result(node: Node, provider: Provider) -> None:
+    node.answer = lambda request, count: result(request, None)
+    assert await provider.request("eth_getTransactionReceipt", ["0x"]) is None
+
+
+async def test_retries_and_tracebacks_hide_the_key_in_the_url(node: Node) -> None:
+    node.answer = lambda request, count: web.json_response(LIMIT, status=429)
+    opened = Provider(f"{node.url}?key=secret", timeout_s=2)
+    with structlog.testing.capture_logs() as lines, pytest.raises(RpcUnreachableError) as caught:
+        await opened.request("eth_chainId")
+    await opened.disconnect()
+    assert len([line for line in lines if line["event"] == "stamina.retry_scheduled"]) == 3
+    assert "secret" not in str(lines) + "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("url", ["ftp://node.example/secret", "http://node.example:port/secret"])
+async def test_what_is_no_url_is_not_shown_either(url: str) -> None:
+    with pytest.raises(RpcUnreachableError) as caught:
+        await Endpoint.open(url, timeout_s=1)
+    assert "secret" not in str(caught.value)
 
 
 async def test_nonsense_is_unreachable(node: Node, provider: Provider) -> None:

@@ -14,7 +14,7 @@ from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain, Endpoint
 from contracts.errors import ContractError
 from contracts.events import as_int
-from contracts.rpc import Provider, RpcUnreachableError, provider_of
+from contracts.rpc import Provider, RpcError, RpcUnreachableError, provider_of
 from contracts.sender import Sender, SendPolicy
 from mlbridge.errors import MLBridgeError
 from tests.support.seats import MLB, fresh_account
@@ -113,6 +113,82 @@ async def test_a_lost_answer_never_pays_twice(quiet_anvil: Anvil, losses: int, m
         await lossy.disconnect()
 
 
+class MoodyProvider(Provider):
+    """Answers some methods with an error for as long as it is told to."""
+
+    refused: frozenset[str] = frozenset()
+    failure: Exception = RuntimeError("not set")
+
+    async def request(self, method: str, params: Sequence[object] = ()) -> Any:
+        if method in self.refused:
+            raise self.failure
+        return await super().request(method, params)
+
+
+@pytest.fixture
+async def moody(quiet_anvil: Anvil, endpoint: Endpoint) -> AsyncIterator[MoodyProvider]:
+    provider = MoodyProvider(quiet_anvil.rpc_url)
+    endpoint.w3.provider = provider
+    yield provider
+    await provider.disconnect()
+
+
+async def in_the_pool(endpoint: Endpoint) -> None:
+    while not int((await rpc(endpoint, "txpool_status"))["pending"], 16):  # noqa: ASYNC110 - anvil tells nobody
+        await asyncio.sleep(0.02)
+
+
+LOOKS = frozenset({"eth_getTransactionReceipt", "eth_getTransactionCount", "eth_getBlockByNumber"})
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        RpcError("eth_getTransactionReceipt", -32005, "rate limit"),
+        RpcUnreachableError("http://node.example/secret", "gone"),
+    ],
+)
+async def test_no_answer_ends_the_wait_for_a_live_transaction(
+    endpoint: Endpoint, moody: MoodyProvider, failure: Exception
+) -> None:
+    await rpc(endpoint, "evm_setAutomine", False)
+    sending = asyncio.create_task(Sender(endpoint, dev_account(2), QUICK).transfer(SINK, 5))
+    await in_the_pool(endpoint)
+    moody.refused, moody.failure = LOOKS, failure
+    await asyncio.sleep(0.8)  # longer than stuck_after_s
+    moody.refused = frozenset()
+    await rpc(endpoint, "evm_setIntervalMining", 1)
+    assert (await sending)["status"] == 1
+    assert await balance(endpoint, SINK) == 5
+
+
+async def test_a_replacement_that_would_cost_too_much_is_not_made(endpoint: Endpoint) -> None:
+    await rpc(endpoint, "evm_setAutomine", False)
+    limit = SendPolicy(poll_s=0.02, stuck_after_s=0.1, timeout_s=0.6, max_fee=5 * 10**9)
+    sending = asyncio.create_task(Sender(endpoint, dev_account(2), limit).transfer(SINK, 5))
+    await in_the_pool(endpoint)
+    await rpc(endpoint, "anvil_setNextBlockBaseFeePerGas", hex(10**12))
+    await rpc(endpoint, "evm_mine")
+    with pytest.raises(MLBridgeError) as caught:
+        await sending
+    # the transaction may still be mined: its hash is what the user needs
+    assert caught.value.code == "tx.timeout"
+    hashes: Any = caught.value.context["transactions"]
+    assert hashes
+    assert hashes[-1] in caught.value.message
+
+
+async def test_a_revert_that_cannot_be_explained_names_its_transaction(
+    endpoint: Endpoint, moody: MoodyProvider
+) -> None:
+    moody.refused = frozenset({"eth_call"})
+    moody.failure = RpcUnreachableError("http://node.example", "gone")
+    reverting: Any = {"from": dev_account(2).address, "value": 0, "data": "0x60006000fd"}
+    with pytest.raises(ContractError) as caught:
+        await Sender(endpoint, dev_account(2), QUICK).send_call(reverting, gas=100_000)
+    assert caught.value.arguments["transaction"] in caught.value.message
+
+
 async def test_transactions_survive_a_reorganisation_that_drops_their_elders(endpoint: Endpoint) -> None:
     sender = Sender(endpoint, dev_account(2), QUICK)
     for _ in range(3):
@@ -183,6 +259,7 @@ async def test_a_mined_revert_says_why(chain: Chain, treasury: Sender) -> None:
     with pytest.raises(ContractError) as caught:
         await treasury.send(chain.bridge.functions.cancelTask(b"\x01" * 32), gas=200_000)
     assert caught.value.name == "UnknownTask"
+    assert str(caught.value.context["transaction"]).startswith("0x")
 
 
 async def test_too_little_gas_is_said(chain: Chain, treasury: Sender) -> None:
