@@ -31,6 +31,7 @@ from coordinator.metrics import Metrics
 from coordinator.outbox import Outbox, Submission
 from coordinator.poker import Poker
 from coordinator.receipts import BuildReceipt, Receipts, build_receipt
+from coordinator.shelf import Shelf
 from coordinator.store import Applied, Store
 from coordinator.submissions import Submissions, TaskRequest
 from coordinator.views import result_view, submission_view, task_view, waiting_view
@@ -217,7 +218,7 @@ class Engine:
         queue, head = self.metrics.queue, self.follow.head
         queue.labels("submissions").set(await self.outbox.count_waiting())
         queue.labels("tasks").set(await self.store.count_open())
-        queue.labels("receipts").set(await self.store.count_without_receipt())
+        queue.labels("receipts").set(await Shelf(self.store).count_owed())
         if head is not None:
             queue.labels("pokes").set(
                 await self.outbox.count_pokes(block=head.number + 1, timestamp=head.timestamp)

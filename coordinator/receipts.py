@@ -10,6 +10,7 @@ import structlog
 
 from contracts.chain import Chain
 from contracts.network import Network
+from coordinator.shelf import Shelf
 from coordinator.store import Store
 from mlbridge.errors import MLBridgeError
 from mlbridge.sdk import receipt
@@ -20,7 +21,6 @@ log = structlog.get_logger(__name__)
 # elsewhere, and more than once.
 BuildReceipt = Callable[[Network, str, int], Awaitable[str]]
 AT_ONCE = 4
-LOOK_AT = 256
 RETRY_S = 2.0
 LONGEST_RETRY_S = 600.0
 
@@ -47,20 +47,15 @@ class Receipts:
 
     def __init__(self, network: Network, store: Store, build: BuildReceipt) -> None:
         self._network, self._store, self._build = network, store, build
-        self._failed: dict[str, tuple[int, float]] = {}
+        self._shelf = Shelf(store)
 
     async def step(self) -> bool:
         """Build some; whether there may be more."""
-        now = time.monotonic()
-        wanted = [
-            task_id
-            for task_id in await self._store.without_receipt(limit=LOOK_AT)
-            if self._failed.get(task_id, (0, 0.0))[1] <= now
-        ]
-        await asyncio.gather(*(self._keep(task_id) for task_id in wanted[:AT_ONCE]))
-        return len(wanted) > AT_ONCE
+        owed = await self._shelf.owed(now=time.time(), limit=AT_ONCE + 1)
+        await asyncio.gather(*(self._keep(task_id, tries) for task_id, tries in owed[:AT_ONCE]))
+        return len(owed) > AT_ONCE
 
-    async def _keep(self, task_id: str) -> None:
+    async def _keep(self, task_id: str, tries: int) -> None:
         state = await self._store.task(task_id)
         events = await self._store.events(task_id)
         if state is None or not events:
@@ -68,11 +63,10 @@ class Receipts:
         try:
             made = await self._build(self._network, task_id, events[0].block)
         except Exception as error:
-            tries = self._failed.get(task_id, (0, 0.0))[0] + 1
-            pause = min(LONGEST_RETRY_S, RETRY_S * 2.0 ** min(tries, 8))
-            self._failed[task_id] = tries, time.monotonic() + pause
-            log.warning("receipt_failed", task=task_id, reason=str(error), retry_s=pause, exc_info=True)
+            pause = min(LONGEST_RETRY_S, RETRY_S * 2.0 ** min(tries + 1, 8))
+            await self._shelf.failed(task_id, tries=tries + 1, after=time.time() + pause)
+            unforeseen = not isinstance(error, MLBridgeError)
+            log.warning("receipt_failed", task=task_id, reason=str(error), retry_s=pause, exc_info=unforeseen)
             return
-        self._failed.pop(task_id, None)
-        kept = await self._store.keep_receipt(task_id, made, position=state.position)
+        kept = await self._shelf.keep(task_id, made, position=state.position)
         log.info("receipt_kept" if kept else "receipt_outdated", task=task_id)

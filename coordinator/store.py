@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Table, and_, delete, func, select, update
+from sqlalchemy import Row, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -24,7 +24,6 @@ from coordinator.task import TaskState
 from mlbridge.errors import MLBridgeError
 
 CHUNK = 500
-_OWED_RECEIPT = and_(tables.tasks.c.ended, tables.tasks.c.receipt.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +225,8 @@ class Store:
                 "block": state.position[0],
                 "state": json.dumps(state.to_json(), separators=(",", ":")),
                 "receipt": None,
+                "receipt_tries": 0,
+                "receipt_after": 0.0,
             },
         )
         for table in (tables.seats, tables.rounds):
@@ -310,36 +311,6 @@ class Store:
         query = select(func.count()).select_from(tables.tasks).where(tables.tasks.c.ended.is_(False))
         async with self.engine.connect() as connection:
             return int(await connection.scalar(query) or 0)
-
-    # ---- receipts ----
-
-    async def without_receipt(self, *, limit: int) -> list[str]:
-        """Ended tasks whose receipt is still to be built, oldest first."""
-        query = (
-            select(tables.tasks.c.task_id)
-            .where(_OWED_RECEIPT)
-            .order_by(tables.tasks.c.finished_at)
-            .limit(limit)
-        )
-        async with self.engine.connect() as connection:
-            return [row.task_id for row in await connection.execute(query)]
-
-    async def count_without_receipt(self) -> int:
-        """Ended tasks whose receipt is still to be built."""
-        query = select(func.count()).select_from(tables.tasks).where(_OWED_RECEIPT)
-        async with self.engine.connect() as connection:
-            return int(await connection.scalar(query) or 0)
-
-    async def keep_receipt(self, task_id: str, receipt: str, *, position: tuple[int, int]) -> bool:
-        """Keep a receipt unless the task changed since `position`; whether it was kept."""
-        async with self.writing, self.engine.begin() as connection:
-            state = (await self._states(connection, {task_id})).get(task_id)
-            if state is None or state.position != position:
-                return False
-            await connection.execute(
-                update(tables.tasks).where(tables.tasks.c.task_id == task_id).values(receipt=receipt)
-            )
-            return True
 
 
 def _event_row(event: TaskEvent) -> dict[str, Any]:

@@ -71,6 +71,8 @@ tasks = Table(
     Column("state", Text, nullable=False),
     Column("anomaly", Text),
     Column("receipt", Text),
+    Column("receipt_tries", Integer, nullable=False, server_default="0"),
+    Column("receipt_after", Float, nullable=False, server_default="0"),
     Index("ix_tasks_ended", "ended"),
     Index("ix_tasks_submitted_at", "submitted_at"),
 )

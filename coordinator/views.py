@@ -14,6 +14,7 @@ from mlbridge.protocol.types import Fault, RoundKind, TaskStatus
 from mlbridge.storage import ContentStore
 
 BASIS = 10_000
+UNREADABLE = ("content.bad_reference", "content.bad_cid")
 
 
 def task_view(state: TaskState) -> dict[str, Any]:
@@ -111,28 +112,38 @@ async def result_view(
     """
     if state.status is not TaskStatus.FINALIZED:
         return None
-    delivered = [
-        event
+    # One digest is one payload: whoever opened it serves, who carries the payload before who points to it.
+    openings = dict.fromkeys(
+        event.args["result"]
         for event in events
-        if event.name == "ResultRevealed"
-        and event.args["account"] == state.delivered_account
-        and event.args["round"] == state.delivered_round
-    ]
-    if not delivered:
-        return {"error": {"code": "result.missing", "message": "Its opening was not among the events."}}
-    try:
-        found = content.parse(bytes.fromhex(delivered[-1].args["result"][2:]))
-        if isinstance(found, content.Inline):
-            data, cid = found.payload, None
-        elif storage is None:
-            return {"cid": found.cid, "payload": None, "output": None}
-        else:
-            data, cid = await storage.get(found.cid), found.cid
-            if hashing.payload_root(data) != found.root:
-                raise MLBridgeError("result.corrupt", f"What is kept at {found.cid} is not the result.")
-        return {"cid": cid, "payload": "0x" + data.hex(), "output": _output(data, kind)}
-    except MLBridgeError as error:
-        return {"error": {"code": error.code, "message": error.message}}
+        if event.name == "ResultRevealed" and event.args["digest"] == state.digest
+    )
+    problems: list[MLBridgeError] = []
+    for opened in sorted(openings, key=lambda opened: not opened.startswith("0x00")):
+        try:
+            return await _readable(bytes.fromhex(opened[2:]), storage, kind)
+        except MLBridgeError as error:
+            problems.append(error)
+    missing = MLBridgeError("result.missing", "Its opening was not among the events.")
+    # a pointer that may come back to life says more than one that nobody can read
+    problem = min(problems, key=lambda error: error.code in UNREADABLE, default=missing)
+    return {"error": {"code": problem.code, "message": problem.message}}
+
+
+async def _readable(data: bytes, storage: ContentStore | None, kind: str | None) -> dict[str, Any]:
+    found = content.parse(data)
+    if isinstance(found, content.Inline):
+        return _shown(found.payload, None, kind)
+    if storage is None:
+        return {"cid": found.cid, "payload": None, "output": None}
+    payload = await storage.get(found.cid)
+    if hashing.payload_root(payload) != found.root:
+        raise MLBridgeError("result.corrupt", f"What is kept at {found.cid} is not the result.")
+    return _shown(payload, found.cid, kind)
+
+
+def _shown(data: bytes, cid: str | None, kind: str | None) -> dict[str, Any]:
+    return {"cid": cid, "payload": "0x" + data.hex(), "output": _output(data, kind)}
 
 
 def _output(data: bytes, kind: str | None) -> Any:

@@ -77,3 +77,13 @@ def parse(data: bytes) -> Inline | Reference:
             f"A reference has {_REFERENCE_BYTES} bytes (tag, hash, CID), not {len(data)}.",
         )
     return Reference(bytes(data[1:33]), cid_from_bytes(bytes(data[33:])))
+
+
+def root_of(data: bytes) -> bytes:
+    """keccak256 of the payload that tagged bytes carry or name, whatever they say about where it lies.
+
+    Raises MLBridgeError `content.bad_tag` or `content.bad_reference`.
+    """
+    if data[:1] == bytes((_REFERENCE,)) and len(data) > 33:
+        return bytes(data[1:33])
+    return parse(data).root

@@ -22,6 +22,7 @@ from mlbridge.protocol.types import RoundKind, TaskStatus
 from mlbridge.sdk.inputs import from_content, task_kind, to_output
 from mlbridge.sdk.receipt_build import TERMINAL, build
 from mlbridge.sdk.receipt_model import Receipt, SeatPart
+from mlbridge.sdk.receipt_openings import contents
 from mlbridge.storage import ContentStore
 
 log = structlog.get_logger(__name__)
@@ -236,7 +237,7 @@ class TaskHandle:
     async def _result(self, receipt: Receipt) -> TaskResult:
         if receipt.result is None:
             raise TaskEndedError(receipt)
-        payload = await from_content(bytes.fromhex(receipt.result.data[2:]), self.store)
+        payload = await self._payload(contents(receipt.rounds, receipt.result.digest))
         kind = await task_kind(bytes.fromhex(receipt.task.input_data[2:]), self.store)
         return TaskResult(
             task_id=self.task_id,
@@ -249,6 +250,17 @@ class TaskHandle:
             gas_wei=self.gas_wei,
             receipt=receipt,
         )
+
+    async def _payload(self, choices: list[bytes]) -> bytes:
+        """The result by the first of these tagged bytes that leads to it. Raises what the first raised."""
+        first: MLBridgeError | None = None
+        for data in choices:
+            try:
+                return await from_content(data, self.store)
+            except MLBridgeError as error:
+                log.warning("result_out_of_reach", task=self.task_id, code=error.code, reason=error.message)
+                first = first or error
+        raise first or MLBridgeError("result.none", f"Nobody opened the result of task {self.task_id}.")
 
     def _signer(self) -> Sender:
         if self.sender is None:

@@ -31,6 +31,7 @@ from mlbridge.sdk.receipt_model import (
     TipPart,
     VerdictPart,
 )
+from mlbridge.sdk.receipt_openings import cid_of, openings
 
 TERMINAL = {"TaskFinalized": "finalized", "TaskRefunded": "refunded", "TaskCancelled": "cancelled"}
 
@@ -133,14 +134,15 @@ def assemble(facts: Facts) -> Receipt:
     submitted = _one(facts.events, "TaskSubmitted")
     end = next(event for event in facts.events if event.name in TERMINAL)
     status: Any = TERMINAL[end.name]
+    rounds = tuple(_rounds(facts))
     return Receipt(
         chain_id=facts.chain_id,
         contracts=facts.addresses,
         model=_model(facts.model),
         task=_task(facts, submitted),
         status=status,
-        rounds=tuple(_rounds(facts)),
-        result=_result(facts, end) if status == "finalized" else None,
+        rounds=rounds,
+        result=_result(rounds, end) if status == "finalized" else None,
         payment=_payment(facts, end),
         events=tuple(_event(event) for event in facts.events),
     )
@@ -173,7 +175,7 @@ def _task(facts: Facts, submitted: Event) -> TaskPart:
         salt=as_hex(salt) if salt is not None else None,
         input_data=as_hex(args["inputData"]),
         input_hash=as_hex(hashing.keccak(args["inputData"])),
-        input_root=as_hex(content.parse(args["inputData"]).root),
+        input_root=as_hex(content.root_of(args["inputData"])),
     )
 
 
@@ -248,20 +250,16 @@ def _verdict(closed: Event | None) -> VerdictPart | None:
     )
 
 
-def _result(facts: Facts, end: Event) -> ResultPart:
-    account, index = end.args["account"], end.args["round"]
-    data = next(
-        event.args["result"]
-        for event in facts.events
-        if event.name == "ResultRevealed" and (event.args["account"], event.args["round"]) == (account, index)
-    )
-    parsed = content.parse(data)
+def _result(rounds: Sequence[RoundPart], end: Event) -> ResultPart:
+    digest = as_hex(end.args["digest"])
+    index, seat = openings(rounds, digest)[0]
+    data = bytes.fromhex((seat.result or "0x")[2:])
     return ResultPart(
-        digest=as_hex(end.args["digest"]),
-        payload_root=as_hex(parsed.root),
+        digest=digest,
+        payload_root=as_hex(content.root_of(data)),
         data=as_hex(data),
-        cid=parsed.cid if isinstance(parsed, content.Reference) else None,
-        account=account,
+        cid=cid_of(data),
+        account=seat.account,
         round=index,
         confidence=end.args["confidence"],
     )

@@ -11,6 +11,7 @@ from mlbridge.protocol import content, hashing, votes
 from mlbridge.protocol.tally import tally_results, tally_votes
 from mlbridge.protocol.types import Seat, Verdict
 from mlbridge.sdk.receipt_model import Receipt, RoundPart, SeatPart
+from mlbridge.sdk.receipt_openings import cid_of, openings
 
 ZERO = "0x" + "0" * 64
 
@@ -60,7 +61,7 @@ def _input(receipt: Receipt) -> list[str]:
     if hashing.keccak(data) != raw(receipt.task.input_hash):
         failures.append("task.input_hash: it is not the hash of task.input_data")
     try:
-        root = content.parse(data).root
+        root = content.root_of(data)
     except MLBridgeError as error:
         return [*failures, f"task.input_data: {error.message}"]
     if root != raw(receipt.task.input_root):
@@ -140,7 +141,7 @@ def _digests(receipt: Receipt) -> list[str]:
         if seat.result is None or seat.digest is None:
             continue
         try:
-            root = content.parse(raw(seat.result)).root
+            root = content.root_of(raw(seat.result))
         except MLBridgeError as error:
             failures.append(f"{path}.result: {error.message}")
             continue
@@ -228,7 +229,7 @@ def _outcome(receipt: Receipt) -> list[str]:
     winners = _winners(receipt, last)
     if [seat.account for seat in winners] != list(receipt.payment.winners):
         failures.append("payment.winners: they are not the first seats whose result was accepted")
-    return failures + _delivered(receipt, last, winners)
+    return failures + _delivered(receipt, winners)
 
 
 def _winners(receipt: Receipt, last: RoundPart) -> list[SeatPart]:
@@ -240,27 +241,28 @@ def _winners(receipt: Receipt, last: RoundPart) -> list[SeatPart]:
     return [seat for seat in first if seat.digest == winner]
 
 
-def _delivered(receipt: Receipt, last: RoundPart, winners: list[SeatPart]) -> list[str]:
+def _delivered(receipt: Receipt, winners: list[SeatPart]) -> list[str]:
     result = receipt.result
     if result is None:
         return []
-    judges = [seat for seat in last.seats if seat.digest == result.digest]
-    source, index = (winners[0], 0) if winners else (judges[0] if judges else None, last.index)
-    if source is None:
-        return ["result.account: no seat holds the delivered digest"]
     failures = []
+    if winners and winners[0].digest != result.digest:
+        failures.append(f"result.digest: the earliest-drawn winner's is {winners[0].digest}")
+    found = openings(receipt.rounds, result.digest)
+    if not found:
+        return [*failures, "result.account: no seat holds the delivered digest"]
+    index, source = found[0]
     for name, said, right in (
         ("account", result.account, source.account),
         ("round", result.round, index),
         ("data", result.data, source.result),
     ):
         if said != right:
-            failures.append(f"result.{name}: the earliest-drawn winner's is {right}")
-    parsed = content.parse(raw(result.data))
-    cid = parsed.cid if isinstance(parsed, content.Reference) else None
-    if raw(result.payload_root) != parsed.root:
+            failures.append(f"result.{name}: the first who opened the digest readably has {right}")
+    data = raw(result.data)
+    if raw(result.payload_root) != content.root_of(data):
         failures.append("result.payload_root: it is not the payload hash in result.data")
-    if result.cid != cid:
+    if result.cid != cid_of(data):
         failures.append("result.cid: it is not the one in result.data")
     return failures
 

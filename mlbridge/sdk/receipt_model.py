@@ -105,7 +105,8 @@ class RoundPart(_Part):
 class ResultPart(_Part):
     """What was delivered.
 
-    data: tagged bytes as on chain; cid: where a large payload is; round, account: whose.
+    data: tagged bytes as on chain; cid: where a large payload is; round, account: who opened them, chosen
+    among all who opened this digest (see receipt_openings).
     """
 
     digest: Bytes32

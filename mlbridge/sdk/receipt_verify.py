@@ -16,6 +16,7 @@ from mlbridge.protocol import content, hashing
 from mlbridge.sdk.receipt_build import Facts, assemble, collect
 from mlbridge.sdk.receipt_checks import Findings, check_receipt, raw
 from mlbridge.sdk.receipt_model import EventPart, Receipt, leaves
+from mlbridge.sdk.receipt_openings import contents
 from mlbridge.storage import ContentStore
 
 ALWAYS_OPEN = (
@@ -220,20 +221,27 @@ async def _stored(receipt: Receipt, store: ContentStore | None, found: Findings)
             same, "model.manifest_cid: the manifest names another execution class or policy than the chain"
         ):
             found.proved.append(f"the manifest ({manifest.name} {manifest.version}) pins what was to run")
-    for name, data in (
-        ("input", receipt.task.input_data),
-        ("result", receipt.result.data if receipt.result else "0x"),
-    ):
+    await _payload("input", [raw(receipt.task.input_data)], store, found)
+    if receipt.result is not None:
+        await _payload("result", contents(receipt.rounds, receipt.result.digest), store, found)
+
+
+async def _payload(name: str, choices: list[bytes], store: ContentStore, found: Findings) -> None:
+    """Whether a payload can still be had by one of these tagged bytes; the chain itself keeps inline ones."""
+    problems, wrong = [], []
+    for data in choices:
         try:
-            parsed = content.parse(raw(data)) if data != "0x" else None
-            if not isinstance(parsed, content.Reference):
-                continue
+            parsed = content.parse(data)
+            if isinstance(parsed, content.Inline):
+                return
             payload = await store.get(parsed.cid)
         except MLBridgeError as error:
-            found.not_proved.append(f"that the {name}'s payload is still to be had: {error.message}")
+            problems.append(error.message)
             continue
-        if found.expect(
-            hashing.payload_root(payload) == parsed.root,
-            f"{name}: the payload at {parsed.cid} has another hash",
-        ):
+        if hashing.payload_root(payload) == parsed.root:
             found.proved.append(f"the {name}'s payload in the store is the one named on chain")
+            return
+        wrong.append(f"{name}: the payload at {parsed.cid} has another hash")
+    found.failures += wrong
+    if problems:
+        found.not_proved.append(f"that the {name}'s payload is still to be had: {'; '.join(problems)}")

@@ -276,6 +276,21 @@ async def test_large_inputs_and_manifests_come_from_the_store(
         assert any("pins what was to run" in sentence for sentence in report.proved)
 
 
+async def test_pointers_to_nowhere_do_not_hide_a_result_that_another_member_carries(
+    chain: Chain, treasury: Sender, tmp_path: Path
+) -> None:
+    unreachable = Script(store=LocalStore(tmp_path / "members"))
+    (tmp_path / "client").mkdir()
+    model = await register_model(chain, treasury)
+    members = await make_members(chain, treasury, model, [unreachable, unreachable, HONEST])
+    async with client_for(chain, store=LocalStore(tmp_path / "client")) as client, acting(members):
+        result = await (await client.submit(model, IMAGE)).wait(60)
+        assert isinstance(result.output, ClassificationOutput)
+        assert result.receipt.result is not None
+        assert result.receipt.result.account == members[2].account
+        assert (await client.verify(result.receipt)).ok
+
+
 def test_the_synchronous_client(devchain: Any) -> None:
     """In a thread of its own loop, beside members that act in another."""
     ready, done = threading.Event(), threading.Event()

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.content import MAX_INLINE_PAYLOAD, Inline, Reference, inline, parse, reference
+from mlbridge.protocol.content import (
+    MAX_INLINE_PAYLOAD,
+    Inline,
+    Reference,
+    inline,
+    parse,
+    reference,
+    root_of,
+)
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.unixfs import cid_of
 
@@ -63,3 +71,13 @@ def test_whatever_parses_is_its_own_spelling(data: bytes) -> None:
         return
     assert isinstance(content, Inline)
     assert inline(content.payload) == data
+
+
+def test_the_root_is_read_as_the_contract_reads_it() -> None:
+    root = b"\x07" * 32
+    assert root_of(inline(b"abc")) == keccak(b"abc")
+    assert root_of(b"\x01" + root + b"x") == root
+    for unreadable in (b"", b"\x02abc", b"\x01" + root):
+        with pytest.raises(MLBridgeError) as caught:
+            root_of(unreadable)
+        assert caught.value.code in ("content.bad_tag", "content.bad_reference")

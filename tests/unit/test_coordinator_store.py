@@ -16,6 +16,7 @@ from sqlalchemy import select
 from coordinator import database, tables
 from coordinator.events import TaskEvent
 from coordinator.outbox import Outbox, Submission
+from coordinator.shelf import Shelf
 from coordinator.state import advance, due_poke
 from coordinator.store import Store
 from coordinator.task import TaskState
@@ -142,8 +143,8 @@ async def test_a_receipt_is_kept_only_for_the_state_it_proves(store: Store) -> N
     await store.apply(scribe.written, position="x")
     state = await store.task(digest(1))
     assert state is not None
-    assert not await store.keep_receipt(digest(1), "{}", position=(0, 0))
-    assert await store.keep_receipt(digest(1), "{}", position=state.position)
+    assert not await Shelf(store).keep(digest(1), "{}", position=(0, 0))
+    assert await Shelf(store).keep(digest(1), "{}", position=state.position)
     await store.apply([], position="y", removed_from=11)
     row = await store.task_row(digest(1))
     assert row is not None
@@ -184,7 +185,7 @@ async def test_migrations_give_the_declared_schema(tmp_path: Path, store: Store)
         )
     assert different == []
     with sqlite3.connect(tmp_path / "c.db") as raw:
-        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
 
 
 @pytest.mark.parametrize(

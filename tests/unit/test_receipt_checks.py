@@ -15,8 +15,10 @@ from contracts.events import Event
 from contracts.reads import ModelInfo, ModelStatus
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import content, hashing
+from mlbridge.protocol.cid import cid_to_bytes
 from mlbridge.protocol.tally import tally_results
 from mlbridge.protocol.types import Policy, Seat
+from mlbridge.protocol.unixfs import cid_of
 from mlbridge.sdk.receipt_build import Facts, assemble, up_to_end
 from mlbridge.sdk.receipt_checks import check_receipt
 from mlbridge.sdk.receipt_model import Receipt, leaves
@@ -49,6 +51,7 @@ class Scene:
         self.data = content.inline(b"the input")
         self.salt = b"\x33" * 32
         self.payment = 100_000
+        self.pointers: dict[int, bytes] = {}  # seats that point to their payload, by what
         self.id = hashing.task_id(
             CHAIN,
             ADDRESSES.tasks,
@@ -138,6 +141,8 @@ class Scene:
                 self.emit("TaskManager", "ResultCommitted", account=account, round=0, commitment=value)
                 if opens:
                     value, result = digest, content.inline(b"answer %d" % answer)
+                    if i in self.pointers:
+                        result = b"\x01" + hashing.payload_root(b"answer %d" % answer) + self.pointers[i]
                     tx = self.emit(
                         "TaskManager",
                         "ResultRevealed",
@@ -296,6 +301,47 @@ def test_no_damage_makes_the_check_stumble(data: st.DataObject) -> None:
     except MLBridgeError:
         return
     assert found.proved or found.failures
+
+
+CID = cid_to_bytes(cid_of(b"answer 1"))
+
+
+@pytest.mark.parametrize(
+    ("pointers", "account", "cid"),
+    [
+        ({0: b"x"}, 4, None),  # the second seat carries it
+        ({0: CID, 1: b"x"}, 6, None),
+        ({0: b"x", 1: CID, 2: CID}, 4, cid_of(b"answer 1")),
+        ({0: b"x", 1: b"y", 2: b"z"}, 2, None),  # nobody can read any of it, and that is what is proved
+    ],
+)
+def test_a_pointer_that_leads_nowhere_does_not_spoil_the_receipt(
+    pointers: dict[int, bytes], account: int, cid: str | None
+) -> None:
+    scene = Scene([5, 6, 7], [1, 1, 1], [True] * 3)
+    scene.pointers = pointers
+    receipt = assemble(scene.facts())
+    assert check_receipt(receipt).failures == []
+    assert receipt.result is not None
+    assert (receipt.result.account, receipt.result.cid) == (account, cid)
+    assert receipt.result.payload_root == "0x" + hashing.payload_root(b"answer 1").hex()
+
+
+def test_an_input_that_leads_nowhere_does_not_spoil_the_receipt_either() -> None:
+    scene = Scene([5, 6, 7], [1, 1, 1], [True] * 3)
+    scene.data = b"\x01" + bytes(32) + b"x"
+    scene.id = hashing.task_id(
+        CHAIN,
+        ADDRESSES.tasks,
+        REQUESTER,
+        MODEL.id,
+        hashing.input_hash(scene.data),
+        2_000_000_000,
+        scene.payment,
+        3,
+        scene.salt,
+    )
+    assert check_receipt(assemble(scene.facts())).failures == []
 
 
 def test_submissions_through_other_contracts_hide_their_salts() -> None:
