@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -21,9 +21,8 @@ from contracts.errors import from_exception
 from contracts.events import Event, as_int, decode_all, topic_of
 from contracts.rpc import RpcError
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.hashing import input_hash
 from mlbridge.protocol.types import Policy, Role, RoundKind, Seat, TaskStatus
-
-ZERO_ID = bytes(32)
 
 
 class ModelStatus(IntEnum):
@@ -169,6 +168,27 @@ async def get_task(chain: Chain, task_id: bytes, block: BlockIdentifier = "lates
     )
 
 
+def as_submitted(task: TaskInfo, submitted: Event) -> TaskInfo:
+    """The task with what its TaskSubmitted event says: the contract forgets that of tasks that ended."""
+    args = submitted.args
+    return replace(
+        task,
+        id=bytes(args["taskId"]),
+        requester=args["requester"],
+        model_id=bytes(args["modelId"]),
+        input_hash=input_hash(args["inputData"]),
+        reward=args["reward"],
+        deadline=args["deadline"],
+    )
+
+
+async def submission_of(chain: Chain, task_id: bytes, *, first: int | None = None) -> Event | None:
+    """The event of a task's submission. first: block to begin at, default the deployment's first."""
+    topics = [topic_of(artifacts.TASKS, "TaskSubmitted"), "0x" + task_id.hex()]
+    found = await find_events(chain, topics, [chain.addresses.tasks], first=first)
+    return found[-1] if found else None
+
+
 async def get_seats(
     chain: Chain, task_id: bytes, round: int, block: BlockIdentifier = "latest"
 ) -> list[Seat]:
@@ -270,21 +290,38 @@ async def list_models(chain: Chain) -> list[ModelInfo]:
 
 
 async def find_model(chain: Chain, name_or_id: str | bytes) -> ModelInfo:
-    """A model by id (bytes or 0x hex), or by name: the newest active one of that name.
+    """A model by id (bytes or 0x hex), or by name: the oldest active one of that name.
 
-    Raises `model.unknown`.
+    Names are not unique. The oldest keeps a name, so that nobody can take over another's customers by
+    registering its name again, at any price; see `namesakes`. Raises `model.unknown`.
     """
     wanted = _as_id(name_or_id)
     topics: list[object] = [topic_of(artifacts.REGISTRY, "ModelRegistered")]
     if wanted is not None:
         topics.append("0x" + wanted.hex())
     registered = await find_events(chain, topics, [chain.addresses.registry])
-    named = [event for event in registered if wanted is not None or event.args["name"] == name_or_id]
-    if not named:
+    first: ModelInfo | None = None
+    for event in registered:
+        if wanted is not None or event.args["name"] == name_or_id:
+            model = await _with_name(chain, event)
+            if model.status is ModelStatus.ACTIVE:
+                return model
+            first = first or model
+    if first is None:
         raise _unknown_model(chain, repr(name_or_id) if wanted is None else "0x" + wanted.hex())
-    models = [await _with_name(chain, event) for event in named]
-    active = [model for model in models if model.status is ModelStatus.ACTIVE]
-    return (active or models)[-1]
+    return first
+
+
+async def namesakes(chain: Chain, model: ModelInfo) -> list[bytes]:
+    """Ids of the other models that were registered under its name, oldest first."""
+    registered = await find_events(
+        chain, [topic_of(artifacts.REGISTRY, "ModelRegistered")], [chain.addresses.registry]
+    )
+    return [
+        bytes(event.args["modelId"])
+        for event in registered
+        if event.args["name"] == model.name and event.args["modelId"] != model.id
+    ]
 
 
 def _as_id(value: str | bytes) -> bytes | None:

@@ -34,11 +34,15 @@ class Catalogue:
         self._found: dict[str, tuple[float, Model]] = {}
 
     async def resolve(self, name_or_id: str) -> Model:
-        """The model. Raises MLBridgeError `model.unknown`."""
+        """The model; of a name, its oldest active one. Raises MLBridgeError `model.unknown`."""
         kept = self._found.get(name_or_id)
         if kept is not None and time.monotonic() - kept[0] < KEEP_S:
             return kept[1]
         info = await reads.find_model(self._chain, name_or_id)
+        others = await reads.namesakes(self._chain, info) if info.name == name_or_id else []
+        if others:
+            chosen = "0x" + info.id.hex()
+            log.warning("model_name_shared", model=name_or_id, chosen=chosen, others=len(others))
         kind: str | None = None
         if self._storage is not None:
             try:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from coordinator import supervisor
 from coordinator.client import ask
 from coordinator.config import CoordinatorConfig, load_config
+from mlbridge.console import JsonOption, emit_json, eth, fail, parse_ether, people, table
 from mlbridge.errors import MLBridgeError
 
 app = typer.Typer(
@@ -23,12 +23,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run a coordinator: it follows the chain, moves stalled tasks on and pays for tasks sent to it.",
 )
-people = Console(stderr=True, highlight=False)
 
 Config = Annotated[
     Path, typer.Option("--config", "-c", envvar="MLBRIDGE_COORDINATOR", help="The coordinator's YAML file.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 DEFAULT = Path("coordinator.yaml")
 WAIT_SLICE_S = 60.0
 
@@ -38,7 +36,7 @@ def up(
     config: Config = DEFAULT,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Run in the background.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait with --detach.")] = 240.0,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Start the coordinator and keep it running; adopts what an earlier one left running."""
     settings = load_config(config)
@@ -51,13 +49,13 @@ def up(
 
 
 @app.command()
-def status(config: Config = DEFAULT, as_json: Json = False) -> None:
+def status(config: Config = DEFAULT, as_json: JsonOption = False) -> None:
     """Whether it runs, how far it follows the chain, what waits."""
     settings = load_config(config)
     running = supervisor.supervisor_of(settings.home)
     found = {**_status(settings), "supervisor_pid": None if running is None else running.pid}
     if as_json:
-        _emit(found)
+        emit_json(found)
         return
     for name, value in found.items():
         sys.stdout.write(f"{name:>20}  {'-' if value is None else value}\n")
@@ -67,12 +65,12 @@ def status(config: Config = DEFAULT, as_json: Json = False) -> None:
 def down(
     config: Config = DEFAULT,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 150.0,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Stop the coordinator; its store stays."""
     stopped = supervisor.down(load_config(config), timeout_s=timeout)
     if as_json:
-        _emit({"stopped": stopped})
+        emit_json({"stopped": stopped})
     else:
         people.print("stopped" if stopped else "nothing was running")
 
@@ -87,10 +85,19 @@ def submit(
     config: Config = DEFAULT,
     seats: Annotated[int | None, typer.Option(min=3, max=15, help="Committee size.")] = None,
     deadline: Annotated[int | None, typer.Option(min=1, help="Seconds until its deadline.")] = None,
-    max_price: Annotated[int | None, typer.Option(min=0, help="Most wei to pay.")] = None,
-    key: Annotated[str | None, typer.Option(help="Idempotency key; repeat it to retry.")] = None,
+    max_price: Annotated[
+        str | None,
+        typer.Option(metavar="ETH", help="Most to pay, in ETH. Default: the coordinator's max_task_wei."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--idempotency-key",
+            help="The same key never pays twice: repeat it to retry. Default: a new one, which is printed.",
+        ),
+    ] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the result.")] = 0.0,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Give the coordinator a task to pay for; with --wait, show its verified result."""
     settings = load_config(config)
@@ -99,9 +106,11 @@ def submit(
         "input": _fields(task_input),
         "idempotency_key": key or uuid.uuid4().hex,
     }
-    for name, value in (("seats", seats), ("deadline_s", deadline), ("max_price_wei", max_price)):
+    most = None if max_price is None else parse_ether(max_price, "--max-price")
+    for name, value in (("seats", seats), ("deadline_s", deadline), ("max_price_wei", most)):
         if value is not None:
             body[name] = value
+    people.print(f"[dim]idempotency key {escape(body['idempotency_key'])}[/dim]", soft_wrap=True)
     view = ask(settings, "POST", "/v1/tasks", body=body)
     while wait > 0 and not view["ended"]:
         part = min(wait, WAIT_SLICE_S)
@@ -109,7 +118,7 @@ def submit(
         view = ask(settings, "GET", path, params={"wait": part}, timeout_s=part + 15)
         wait -= part
     if as_json:
-        _emit(view)
+        emit_json(view)
     else:
         _show(view)
     if view["status"] in ("failed", "refunded", "cancelled"):
@@ -121,21 +130,25 @@ def tasks(
     config: Config = DEFAULT,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many, newest first.")] = 20,
     open_only: Annotated[bool, typer.Option("--open", help="Only those that have not ended.")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """The tasks that the coordinator follows."""
     params: dict[str, Any] = {"limit": limit} | ({"ended": "false"} if open_only else {})
     found = ask(load_config(config), "GET", "/v1/tasks", params=params)["data"]
     if as_json:
-        _emit(found)
+        emit_json(found)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("task", "status", "rounds", "confidence", "payment (wei)"):
-        table.add_column(column, overflow="fold")
-    for view in found:
-        sure = "-" if view["confidence"] is None else f"{view['confidence']:.0%}"
-        table.add_row(view["task_id"], view["status"], str(len(view["rounds"])), sure, view["payment_wei"])
-    Console(highlight=False).print(table)
+    rows = [
+        [
+            view["task_id"],
+            view["status"],
+            str(len(view["rounds"])),
+            "-" if view["confidence"] is None else f"{view['confidence']:.0%}",
+            eth(int(view["payment_wei"])),
+        ]
+        for view in found
+    ]
+    table("tasks", ["task", "status", "rounds", "confidence", "payment"], rows)
 
 
 def _status(settings: CoordinatorConfig) -> dict[str, Any]:
@@ -144,9 +157,11 @@ def _status(settings: CoordinatorConfig) -> dict[str, Any]:
 
 def _tell_up(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        _emit(found)
+        emit_json(found)
     else:
-        people.print(f"coordinator {found['name']} follows {found['network']} at {found['url']}")
+        people.print(
+            f"coordinator {found['name']} follows {found['network']} at {found['url']}", markup=False
+        )
 
 
 def _show(view: dict[str, Any]) -> None:
@@ -178,20 +193,12 @@ def _fields(text: str) -> dict[str, Any]:
     return fields
 
 
-def _emit(value: object) -> None:
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
-    sys.stdout.flush()
-
-
 def main() -> None:
     """`python -m coordinator.commands`: the same commands without `mlbridge`."""
     try:
         app()
     except MLBridgeError as error:
-        people.print(f"error: {error.message}", soft_wrap=True)
-        if error.hint:
-            people.print(f"hint:  {error.hint}", soft_wrap=True)
-        raise SystemExit(error.exit_code) from None
+        fail(error, as_json="--json" in sys.argv)
 
 
 if __name__ == "__main__":

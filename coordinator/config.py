@@ -20,6 +20,7 @@ from pydantic import (
 
 from contracts.network import Network, load_network
 from coordinator.database import database_url
+from mlbridge.console import MAX_PRICE_WEI
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
 
@@ -94,7 +95,9 @@ class SubmissionConfig(_Section):
     enabled: bool = Field(default=True, description="false: refuse every submission")
     queue_limit: int = Field(default=256, ge=1, description="most submissions that may wait")
     max_in_flight: int = Field(default=16, ge=1, le=256, description="submissions under way at once")
-    max_task_wei: int | None = Field(default=None, ge=0, description="most wei a task may cost")
+    max_task_wei: int | None = Field(
+        default=MAX_PRICE_WEI, ge=0, description="most wei a task may cost; null: no limit"
+    )
     daily_wei: int | None = Field(default=None, ge=0, description="most wei to pay within 24 hours")
     deadline_s: int = Field(
         default=600, ge=1, description="seconds until the deadline of a task that names none"

@@ -200,7 +200,8 @@ class Submissions:
             raise MLBridgeError(
                 "task.too_expensive",
                 f"This task costs {price} wei now; at most {min(limits)} wei are allowed.",
-                hint="Raise max_price_wei, ask for fewer seats, or wait until the price falls.",
+                hint="Raise the request's max_price_wei or the coordinator's submissions.max_task_wei, or "
+                "ask for fewer seats.",
                 exit_code=4,
                 price_wei=str(price),
             )

@@ -6,16 +6,23 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
-from typing import Any, NoReturn, TypeVar
+from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
+from typing import Annotated, Any, NoReturn, TypeVar
 
+import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from mlbridge.errors import MLBridgeError
 
 T = TypeVar("T")
-people = Console(stderr=True, highlight=False)
-data = Console(highlight=False)
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+people = Console(stderr=True, highlight=False, emoji=False)
+data = Console(highlight=False, emoji=False)
+# What to pay at most where nobody says: some ten times what a demo task of three costs.
+MAX_PRICE_WEI = 10**15
 
 
 def emit_json(value: object) -> None:
@@ -25,15 +32,15 @@ def emit_json(value: object) -> None:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """A table on stdout; says so when there is nothing to show."""
+    """A table of plain text on stdout; says so when there is nothing to show."""
     if not rows:
-        people.print(f"{title}: none")
+        people.print(f"{title}: none", markup=False)
         return
-    drawn = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    drawn = Table(title=Text(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(Text, row))  # names and messages of strangers are no markup
     data.print(drawn)
 
 
@@ -42,9 +49,9 @@ def fail(error: MLBridgeError, *, as_json: bool) -> NoReturn:
     if as_json:
         emit_json({"error": error.to_dict()})
     else:
-        people.print(f"[red]error:[/red] {error.message}", markup=True, soft_wrap=True)
+        people.print(f"[red]error:[/red] {escape(error.message)}", soft_wrap=True)
         if error.hint:
-            people.print(f"[dim]hint:[/dim]  {error.hint}", soft_wrap=True)
+            people.print(f"[dim]hint:[/dim]  {escape(error.hint)}", soft_wrap=True)
     raise SystemExit(error.exit_code)
 
 
@@ -56,6 +63,27 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 def eth(wei: int) -> str:
     """Wei as coin, exact to 18 places without trailing zeros."""
     return f"{_decimal(wei)} ETH"
+
+
+def parse_ether(text: str, name: str) -> int:
+    """Wei of an amount in ETH, to the last digit. name: of the option, for the error.
+
+    Raises MLBridgeError `input.not_an_amount`.
+    """
+    try:
+        with localcontext(Context(prec=78, traps=[InvalidOperation, Inexact])):
+            amount = Decimal(text)
+            wei = int(amount.scaleb(18).to_integral_exact()) if amount.adjusted() < 60 else -1
+    except (ArithmeticError, ValueError):
+        wei = -1
+    if wei < 0:
+        raise MLBridgeError(
+            "input.not_an_amount",
+            f"{name} takes an amount in ETH, not {text!r}.",
+            hint=f"For example {name} 0.001; at most 18 digits after the point.",
+            exit_code=2,
+        )
+    return wei
 
 
 def mlb(amount: int) -> str:

@@ -31,6 +31,7 @@ def test_defaults_stand_on_the_file_s_folder(tmp_path: Path) -> None:
     assert config.store_url == f"sqlite:///{tmp_path}/state/coordinator.db"
     assert config.http_token_file == tmp_path / "state" / "http.token"
     assert config.local_url == "http://127.0.0.1:8546"
+    assert config.submissions.max_task_wei == 10**15  # a model's price cannot empty the key
     assert CoordinatorConfig.model_validate_json(config.model_dump_json()) == config
 
 
