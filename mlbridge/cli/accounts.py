@@ -23,7 +23,9 @@ from mlbridge.console import data, emit_json, eth, mlb, people, run_async
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
 
-app = typer.Typer(no_args_is_help=True, help="Balances, stakes and claims of an address.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Balances, stakes and claims of an address."
+)
 
 
 @app.command()
@@ -49,7 +51,7 @@ def show(
     if as_json:
         emit_json(facts)
         return
-    data.print(f"{facts['address']}  on {chosen.name}")
+    data.print(f"{facts['address']}  on {chosen.name}", markup=False)
     data.print(f"  balance      {eth(facts['balance_wei'])}, {mlb(facts['balance_mlb'])}")
     data.print(f"  claimable    {eth(facts['claimable_wei'])}, {mlb(facts['claimable_mlb'])}")
     for role, amount in facts["stakes"].items():

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -52,14 +52,41 @@ def _log_to_stderr() -> None:
     )
 
 
+# typer brings its own copy of click or uses the installed one, depending on its version.
+_ClickException = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
 def main() -> None:
     """Entry point: errors become one sentence, a way out and an exit code."""
     as_json = "--json" in sys.argv
     _log_to_stderr()
     try:
+        if as_json:
+            raise SystemExit(_run_for_machines())
         app()
     except MLBridgeError as error:
         fail(error, as_json=as_json)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
+        if as_json:
+            fail(MLBridgeError("interrupted", "It was interrupted.", exit_code=130), as_json=True)
         people.print("interrupted")
         raise SystemExit(130) from None
+
+
+def _run_for_machines() -> int:
+    """The exit code. Raises MLBridgeError `usage.invalid` where people would see a box with the usage."""
+    try:
+        code = app(standalone_mode=False)
+    except Exception as error:
+        if not isinstance(error, _ClickException):
+            raise
+        told: Any = error
+        context = getattr(told, "ctx", None)
+        path = context.command_path if context is not None else "mlbridge"
+        raise MLBridgeError(
+            "usage.invalid",
+            " ".join(told.format_message().split()),
+            hint=f"See: {path} --help",
+            exit_code=2,
+        ) from error
+    return code if isinstance(code, int) else 0

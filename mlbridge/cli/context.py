@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from eth_account.signers.local import LocalAccount
 
 from contracts import keystore
+from contracts.keystore import PASSWORD_ENV
 from contracts.network import Network, load_network
+from mlbridge.console import JsonOption
 from mlbridge.devnet import accounts
 from mlbridge.errors import MLBridgeError
 from mlbridge.sdk import AsyncClient
 from mlbridge.storage import open_store
 
+__all__ = [
+    "JsonOption",
+    "KeyOption",
+    "NetworkOption",
+    "PasswordFileOption",
+    "devnet_home",
+    "find_account",
+    "find_network",
+    "open_client",
+    "using",
+]
+T = TypeVar("T")
 NETWORK_ENV = "MLBRIDGE_NETWORK"
 KEY_ENV = "MLBRIDGE_KEYSTORE"
-PASSWORD_ENV = "MLBRIDGE_PASSWORD"  # noqa: S105 - the variable's name
 
 NetworkOption = Annotated[
     str | None,
@@ -37,7 +51,6 @@ PasswordFileOption = Annotated[
     Path | None,
     typer.Option("--password-file", help=f"File with the keystore's password (or set {PASSWORD_ENV})."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def devnet_home() -> Path:
@@ -67,7 +80,7 @@ def find_network(name: str | None) -> Network:
 def find_account(network: Network, key: Path | None, password_file: Path | None) -> LocalAccount | None:
     """The paying account: a keystore's, or the devnet's requester; None elsewhere."""
     if key is not None:
-        return keystore.load(key, password_file=password_file, password_env=PASSWORD_ENV)
+        return keystore.load(key, password_file=password_file)
     if network.chain_id == accounts.CHAIN_ID:
         return accounts.requester()
     return None
@@ -80,3 +93,9 @@ def open_client(
     network = find_network(network_name)
     store = open_store(network.storage_url) if network.storage_url else None
     return AsyncClient(network, find_account(network, key, password_file), store=store)
+
+
+async def using(client: AsyncClient, work: Callable[[AsyncClient], Awaitable[T]]) -> T:
+    """Do something with a client, and close it."""
+    async with client:
+        return await work(client)

@@ -12,16 +12,13 @@ from mlbridge.errors import MLBridgeError
 
 def read_input(text: str) -> str:
     """The text itself; `-` reads standard input, `@file` a file. Raises MLBridgeError `input.unreadable`."""
-    if text == "-":
-        return sys.stdin.read()
-    if text.startswith("@"):
-        try:
-            return Path(text[1:]).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise MLBridgeError(
-                "input.unreadable", f"The input file {text[1:]} cannot be read: {error}.", exit_code=2
-            ) from error
-    return text
+    if text != "-" and not text.startswith("@"):
+        return text
+    try:
+        return sys.stdin.read() if text == "-" else Path(text[1:]).read_text()
+    except (OSError, ValueError) as error:
+        where = "Standard input" if text == "-" else f"The input file {text[1:]}"
+        raise MLBridgeError("input.unreadable", f"{where} cannot be read: {error}.", exit_code=2) from error
 
 
 def build_input(kind: str, text: str, *, max_tokens: int) -> dict[str, Any]:
@@ -47,8 +44,15 @@ def _messages(text: str) -> list[dict[str, str]]:
         return [{"role": "user", "content": text}]
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [{"role": "user", "content": text}]
+    if not all(isinstance(item, dict) and {"role", "content"} <= item.keys() for item in found):
+        raise MLBridgeError(
+            "input.not_messages",
+            f"A chat as JSON is a list of {{role, content}}, not {text[:40]!r}.",
+            hint="Plain text needs no JSON; put quotes or words before a leading [ to send it as it is.",
+            exit_code=2,
+        )
     return [{"role": str(item["role"]), "content": str(item["content"])} for item in found]
 
 
@@ -58,7 +62,7 @@ def _image(text: str) -> list[int]:
     words = text.replace("[", " ").replace("]", " ").replace(",", " ").split()
     try:
         return [round(float(word)) for word in words]
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # nan and inf are numbers to float only
         raise MLBridgeError(
             "input.not_an_image",
             f"The digits classifier takes 64 numbers from 0 to 16, not {text[:40]!r}.",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from contracts.reads import ModelInfo
-from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client
-from mlbridge.console import data, emit_json, eth, people, run_async, table
+from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client, using
+from mlbridge.cli.paying import choose
+from mlbridge.console import data, emit_json, eth, parse_ether, people, run_async, table
 from mlbridge.models.manifest import MANIFEST_NAME, PACK_FILE
 from mlbridge.sdk import AsyncClient
 
-app = typer.Typer(no_args_is_help=True, help="Publish, list and show models.")
-T = TypeVar("T")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Publish, list and show models.")
 
 
 @app.command()
@@ -23,7 +22,7 @@ def publish(
     folder: Annotated[
         Path, typer.Argument(help="Model folder: safetensors and tokenizer files, manifest.json.")
     ],
-    price: Annotated[float, typer.Option(help="Fee an inference, in ETH.")],
+    price: Annotated[str, typer.Option(metavar="ETH", help="Fee an inference, in ETH.")],
     stake: Annotated[
         bool, typer.Option("--stake", help="First stake what is missing of 10,000 MLB.")
     ] = False,
@@ -37,22 +36,24 @@ def publish(
     A folder of `serve.packs` (pack.json instead of manifest.json) gets this machine's execution class.
     """
 
+    fee = parse_ether(price, "--price")
+
     async def work(client: AsyncClient) -> dict[str, Any]:
         draft = _pack_draft(folder)
         done = await client.publish(
             folder,
-            round(price * 10**18),
+            fee,
             stake=stake,
             draft=draft,
             ignore={PACK_FILE} if draft is not None else (),
         )
         return {"id": "0x" + done.id.hex(), "cid": done.cid, "name": done.manifest.name}
 
-    facts = run_async(_with(open_client(network, key, password_file), work))
+    facts = run_async(using(open_client(network, key, password_file), work))
     if as_json:
         emit_json(facts)
     else:
-        people.print(f"published {facts['name']}: manifest {facts['cid']}", soft_wrap=True)
+        people.print(f"published {facts['name']}: manifest {facts['cid']}", soft_wrap=True, markup=False)
         data.print(facts["id"])
 
 
@@ -63,7 +64,7 @@ def list_models(network: NetworkOption = None, as_json: JsonOption = False) -> N
     async def work(client: AsyncClient) -> list[dict[str, Any]]:
         return [_facts(model) for model in await client.models()]
 
-    facts = run_async(_with(open_client(network), work))
+    facts = run_async(using(open_client(network), work))
     if as_json:
         emit_json(facts)
         return
@@ -90,23 +91,29 @@ def show(
     """A model's terms and its manifest, checked against its CID."""
 
     async def work(client: AsyncClient) -> dict[str, Any]:
-        found = await client.model(model)
+        found, warnings = await choose(client, model)
         manifest = await client.manifest(found)
         quoted = await client.quote(found)
-        return _facts(found) | {"quote_wei": quoted, "manifest": manifest.model_dump(mode="json")}
+        return _facts(found) | {
+            "quote_wei": quoted,
+            "manifest": manifest.model_dump(mode="json"),
+            "warnings": warnings,
+        }
 
-    facts = run_async(_with(open_client(network), work))
+    facts = run_async(using(open_client(network), work))
     if as_json:
         emit_json(facts)
         return
     manifest = facts.pop("manifest")
+    del facts["warnings"]  # told on stderr
     for name, value in facts.items():
-        data.print(f"{name:<14} {eth(value) if name.endswith('_wei') else value}", soft_wrap=True)
-    data.print(f"{'kind':<14} {manifest['kind']}, licence {manifest['licence']}")
+        shown = eth(value) if name.endswith("_wei") else value
+        data.print(f"{name:<14} {shown}", soft_wrap=True, markup=False)
+    data.print(f"{'kind':<14} {manifest['kind']}, licence {manifest['licence']}", markup=False)
     execution = ", ".join(
         f"{key} {value}" for key, value in manifest["exec_class"].items() if key != "weights_sha256"
     )
-    data.print(f"{'class':<14} {execution}", soft_wrap=True)
+    data.print(f"{'class':<14} {execution}", soft_wrap=True, markup=False)
     rows = [[item["path"], f"{item['size']:,}", item["cid"]] for item in manifest["files"]]
     table("files", ["path", "bytes", "cid"], rows)
 
@@ -131,8 +138,3 @@ def _pack_draft(folder: Path) -> dict[str, Any] | None:
     from serve.packs.draft import manifest_draft
 
     return manifest_draft(read_pack(folder))
-
-
-async def _with(client: AsyncClient, work: Callable[[AsyncClient], Awaitable[T]]) -> T:
-    async with client:
-        return await work(client)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from contracts import artifacts, reads
 from contracts.events import topic_of
-from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client
-from mlbridge.cli.inputs import build_input, read_input
-from mlbridge.cli.run import RECEIPTS
+from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client, using
+from mlbridge.cli.inputs import read_input
+from mlbridge.cli.paying import MAX_PRICE, IdempotencyOption, MaxPriceOption, Order
+from mlbridge.cli.run import RECEIPTS, keep, show_result, tell
 from mlbridge.console import data, emit_json, eth, people, run_async, table
-from mlbridge.devnet.demo import describe, plain
+from mlbridge.devnet.demo import plain
 from mlbridge.errors import MLBridgeError
-from mlbridge.sdk import AsyncClient, Progress
+from mlbridge.sdk import AsyncClient
 
-app = typer.Typer(no_args_is_help=True, help="Submit, list, show, wait for, cancel and move on tasks.")
-T = TypeVar("T")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Submit, list, show, wait for, cancel and move on tasks."
+)
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Task id, 0x and 64 hex digits.")]
 
 
@@ -28,12 +29,10 @@ def submit(
     model: Annotated[str, typer.Argument(help="Name or id of a model.")],
     text: Annotated[str, typer.Argument(metavar="INPUT", help="The input; - reads stdin, @FILE a file.")],
     seats: Annotated[int | None, typer.Option(help="Committee size, 3 to 15.")] = None,
-    max_price: Annotated[float | None, typer.Option(help="Most to pay, in ETH.")] = None,
+    max_price: MaxPriceOption = MAX_PRICE,
     deadline: Annotated[int | None, typer.Option(help="Seconds the committee has to commit in.")] = None,
     max_tokens: Annotated[int, typer.Option(help="Chat models: most tokens to generate.")] = 64,
-    key_id: Annotated[
-        str | None, typer.Option("--idempotency-key", help="The same key never pays twice for one task.")
-    ] = None,
+    key_id: IdempotencyOption = None,
     network: NetworkOption = None,
     key: KeyOption = None,
     password_file: PasswordFileOption = None,
@@ -41,21 +40,18 @@ def submit(
 ) -> None:
     """Pay for a task and print its id; `mlbridge task wait` brings the answer."""
 
-    async def work(client: AsyncClient) -> str:
-        info = await client.model(model)
-        kind = (await client.manifest(info)).kind
-        handle = await client.submit(
-            info,
-            build_input(kind, read_input(text), max_tokens=max_tokens),
-            seats=seats,
-            deadline_s=deadline,
-            max_price_wei=None if max_price is None else round(max_price * 10**18),
-            idempotency_key=key_id,
+    order = Order(model, read_input(text), max_tokens, max_price, seats, deadline, key_id)
+    handle = run_async(using(open_client(network, key, password_file), order.place))
+    if as_json:
+        emit_json(
+            {
+                "task": handle.task_id,
+                "idempotency_key": handle.idempotency_key,
+                "warnings": order.warnings,
+            }
         )
-        return handle.task_id
-
-    task_id = run_async(_with(open_client(network, key, password_file), work))
-    emit_json({"task": task_id}) if as_json else data.print(task_id)
+    else:
+        data.print(handle.task_id)
 
 
 @app.command("list")
@@ -77,11 +73,11 @@ def list_tasks(
         names = {model.id: model.name for model in await client.models()}
         found = await reads.find_events(chain, topics, [chain.addresses.tasks])
         return [
-            _task_facts(await reads.get_task(chain, event.args["taskId"]), names)
+            _task_facts(reads.as_submitted(await reads.get_task(chain, event.args["taskId"]), event), names)
             for event in list(reversed(found))[:limit]
         ]
 
-    facts = run_async(_with(open_client(network, key, password_file), work))
+    facts = run_async(using(open_client(network, key, password_file), work))
     if as_json:
         emit_json(facts)
         return
@@ -114,13 +110,13 @@ def show(task: TaskArgument, network: NetworkOption = None, as_json: JsonOption 
             ]
         }
 
-    facts = run_async(_with(open_client(network), work))
+    facts = run_async(using(open_client(network), work))
     if as_json:
         emit_json(facts)
         return
     for name, value in facts.items():
         if name != "seats":
-            data.print(f"{name:<16} {value}", soft_wrap=True)
+            data.print(f"{name:<16} {value}", soft_wrap=True, markup=False)
     rows = [
         [
             str(seat["account"]),
@@ -151,18 +147,14 @@ def wait(
 
     async def work(client: AsyncClient) -> dict[str, Any]:
         handle = await client.task(task)
-        result = await handle.wait(timeout, poke=poke, progress=_tell)
-        receipts.mkdir(parents=True, exist_ok=True)
-        file = receipts / f"{handle.task_id}.json"
-        result.receipt.save(file)
-        return plain(result.receipt.model.id, result, file)
+        result = await handle.wait(timeout, poke=poke, progress=tell)
+        return plain(result.receipt.model.id, result, keep(result, receipts))
 
-    facts = run_async(_with(open_client(network, key, password_file), work))
+    facts = run_async(using(open_client(network, key, password_file), work))
     if as_json:
         emit_json(facts)
     else:
-        data.print(facts["answer"], soft_wrap=True, markup=False)
-        people.print(describe(facts | {"answer": ""}), soft_wrap=True)
+        show_result(facts)
 
 
 @app.command()
@@ -174,7 +166,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """Take a task back, as long as nobody can know its committee; the payment can then be claimed."""
-    run_async(_with(open_client(network, key, password_file), lambda client: client.cancel(task)))
+    run_async(using(open_client(network, key, password_file), lambda client: client.cancel(task)))
     emit_json({"task": task, "status": "cancelled"}) if as_json else people.print(
         "cancelled; take the payment home with: mlbridge account claim"
     )
@@ -199,13 +191,8 @@ def poke(
         await handle.sender.send(handle.chain.tasks.functions.poke(handle.id))
         return (await handle.status()).status.name.lower()
 
-    status = run_async(_with(open_client(network, key, password_file), work))
+    status = run_async(using(open_client(network, key, password_file), work))
     emit_json({"task": task, "status": status}) if as_json else people.print(f"now {status}")
-
-
-async def _with(client: AsyncClient, work: Callable[[AsyncClient], Awaitable[T]]) -> T:
-    async with client:
-        return await work(client)
 
 
 def _task_facts(task: reads.TaskInfo, names: dict[bytes, str]) -> dict[str, Any]:
@@ -222,7 +209,3 @@ def _task_facts(task: reads.TaskInfo, names: dict[bytes, str]) -> dict[str, Any]
         "revealed": task.revealed,
         "phase_deadline": task.phase_deadline,
     }
-
-
-def _tell(step: Progress) -> None:
-    people.print(f"[dim]  {step}[/dim]")

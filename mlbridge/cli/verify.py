@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from contracts.chain import Chain
 from contracts.network import Network
@@ -56,7 +57,7 @@ async def _verify(
 
 def _show(file: Path, found: VerificationReport) -> None:
     verdict = "[green]holds[/green]" if found.ok else "[red]does not hold[/red]"
-    data.print(f"{file}: {verdict}", soft_wrap=True)
+    data.print(f"{escape(str(file))}: {verdict}", soft_wrap=True)
     for title, colour, mark, lines in (
         ("wrong", "red", "x", found.failures),
         ("proved", "green", "+", found.proved),

@@ -14,13 +14,14 @@ from typing import Annotated, Any
 import psutil
 import typer
 
-from mlbridge.devnet.plan import Plan, make_plan
+from mlbridge.console import JsonOption, emit_json, people, table
+from mlbridge.devnet.plan import Plan, make_plan, read_plan
 from mlbridge.devnet.services import process_of, read_running, read_services
 from mlbridge.errors import MLBridgeError
+from mlbridge.rayproc import RayPorts
 
 HOME = Path(".mlbridge") / "devnet"
 HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the devnet's state.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 def up(
@@ -53,6 +54,10 @@ def up(
     reveal_window: Annotated[int, typer.Option(help="Seconds it then has to reveal.", min=5)] = 60,
     base_port: Annotated[int, typer.Option(help="The chain's port; others follow.", min=1024)] = 8545,
     ray_base_port: Annotated[int, typer.Option(help="First of 300 ports a Ray cluster.", min=1024)] = 20000,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Forget a stopped devnet that was started with other options."),
+    ] = False,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,34 +84,46 @@ def up(
         base_port=base_port,
         ray_base_port=ray_base_port,
     )
-    refuse_other_plan(plan)
+    make_room(plan, replace=replace)
     asyncio.run(start(plan, demo=demo, as_json=as_json))
     if not detach:
         _wait_for_interrupt()
         stop(plan.home)
 
 
-def refuse_other_plan(plan: Plan) -> None:
-    """A devnet keeps its shape. Raises MLBridgeError `devnet.other_plan`."""
-    file = plan.home / "plan.json"
-    if not file.exists():
+def make_room(plan: Plan, *, replace: bool) -> None:
+    """A devnet keeps its shape: with `replace`, a stopped one of another shape is forgotten.
+
+    Raises MLBridgeError `devnet.other_plan`, or `devnet.bad_plan` when its plan cannot be read.
+    """
+    try:
+        before = read_plan(plan.home)
+    except MLBridgeError:
+        if not replace or is_running(plan.home):
+            raise
+        forget(plan.home)
         return
-    before = Plan.model_validate_json(file.read_text())
+    if before is None:
+        return
     changed = [name for name in Plan.model_fields if getattr(before, name) != getattr(plan, name)]
-    if changed:
-        differences = ", ".join(f"{name} {getattr(before, name)!r}" for name in changed)
-        raise MLBridgeError(
-            "devnet.other_plan",
-            f"The devnet in {plan.home} was started with {differences}.",
-            hint="Start it with the same options, or forget it first: mlbridge reset",
-            exit_code=2,
-        )
+    if not changed:
+        return
+    running = is_running(plan.home)
+    if replace and not running:
+        forget(plan.home)
+        return
+    differences = ", ".join(f"{name} {getattr(before, name)!r}" for name in changed)
+    stop_first = "stop it (mlbridge down) and " if running else ""
+    raise MLBridgeError(
+        "devnet.other_plan",
+        f"The devnet in {plan.home} was started with {differences}.",
+        hint=f"Start it with the same options, or {stop_first}let a new one take its place: add --replace",
+        exit_code=2,
+    )
 
 
 def down(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     """Stop the devnet; its chain, stakes and results stay for the next `mlbridge up`."""
-    from mlbridge.console import emit_json, people
-
     stopped = stop(home.absolute())
     if as_json:
         emit_json({"stopped": stopped})
@@ -115,24 +132,47 @@ def down(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
 
 
 def reset(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, home: HomeOption = HOME
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    home: HomeOption = HOME,
+    as_json: JsonOption = False,
 ) -> None:
     """Stop the devnet and delete its state. Built models are kept."""
     home = home.absolute()
-    if not home.exists():
-        return
-    if not yes and not typer.confirm(f"Delete the devnet in {home}: its chain, keys, stakes and results?"):
-        raise typer.Exit(1)
-    stop(home)
+    there = home.exists()
+    if there:
+        if as_json and not yes:
+            raise MLBridgeError(
+                "devnet.not_confirmed",
+                f"This deletes the devnet in {home}, and with --json nobody is asked.",
+                hint="Add --yes.",
+                exit_code=2,
+            )
+        if not yes and not typer.confirm(
+            f"Delete the devnet in {home}: its chain, keys, stakes and results?", err=True
+        ):
+            raise typer.Exit(1)
+        stop(home)
+        forget(home)
+    if as_json:
+        emit_json({"home": str(home), "reset": there})
+
+
+def forget(home: Path) -> None:
+    """Delete the state of a devnet that does not run, except the models built for it."""
     for entry in home.iterdir():
         if entry.name != "models":
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
+def is_running(home: Path) -> bool:
+    """Whether any process of the devnet lives."""
+    from mlbridge.devnet.launch import supervisor_pid
+
+    return supervisor_pid(home) is not None or any(process_of(item) for item in read_running(home).values())
+
+
 def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     """What of the devnet runs, since when, with how much memory, and where."""
-    from mlbridge.console import emit_json, table
-
     facts = overview(home.absolute())
     if as_json:
         emit_json(facts)
@@ -142,22 +182,37 @@ def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
             item["name"],
             "running" if item["pid"] else "stopped",
             str(item["pid"] or ""),
+            _local_time(item["started_at"]),
             str(item["restarts"]),
             f"{item['pss_mb']:,}" if item["pid"] else "",
+            item["url"] or "",
             item["log"],
         ]
         for item in facts["services"]
     ]
-    table(f"devnet in {home}", ["service", "state", "pid", "restarts", "PSS MB", "log"], rows)
+    columns = ["service", "state", "pid", "since", "restarts", "PSS MB", "url", "log"]
+    table(f"devnet in {home}", columns, rows)
+
+
+def _local_time(started_at: float | None) -> str:
+    return "" if started_at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started_at))
 
 
 def logs(
     service: Annotated[str, typer.Argument(help="chain, coordinator, provider-N or supervisor.")],
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 50,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing.")] = False,
     home: HomeOption = HOME,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the end of a log."""
+    if follow and as_json:
+        raise MLBridgeError(
+            "usage.invalid",
+            "--follow has no end, and --json is one document.",
+            hint="Leave one out.",
+            exit_code=2,
+        )
     file = home / "logs" / f"{service}.log"
     if not file.is_file():
         known = sorted(path.stem for path in (home / "logs").glob("*.log"))
@@ -169,6 +224,9 @@ def logs(
         )
     with file.open(errors="replace") as stream:
         tail = stream.readlines()[-lines:]
+        if as_json:
+            emit_json({"service": service, "log": str(file), "lines": [line.rstrip("\n") for line in tail]})
+            return
         sys.stdout.writelines(tail)
         while follow:
             line = stream.readline()
@@ -211,10 +269,14 @@ def _wait_for_pid(home: Path) -> int:
 
 
 def overview(home: Path) -> dict[str, Any]:
-    """Services of the devnet with pid, restarts, memory (PSS of the whole process tree, MB) and log."""
+    """Services of the devnet.
+
+    pid; started_at: unix seconds; pss_mb: memory of the whole process tree (PSS); url; log.
+    """
     from mlbridge.devnet.memory import pss_mb
 
     running = read_running(home)
+    urls = service_urls(home)
     services = []
     for service in read_services(home):
         process = process_of(running.get(service.name))
@@ -223,12 +285,29 @@ def overview(home: Path) -> dict[str, Any]:
             {
                 "name": service.name,
                 "pid": process.pid if process else None,
+                "started_at": known.created if process and known else None,
                 "restarts": known.restarts if known else 0,
                 "pss_mb": pss_mb(process) if process else 0,
+                "url": urls.get(service.name),
                 "log": str(home / "logs" / f"{service.name}.log"),
             }
         )
     return {"home": str(home), "services": services}
+
+
+def service_urls(home: Path) -> dict[str, str]:
+    """Where each service of the devnet in `home` answers. Raises MLBridgeError `devnet.bad_plan`."""
+    plan = read_plan(home)
+    if plan is None:
+        return {}
+    coordinator = f"http://127.0.0.1:{plan.coordinator_port}"
+    found = {"chain": plan.rpc_url, "coordinator": coordinator}
+    for number in range(1, plan.providers + 1):
+        name = plan.provider_name(number)
+        # on a shared cluster every provider answers below its own path of one port
+        cluster, path = (0, f"/p/{name}") if plan.shared_ray else (number, "")
+        found[name] = f"http://127.0.0.1:{RayPorts(plan.ray_port(cluster)).http}{path}/node"
+    return found
 
 
 def _wait_for_interrupt() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from contracts.network import Network
 from mlbridge.console import eth, mlb
@@ -98,13 +99,13 @@ def plain(model: str, result: TaskResult, receipt: Path) -> dict[str, Any]:
 
 
 def describe(item: dict[str, Any]) -> str:
-    """A demo result in a few lines."""
+    """A demo result in a few lines of rich markup."""
     members = ", ".join(item["committee"])
     lines = [
-        f"\n[bold]{item['model']}[/bold]  {item['answer']}",
+        f"\n[bold]{escape(item['model'])}[/bold]  {escape(item['answer'])}",
         f"  confidence {item['confidence']:.0%}, rounds {item['rounds']}, cost {eth(item['cost_wei'])}",
         f"  committee  {members}",
-        f"  receipt    {item['receipt']}",
+        f"  receipt    {escape(item['receipt'])}",
     ]
     lines += [
         f"  [red]slashed[/red]    account {slash['account']}: {mlb(int(slash['amount']))}, {slash['fault']}"

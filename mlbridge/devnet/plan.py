@@ -74,6 +74,22 @@ class Plan(BaseModel):
         return f"provider-{number}"
 
 
+def read_plan(home: Path) -> Plan | None:
+    """The plan of the devnet in `home`, None without one. Raises MLBridgeError `devnet.bad_plan`."""
+    file = home / "plan.json"
+    try:
+        return Plan.model_validate_json(file.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise MLBridgeError(
+            "devnet.bad_plan",
+            f"The plan of the devnet, {file}, cannot be read: it was damaged or made by another version.",
+            hint="Forget that devnet and start again: mlbridge reset",
+            exit_code=2,
+        ) from error
+
+
 def parse_fault(text: str) -> tuple[int, str]:
     """`wrong-result@2` -> (2, "wrong-result"). Raises MLBridgeError `devnet.bad_fault`."""
     match = re.fullmatch(r"([a-z-]+)@(\d+)", text)

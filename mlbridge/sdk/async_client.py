@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,14 +52,12 @@ class Published:
 
 
 def _salt(salt: bytes | None, key: str | None) -> bytes:
-    """The 32 bytes that make a task's id unique: as given, from a text, or random."""
+    """The 32 bytes that make a task's id unique: as given, or from a text."""
     if salt is not None and key is not None:
         raise MLBridgeError("salt.both", "Give a salt or an idempotency key, not both.", exit_code=2)
-    if key is not None:
-        return hashing.keccak(b"mlbridge-idempotency:" + key.encode())
     if salt is not None and len(salt) != 32:
         raise MLBridgeError("salt.size", f"A salt has 32 bytes, not {len(salt)}.", exit_code=2)
-    return salt or secrets.token_bytes(32)
+    return salt or hashing.keccak(f"mlbridge-idempotency:{key}".encode())
 
 
 class AsyncClient:
@@ -129,8 +128,12 @@ class AsyncClient:
         return await reads.list_models(await self.chain())
 
     async def model(self, name_or_id: str | bytes) -> ModelInfo:
-        """A model by id or by name (the newest active of that name). Raises MLBridgeError `model.unknown`."""
+        """A model by id or by name: the oldest active one, see `namesakes`. Raises `model.unknown`."""
         return await reads.find_model(await self.chain(), name_or_id)
+
+    async def namesakes(self, model: ModelInfo) -> list[bytes]:
+        """Ids of other models of the same name: anybody may register a name again."""
+        return await reads.namesakes(await self.chain(), model)
 
     async def manifest(self, model: ModelInfo) -> Manifest:
         """A model's manifest, verified by its CID. Raises MLBridgeError `content.*`, `manifest.*`."""
@@ -198,31 +201,37 @@ class AsyncClient:
         max_price_wei: int | None = None,
         salt: bytes | None = None,
         idempotency_key: str | None = None,
+        announce: Callable[[TaskHandle], None] | None = None,
     ) -> TaskHandle:
         """Pay for a task.
 
         input: see mlbridge.sdk.inputs.to_payload; seats: committee size; deadline_s: seconds within which
         the first committee must have committed; max_price_wei: refuse above it. salt (32 bytes) or
         idempotency_key (any text of the caller's): submitting again with the same finds the task instead of
-        paying twice; default a random salt. Raises MLBridgeError `price.too_high` (exit code 4), `salt.*`,
+        paying twice; default a random key. announce: told the task just before it is paid, so that its id
+        and idempotency_key outlive a crash. Raises MLBridgeError `price.too_high` (exit code 4), `salt.*`,
         `input.*`, `payload.*`, `model.unknown`, ContractError.
         """
         chain, sender = await self.chain(), self._signer()
         info = model if isinstance(model, ModelInfo) else await self.model(model)
         payload = to_payload(input, await self._kind(info))
         data = await to_content(payload, self.store)
+        retried = salt is not None or idempotency_key is not None
+        if not retried:
+            idempotency_key = secrets.token_hex(8)
         key = _salt(salt, idempotency_key)
-        if salt is not None or idempotency_key is not None:
+        if retried:
             existing = await self._find(chain, sender.address, info, key)
             if existing is not None:
-                return self._existing(chain, existing, data)
+                return self._existing(chain, existing, data, idempotency_key)
         size = seats or (await reads.get_parameters(chain)).default_seats
         price = await reads.quote(chain, info.id, size)
         if max_price_wei is not None and price > max_price_wei:
             raise MLBridgeError(
                 "price.too_high",
                 f"The task costs {price} wei now, more than your limit of {max_price_wei}.",
-                hint="Raise the limit, take a smaller committee or another model.",
+                hint=f"Raise the limit (--max-price {Decimal(price).scaleb(-18):f}; max_price_wei in code), "
+                "take a smaller committee or another model.",
                 exit_code=4,
                 price_wei=price,
             )
@@ -239,7 +248,9 @@ class AsyncClient:
             key,
         )
         head = await chain.head()
-        handle = TaskHandle(task_id, chain, sender, self.store, max(0, head.number - 1))
+        handle = TaskHandle(task_id, chain, sender, self.store, max(0, head.number - 1), idempotency_key)
+        if announce is not None:
+            announce(handle)
         try:
             receipt = await sender.send(
                 chain.bridge.functions.submitTaskWith(info.id, data, deadline, size, key), value=price
@@ -247,7 +258,8 @@ class AsyncClient:
         except ContractError as error:
             if error.name != "TaskExists":
                 raise
-            return await self.task(task_id)
+            handle.first_block = self.network.start_block  # an earlier try may have made it long ago
+            return handle
         handle.add_gas(receipt)
         return handle
 
@@ -350,7 +362,7 @@ class AsyncClient:
                 )
             await asyncio.sleep(min(1.0, self.network.block_time / 2))
 
-    def _existing(self, chain: Chain, event: Event, data: bytes) -> TaskHandle:
+    def _existing(self, chain: Chain, event: Event, data: bytes, key: str | None) -> TaskHandle:
         if event.args["inputData"] != data:
             raise MLBridgeError(
                 "salt.reused",
@@ -358,7 +370,7 @@ class AsyncClient:
                 hint="Use one salt for one request.",
                 exit_code=2,
             )
-        return TaskHandle(event.args["taskId"], chain, self._sender, self.store, event.block_number)
+        return TaskHandle(event.args["taskId"], chain, self._sender, self.store, event.block_number, key)
 
 
 def model_id_of(chain: Chain, provider: str, cid: str) -> bytes:

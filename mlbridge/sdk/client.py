@@ -134,6 +134,10 @@ class Client:
         """See AsyncClient.model."""
         return self._loop.run(self._client.model(name_or_id))
 
+    def namesakes(self, model: ModelInfo) -> list[bytes]:
+        """See AsyncClient.namesakes."""
+        return self._loop.run(self._client.namesakes(model))
+
     def manifest(self, model: ModelInfo) -> Manifest:
         """See AsyncClient.manifest."""
         return self._loop.run(self._client.manifest(model))
@@ -166,8 +170,9 @@ class Client:
         max_price_wei: int | None = None,
         salt: bytes | None = None,
         idempotency_key: str | None = None,
+        announce: Callable[[TaskHandle], None] | None = None,
     ) -> Task:
-        """See AsyncClient.submit."""
+        """See AsyncClient.submit. announce is called in another thread."""
         work = self._client.submit(
             model,
             input,
@@ -176,6 +181,7 @@ class Client:
             max_price_wei=max_price_wei,
             salt=salt,
             idempotency_key=idempotency_key,
+            announce=announce,
         )
         return Task(self._loop.run(work), self._loop)
 

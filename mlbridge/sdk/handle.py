@@ -99,13 +99,17 @@ class TaskEndedError(MLBridgeError):
 
 @dataclass
 class TaskHandle:
-    """One task on one chain. id: 32 bytes; first_block: no event of it lies below."""
+    """One task on one chain.
+
+    id: 32 bytes; first_block: no event of it lies below; idempotency_key: with which it was submitted here.
+    """
 
     id: bytes
     chain: Chain
     sender: Sender | None
     store: ContentStore | None
     first_block: int
+    idempotency_key: str | None = None
     gas_used: int = 0
     gas_wei: int = 0
     _shown: Progress | None = field(default=None, repr=False)
@@ -117,7 +121,11 @@ class TaskHandle:
 
     async def status(self) -> TaskInfo:
         """What the chain says now. Raises MLBridgeError `task.unknown`."""
-        return await reads.get_task(self.chain, self.id)
+        task = await reads.get_task(self.chain, self.id)
+        if task.status.terminal:
+            submitted = await reads.submission_of(self.chain, self.id, first=self.first_block)
+            return task if submitted is None else reads.as_submitted(task, submitted)
+        return task
 
     async def receipt(self) -> Receipt:
         """Its receipt. Raises MLBridgeError `task.unfinished`."""

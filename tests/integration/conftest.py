@@ -12,8 +12,9 @@ import pytest
 from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain
 from contracts.deploy import DEVNET, deploy
-from contracts.network import Network
+from contracts.network import Network, save
 from contracts.sender import Sender
+from tests.support.command import Say, saying
 from tests.support.providers import calm_chain
 from tests.support.seats import FAST
 
@@ -67,3 +68,17 @@ async def bank(calm: Chain) -> Sender:
 async def treasury(chain: Chain) -> Sender:
     """Sends for the account that holds every coin and all MLB."""
     return Sender(chain, dev_account(0), FAST)
+
+
+@pytest.fixture
+def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Say]:
+    """Run `mlbridge ...` in this process; consoles write to what pytest captures."""
+    with saying(monkeypatch, capsys) as run:
+        yield run
+
+
+@pytest.fixture
+def network_file(devchain: DevChain, tmp_path: Path) -> Path:
+    """The session's network with a content store of the test's own."""
+    network = devchain.network.model_copy(update={"storage_url": f"file://{tmp_path / 'blocks'}"})
+    return save(network, tmp_path / "network.yaml")

@@ -4,68 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
 
 from contracts.anvil import dev_account
 from contracts.chain import Chain
 from contracts.network import save
 from contracts.sender import Sender
-from mlbridge.cli import main
+from mlbridge.cli.inputs import build_input
+from mlbridge.errors import MLBridgeError
 from mlbridge.sdk import Receipt
 from tests.integration.conftest import DevChain
+from tests.support.command import Say
 from tests.support.seats import FAST, Script, acting, make_members, register_model
 from tests.support.tasks import IMAGE, client_for
 
 pytestmark = pytest.mark.integration
 
 ZEROS = "0x" + "00" * 32
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Say = Callable[..., Said]
-
-
-@pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Say]:
-    """Run `mlbridge ...` in this process; consoles write to what pytest captures."""
-    monkeypatch.setenv("COLUMNS", "400")
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["mlbridge", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Said(int(ended.value.code or 0), captured.out, captured.err)
-
-    yield run
-    # The command logs to the stderr of its test, which is closed by now.
-    structlog.reset_defaults()
-
-
-@pytest.fixture
-def network_file(devchain: DevChain, tmp_path: Path) -> Path:
-    network = devchain.network.model_copy(update={"storage_url": f"file://{tmp_path / 'blocks'}"})
-    return save(network, tmp_path / "network.yaml")
 
 
 async def one_task(devchain: DevChain) -> tuple[str, Receipt]:
@@ -127,6 +84,16 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("no such receipt", ["verify", "nowhere.json"], 5, "nowhere.json"),
     ("no such model folder", ["model", "publish", "nowhere", "--price", "0.1"], 5, "nowhere"),
     ("an input file that is not there", ["run", "m", "@nowhere.txt"], 2, "nowhere.txt"),
+    ("a price that is none", ["run", "m", "x", "--max-price", "nan"], 2, "--max-price"),
+    ("a price of too many digits", ["run", "m", "x", "--max-price", "1e-19"], 2, "--max-price"),
+    ("a price beyond everything", ["run", "m", "x", "--max-price", "1e99999999"], 2, "--max-price"),
+    ("an endless price", ["run", "m", "x", "--max-price", "inf"], 2, "--max-price"),
+    ("a fee below nothing", ["model", "publish", ".", "--price=-1"], 2, "--price"),
+    ("no such command", ["mine"], 2, "mine"),
+    ("no such option", ["task", "list", "--most", "3"], 2, "--most"),
+    ("an argument that is missing", ["task", "show"], 2, "TASK"),
+    ("a number that is none", ["task", "list", "--limit", "many"], 2, "--limit"),
+    ("markup", ["run", "[/nope]", "x"], 5, "[/nope]"),
     ("a wrong keystore", ["account", "claim", "--keystore", "nowhere.json"], 3, "nowhere.json"),
 ]
 
@@ -143,6 +110,10 @@ def test_bad_input_gets_one_sentence(
     assert "\n" not in error["message"]
     assert "Traceback" not in said.err
     assert said.code == code
+    for_people = say(*arguments, "--network", str(network_file))
+    assert named in for_people.err
+    assert "Traceback" not in for_people.err
+    assert for_people.code == code
 
 
 def test_a_network_that_is_not_there_is_named(
@@ -167,9 +138,51 @@ def test_a_dead_node_and_a_wrong_chain_are_told_apart(devchain: DevChain, tmp_pa
     assert said.json["error"]["code"] == "chain.wrong_id"
 
 
+def test_a_network_s_name_is_no_markup(say: Say) -> None:
+    said = say("model", "list", "--network", "[/nope]")
+    assert (said.code, "[/nope]" in said.err) == (5, True)
+
+
+INPUTS = [
+    ("chat", "[1,2]", "input.not_messages"),
+    ("chat", '[{"x": 1}]', "input.not_messages"),
+    ("classification", "inf " * 64, "input.not_an_image"),
+    ("classification", "nan " * 64, "input.not_an_image"),
+    ("classification", "seven", "input.not_an_image"),
+    ("sorcery", "x", "input.unknown_kind"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "code"), INPUTS)
+def test_inputs_that_no_model_takes(kind: str, text: str, code: str) -> None:
+    with pytest.raises(MLBridgeError) as caught:
+        build_input(kind, text, max_tokens=8)
+    assert (caught.value.code, caught.value.exit_code) == (code, 2)
+
+
+def test_a_devnet_that_never_ran(say: Say, tmp_path: Path) -> None:
+    home = ["--home", str(tmp_path / "devnet")]
+    assert say("reset", *home, "--json").json["reset"] is False
+    (tmp_path / "devnet" / "logs").mkdir(parents=True)
+    (tmp_path / "devnet" / "logs" / "chain.log").write_text("one\ntwo\n")
+    assert say("logs", "chain", "-n", "1", *home, "--json").json["lines"] == ["two"]
+    assert say("logs", "chain", "--follow", *home, "--json").json["error"]["code"] == "usage.invalid"
+    assert say("logs", "nothing", *home, "--json").json["error"]["code"] == "devnet.no_log"
+    (tmp_path / "devnet" / "plan.json").write_text('{"home": 3')
+    for command in (["status"], ["up", "--detach"]):
+        broken = say(*command, *home, "--json")
+        assert broken.json["error"]["code"] == "devnet.bad_plan"
+        assert broken.code == 2
+    assert say("reset", *home, "--json").json["error"]["code"] == "devnet.not_confirmed"
+    assert say("reset", *home, "--yes", "--json").json["reset"] is True
+    assert list((tmp_path / "devnet").iterdir()) == []
+
+
 def test_help_names_every_command(say: Say) -> None:
     said = say("--help")
     for command in ("up", "down", "run", "task", "model", "account", "verify", "provider", "coordinator"):
         assert command in said.out
     assert say("provider", "--help").code == 0
+    for group in ("task", "model", "account"):
+        assert "completion" not in say(group, "--help").out
     assert say("no-such-command").code == 2

@@ -6,12 +6,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from cluster.config import load_config
 from cluster.raycluster import head_spec
+from mlbridge.devnet.commands import make_room, overview
 from mlbridge.devnet.machines import provider_file
 from mlbridge.devnet.plan import MODELS, make_plan, parse_fault
+from mlbridge.devnet.services import Running, Service, write_json, write_running, write_services
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
 from serve.execclass import build
@@ -130,3 +133,43 @@ def test_what_cannot_work_is_refused_with_the_way_out(asked: dict[str, Any], cod
 
 def test_a_fault_is_behaviour_at_provider() -> None:
     assert parse_fault("no-reveal@12") == (12, "no-reveal")
+
+
+def test_another_plan_takes_the_place_of_a_stopped_devnet_when_asked(tmp_path: Path) -> None:
+    made = plan().model_copy(update={"home": tmp_path})
+    write_json(tmp_path / "plan.json", made.model_dump(mode="json"))
+    (tmp_path / "models").mkdir()
+    make_room(made, replace=False)
+    other = made.model_copy(update={"providers": 6})
+    with pytest.raises(MLBridgeError) as caught:
+        make_room(other, replace=False)
+    assert caught.value.code == "devnet.other_plan"
+    assert "--replace" in caught.value.hint
+    alive = psutil.Process()
+    write_running(tmp_path, {"chain": Running(pid=alive.pid, created=alive.create_time())})
+    with pytest.raises(MLBridgeError) as caught:
+        make_room(other, replace=True)
+    assert "mlbridge down" in caught.value.hint
+    write_running(tmp_path, {})
+    make_room(other, replace=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["models"]
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(MLBridgeError) as caught:
+        make_room(other, replace=False)
+    assert caught.value.code == "devnet.bad_plan"
+    make_room(other, replace=True)
+
+
+@pytest.mark.parametrize(
+    ("shared", "url"),
+    [(False, "http://127.0.0.1:20609/node"), (True, "http://127.0.0.1:20009/p/provider-2/node")],
+)
+def test_status_says_where_and_since_when(tmp_path: Path, shared: bool, url: str) -> None:
+    made = plan(shared_ray=shared).model_copy(update={"home": tmp_path})
+    write_json(tmp_path / "plan.json", made.model_dump(mode="json"))
+    write_services(tmp_path, [Service(name="chain", argv=[]), Service(name="provider-2", argv=[])])
+    alive = psutil.Process()
+    write_running(tmp_path, {"chain": Running(pid=alive.pid, created=alive.create_time())})
+    chain, provider = overview(tmp_path)["services"]
+    assert (chain["url"], chain["started_at"]) == ("http://127.0.0.1:8545", alive.create_time())
+    assert (provider["url"], provider["started_at"]) == (url, None)
