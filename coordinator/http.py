@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, Header, Query, Request, Response
+from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from coordinator.config import HttpConfig
+from coordinator.door import Door
+from coordinator.problems import problem
 from coordinator.submissions import TaskRequest
 from mlbridge.errors import MLBridgeError
 
 if TYPE_CHECKING:
     from coordinator.engine import Engine
 
-PROBLEM = "application/problem+json"
 BIND_S = 20.0
 STATUS_BY_CODE = {
     "coordinator.full": 503,
@@ -29,28 +29,17 @@ STATUS_BY_CODE = {
     "coordinator.budget": 402,
     "task.too_expensive": 402,
     "submission.key_reused": 422,
-    "http.unauthorized": 401,
 }
 STATUS_BY_EXIT = {2: 422, 3: 403, 4: 402, 5: 404, 6: 504}
 
 
 def build_app(engine: Engine, token: str) -> FastAPI:
-    """The application. token: what `Authorization: Bearer` must carry on every route below /v1."""
+    """The application. token: what `Authorization: Bearer` must carry, see Door."""
     app = FastAPI(title="ML Bridge coordinator", docs_url=None, redoc_url=None)
 
-    async def authorised(authorization: Annotated[str, Header()] = "") -> None:
-        scheme, _, given = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
-            raise MLBridgeError(
-                "http.unauthorized",
-                "This route needs the coordinator's bearer token.",
-                hint="Send `Authorization: Bearer <token>`; the token is in the file http.token of its home.",
-                exit_code=3,
-            )
+    app.add_middleware(Door, token=token)
 
-    guarded = [Depends(authorised)]
-
-    @app.post("/v1/tasks", status_code=202, dependencies=guarded)
+    @app.post("/v1/tasks", status_code=202)
     async def submit_task(
         body: TaskRequest,
         response: Response,
@@ -72,7 +61,7 @@ def build_app(engine: Engine, token: str) -> FastAPI:
         response.headers["Location"] = f"/v1/tasks/{view['task_id']}"
         return view
 
-    @app.get("/v1/tasks", dependencies=guarded)
+    @app.get("/v1/tasks")
     async def list_tasks(
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         ended: bool | None = None,
@@ -80,11 +69,11 @@ def build_app(engine: Engine, token: str) -> FastAPI:
     ) -> dict[str, Any]:
         return {"data": await engine.tasks(limit=limit, ended=ended, before=before)}
 
-    @app.get("/v1/tasks/{task_id}", dependencies=guarded)
+    @app.get("/v1/tasks/{task_id}")
     async def get_task(task_id: str, wait: Annotated[float, Query(ge=0, le=300)] = 0.0) -> dict[str, Any]:
         return await engine.task(task_id.lower(), wait_s=wait)
 
-    @app.get("/v1/status", dependencies=guarded)
+    @app.get("/v1/status")
     async def get_status() -> dict[str, Any]:
         return await engine.status()
 
@@ -116,8 +105,6 @@ def _problems(app: FastAPI) -> None:
         headers = {}
         if status == 503:
             headers["Retry-After"] = str(error.context.get("retry_after_s", 5))
-        if status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
         facts = {"code": error.code, "hint": error.hint, "detail": error.message, **_plain(error.context)}
         return problem(status, error.code, facts, headers)
 
@@ -146,14 +133,6 @@ def _problems(app: FastAPI) -> None:
     app.add_exception_handler(MLBridgeError, told)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
-
-
-def problem(
-    status: int, title: str, facts: dict[str, Any], headers: dict[str, str] | None = None
-) -> Response:
-    """An RFC 9457 problem document."""
-    body = {"type": "about:blank", "title": title, "status": status, **facts}
-    return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM)
 
 
 def _plain(context: dict[str, object]) -> dict[str, object]:
