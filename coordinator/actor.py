@@ -17,7 +17,7 @@ import structlog
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from contracts.network import Network
-from coordinator.config import ACTOR_NAME, NAMESPACE, CoordinatorConfig
+from coordinator.config import ACTOR_NAME, NAMESPACE, CoordinatorConfig, make_private
 from coordinator.engine import Engine
 from coordinator.logs import log_to_file
 from coordinator.receipts import BuildReceipt, build_receipt
@@ -137,6 +137,7 @@ class CoordinatorActor:
 
     def __init__(self, config_json: str) -> None:
         config = CoordinatorConfig.model_validate_json(config_json)
+        make_private(config.home)
         log_to_file(config.home / "logs" / "coordinator.log")
         self._host = EngineHost(config, build_on_ray)
         self._host.start()

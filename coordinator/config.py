@@ -42,6 +42,11 @@ def _resolve(value: object, info: ValidationInfo) -> object:
     return str(path if path.is_absolute() or base is None else Path(base) / path)
 
 
+def make_private(folder: Path) -> None:
+    """Create a folder, unless it is there, that only its owner may enter: for tokens and a database."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
 class KeyFile(_Section):
     """An encrypted keystore file and where its password is; the key itself never stands in the YAML."""
 
@@ -260,7 +265,9 @@ def _in_words(error: ValidationError, source: str) -> MLBridgeError:
         told, hint = f"{path} is missing", f"Give it: {takes}." if takes else "Give it."
     else:
         # Somebody may have put a key where its file's path belongs.
-        hidden = "key" in first["loc"] or isinstance(first["input"], dict | BaseModel)
+        # Database URLs hold passwords.
+        secret = {"key", "store"} & set(first["loc"])
+        hidden = bool(secret) or isinstance(first["input"], dict | BaseModel)
         shown = "" if hidden else f" is {first['input']!r}"
         reason = first["msg"].removeprefix("Value error, ").rstrip(".")
         told = f"{path}{shown}: {reason[:1].lower()}{reason[1:]}"

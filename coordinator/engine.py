@@ -23,7 +23,7 @@ from contracts.network import Network, write_whole
 from contracts.rpc import RpcError, RpcUnreachableError
 from contracts.sender import Sender
 from coordinator.catalogue import Catalogue
-from coordinator.config import CoordinatorConfig, KeyFile
+from coordinator.config import CoordinatorConfig, KeyFile, make_private
 from coordinator.follow import Follow
 from coordinator.http import HttpServer, build_app
 from coordinator.loops import Bell, Changes, forever
@@ -60,7 +60,7 @@ def read_or_make_token(config: CoordinatorConfig) -> str:
     """The bearer token of the HTTP server; made at the first start, readable by its owner only."""
     path = config.http_token_file
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         write_whole(path, secrets.token_urlsafe(32) + "\n", mode=0o600)
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise MLBridgeError(
@@ -124,7 +124,7 @@ class Engine:
         Raises MLBridgeError: `network.*`, `keystore.*`, `store.*`, `chain.wrong_id`, `chain.no_code`,
         `http.*`. A chain node that does not answer is waited for.
         """
-        config.home.mkdir(parents=True, exist_ok=True)
+        make_private(config.home)
         network = config.load_network()
         account = None if config.key is None else load_key(config.key)
         token = read_or_make_token(config)

@@ -22,7 +22,7 @@ from typing import Any
 
 import structlog
 
-from coordinator.config import CoordinatorConfig
+from coordinator.config import CoordinatorConfig, make_private
 from mlbridge import procs
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import HeadSpec, RayHead
@@ -118,7 +118,7 @@ class Supervisor:
 
     def ensure(self) -> dict[str, Any]:
         """Start or adopt the head and the actor; the actor's status. Raises MLBridgeError."""
-        self.config.home.mkdir(parents=True, exist_ok=True)
+        make_private(self.config.home)
         if self.owns_head:
             adopted = self.head.start()
             log.info("ray_head", adopted=adopted, address=self.head.spec.address)
@@ -192,7 +192,7 @@ class _only_one:  # noqa: N801 - reads as a statement
         self._path = home / "supervisor.lock"
 
     def __enter__(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self._path.parent)
         self._handle = self._path.open("a+")
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -228,7 +228,8 @@ def detach(config_file: Path, config: CoordinatorConfig, *, timeout_s: float) ->
     Raises MLBridgeError `coordinator.up_failed` with the end of its log.
     """
     log_file = config.home / "logs" / "supervisor.log"
-    log_file.parent.mkdir(parents=True, exist_ok=True)
+    make_private(config.home)
+    log_file.parent.mkdir(exist_ok=True)
     begin = log_file.stat().st_size if log_file.exists() else 0
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     with log_file.open("ab") as out:

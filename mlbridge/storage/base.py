@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -97,7 +98,7 @@ def too_large(cid: str, limit: int) -> MLBridgeError:
 def _bad_url(url: str) -> MLBridgeError:
     return MLBridgeError(
         "storage.bad_url",
-        f"{url!r} does not name a content store.",
+        f"{re.sub('//.*@', '//***@', url)!r} does not name a content store.",
         hint="Use file:///absolute/path or kubo://host:port.",
         exit_code=2,
     )

@@ -35,6 +35,16 @@ def test_defaults_stand_on_the_file_s_folder(tmp_path: Path) -> None:
     assert CoordinatorConfig.model_validate_json(config.model_dump_json()) == config
 
 
+@pytest.mark.parametrize(
+    "change", [{"store": "mysql://me:hunter2@db/x"}, {"store": ["postgresql://me:hunter2@db/x"]}]
+)
+def test_a_database_s_password_is_not_repeated(change: dict[str, Any]) -> None:
+    with pytest.raises(MLBridgeError) as caught:
+        parse_config(LEAST | change)
+    assert caught.value.message.startswith("The coordinator file: store")
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_files_are_valid(file: Path) -> None:
     assert load_config(file).name

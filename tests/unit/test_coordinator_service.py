@@ -86,6 +86,7 @@ class TestToken:
     def test_it_is_made_once_and_kept_from_others(self, config: CoordinatorConfig) -> None:
         token = read_or_make_token(config)
         assert len(token) > 30
+        assert config.home.stat().st_mode & 0o777 == 0o700
         assert read_or_make_token(config) == token
         assert config.http_token_file.stat().st_mode & 0o777 == 0o600
         config.http_token_file.chmod(0o644)
@@ -212,6 +213,7 @@ class TestSupervisor:
         assert supervisor_of(config.home) is None
         with supervisor._only_one(config.home):
             assert supervisor_of(config.home) is not None
+            assert config.home.stat().st_mode & 0o777 == 0o700
             with pytest.raises(MLBridgeError) as caught, supervisor._only_one(config.home):
                 pass
             assert caught.value.code == "coordinator.running"

@@ -220,3 +220,10 @@ def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(MLBridgeError, match="kubo://host:port") as caught:
         open_store(url)
     assert (caught.value.code, caught.value.exit_code) == ("storage.bad_url", 2)
+
+
+def test_a_password_in_a_url_is_not_repeated() -> None:
+    with pytest.raises(MLBridgeError) as caught:
+        open_store("kubo://me:hunter2@ipfs.example:5001")
+    assert "ipfs.example" in caught.value.message
+    assert "hunter2" not in str(caught.value)
