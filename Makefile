@@ -7,7 +7,7 @@ ARGS ?=
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-up: ## a whole network on this machine, then three verified answers (ARGS="--fault wrong-result@2" to watch a liar)
+up: ## a whole network on this machine, then three verified answers (ARGS="--replace --fault wrong-result@2" to watch a liar)
 	@tools/setup run
 	@$(VENV)/mlbridge up --detach --demo $(ARGS)
 
@@ -30,7 +30,7 @@ contracts: ## forge tests, gas snapshot, ABI drift
 	@tools/setup test
 	@tools/test contracts
 
-bench: ## the direct lane against the same Serve deployment called directly
+bench: ## the direct lane against the same Serve deployment called directly; needs a running network (make up)
 	@tools/setup test
 	@$(VENV)/python -m benchmarks.direct_lane
 

@@ -1,7 +1,7 @@
 """What verification through the direct lane costs, as a ratio to calling the same Serve deployment directly.
 
-Runs against a devnet (`mlbridge up`), in one run on one machine: `python -m benchmarks.direct_lane`. Writes
-benchmarks/results/direct_lane.json and .md.
+Needs a running devnet (`make up`): `make bench`, or `python -m benchmarks.direct_lane`. Writes
+benchmarks/results/direct_lane.md and .json.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from cluster.config import load_config
 from cluster.door import Door
 from cluster.served import ServedModels
 from contracts.network import Network, load_network
+from mlbridge.console import fail
 from mlbridge.devnet import accounts
+from mlbridge.devnet.commands import is_running
 from mlbridge.devnet.demo import EXAMPLES
 from mlbridge.devnet.machines import provider_file
-from mlbridge.devnet.plan import Plan
+from mlbridge.devnet.plan import Plan, read_plan
+from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import encode_input
 from mlbridge.sdk import AsyncClient, TaskResult
 
@@ -127,9 +130,21 @@ async def phases(network: Network, results: list[TaskResult]) -> dict[str, list[
     return spans
 
 
+def running_plan(home: Path) -> Plan:
+    """The plan of the devnet in `home`. Raises MLBridgeError `bench.no_devnet` unless it runs."""
+    plan = read_plan(home)
+    if plan is None or not is_running(home) or MODEL not in plan.models:
+        raise MLBridgeError(
+            "bench.no_devnet",
+            f"The benchmark needs a running devnet that serves {MODEL}, and {home} holds none.",
+            hint="Start one first: make up",
+        )
+    return plan
+
+
 async def run(home: Path, tasks: int, calls: int, at_once: int) -> dict[str, Any]:
     """The whole benchmark as plain values."""
-    plan = Plan.model_validate_json((home / "plan.json").read_text())
+    plan = running_plan(home)
     network = load_network(plan.network_file)
     raw = await direct(plan, network, calls, at_once)
     raw_alone = await direct(plan, network, calls, 1)
@@ -199,7 +214,10 @@ def main() -> None:
     asked.add_argument("--calls", type=int, default=300)
     asked.add_argument("--at-once", type=int, default=8)
     options = asked.parse_args()
-    found = asyncio.run(run(options.home.absolute(), options.tasks, options.calls, options.at_once))
+    try:
+        found = asyncio.run(run(options.home.absolute(), options.tasks, options.calls, options.at_once))
+    except MLBridgeError as error:
+        fail(error, as_json=False)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "direct_lane.json").write_text(json.dumps(found, indent=2) + "\n")
     (RESULTS / "direct_lane.md").write_text(as_markdown(found))

@@ -65,8 +65,8 @@ def eth(wei: int) -> str:
     return f"{_decimal(wei)} ETH"
 
 
-def parse_ether(text: str, name: str) -> int:
-    """Wei of an amount in ETH, to the last digit. name: of the option, for the error.
+def parse_ether(text: str, name: str, unit: str = "ETH") -> int:
+    """Wei of an amount in ETH, or base units of one in MLB, to the last digit. name: of the option.
 
     Raises MLBridgeError `input.not_an_amount`.
     """
@@ -79,7 +79,7 @@ def parse_ether(text: str, name: str) -> int:
     if wei < 0:
         raise MLBridgeError(
             "input.not_an_amount",
-            f"{name} takes an amount in ETH, not {text!r}.",
+            f"{name} takes an amount in {unit}, not {text!r}.",
             hint=f"For example {name} 0.001; at most 18 digits after the point.",
             exit_code=2,
         )

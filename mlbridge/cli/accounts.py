@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from eth_utils.address import is_address, to_checksum_address
 
+from contracts import keystore
 from contracts.chain import Chain
 from contracts.network import Network
 from contracts.reads import account_id, get_account
@@ -19,7 +21,8 @@ from mlbridge.cli.context import (
     find_account,
     find_network,
 )
-from mlbridge.console import data, emit_json, eth, mlb, people, run_async
+from mlbridge.console import data, emit_json, eth, mlb, parse_ether, people, run_async
+from mlbridge.devnet import accounts
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
 
@@ -87,6 +90,54 @@ def claim(
         emit_json(taken)
     else:
         people.print(f"claimed {eth(taken['wei'])} and {mlb(taken['mlb'])}")
+
+
+@app.command()
+def fund(
+    who: Annotated[list[str], typer.Argument(metavar="WHO...", help="Addresses, or keystore files.")],
+    coins: Annotated[str, typer.Option("--eth", metavar="ETH", help="Coin for each.")] = "10",
+    tokens: Annotated[str, typer.Option("--mlb", metavar="MLB", help="MLB for each.")] = "100000",
+    network: NetworkOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """On a devnet only: give coin and MLB from its treasury, so that a new operator can stake."""
+    chosen = find_network(network)
+    if chosen.chain_id != accounts.CHAIN_ID:
+        raise MLBridgeError(
+            "account.no_treasury",
+            f"Only a devnet (chain {accounts.CHAIN_ID}) gives money away, not {chosen.name}.",
+            hint="Buy or ask for coin and MLB, and send them to the address.",
+            exit_code=2,
+        )
+    gift = {"wei": parse_ether(coins, "--eth"), "mlb": parse_ether(tokens, "--mlb", "MLB")}
+    funded = [{"address": _address(name)} | gift for name in who]
+    run_async(_fund(chosen, funded))
+    if as_json:
+        emit_json({"funded": funded})
+        return
+    for item in funded:
+        people.print(f"{item['address']} has {eth(gift['wei'])} and {mlb(gift['mlb'])} more")
+
+
+def _address(name: str) -> str:
+    """A checksummed address, from one or from a keystore file."""
+    if is_address(name):
+        return str(to_checksum_address(name))
+    if Path(name).is_file():
+        return keystore.address_of(name)
+    raise MLBridgeError(
+        "account.bad_address", f"{name!r} is neither an address nor a keystore file.", exit_code=2
+    )
+
+
+async def _fund(network: Network, funded: list[dict[str, Any]]) -> None:
+    async with await Chain.connect(network) as chain:
+        treasury = Sender(chain, accounts.deployer())
+        for item in funded:
+            if item["wei"]:
+                await treasury.transfer(item["address"], item["wei"])
+            if item["mlb"]:
+                await treasury.send(chain.token.functions.transfer(item["address"], item["mlb"]))
 
 
 async def _facts(network: Network, address: str) -> dict[str, Any]:

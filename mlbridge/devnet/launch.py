@@ -20,7 +20,7 @@ from cluster.config import load_config
 from contracts import reads
 from contracts.chain import Chain
 from contracts.deploy import DEVNET, MLB, DeployParams, deploy
-from contracts.network import Network, load_network
+from contracts.network import Network
 from contracts.sender import Sender, SendPolicy
 from mlbridge.devnet import accounts, machines
 from mlbridge.devnet.models import publish_models
@@ -103,10 +103,11 @@ def deploy_params(plan: Plan) -> DeployParams:
 
 
 async def fund(network: Network, plan: Plan) -> None:
-    """Give operators and the model provider the MLB they stake."""
+    """Give operators, the model provider and the requester the MLB they may stake."""
     async with await Chain.connect(network) as chain:
         sender = Sender(chain, accounts.deployer(), QUICK)
         needs = {accounts.model_provider().address: 20_000 * MLB}
+        needs[accounts.requester().address] = 20_000 * MLB  # the command publishes models with this key
         needs |= {accounts.operator(number).address: PROVIDER_MLB for number in range(1, plan.providers + 1)}
         for address, amount in needs.items():
             held = await chain.token.functions.balanceOf(address).call()
@@ -245,8 +246,3 @@ async def answers_http(url: str) -> bool:
             return bool((await client.get(url)).status_code == httpx2.codes.OK)
     except httpx2.HTTPError:
         return False
-
-
-def load_running_network(home: Path) -> Network:
-    """The network of the devnet in `home`."""
-    return load_network(home / "network.yaml")

@@ -15,6 +15,7 @@ from eth_account.signers.local import LocalAccount
 from contracts import keystore, reads
 from contracts.anvil import dev_account
 from contracts.chain import Chain
+from contracts.network import save
 from contracts.reads import ModelInfo
 from contracts.rpc import RpcUnreachableError
 from contracts.sender import Sender
@@ -119,6 +120,25 @@ def test_a_run_that_is_cut_off_is_taken_up_again_without_paying_twice(
     assert left["balance_wei"] == paid["balance_wei"]
     waiting = say("task", "wait", error["task"], "--timeout", "0.1", *common)
     assert waiting.json["error"]["code"] == "task.timeout"
+
+
+def test_a_devnet_s_treasury_funds_new_operators_and_no_other_one_does(
+    devchain: DevChain, network_file: Path, say: Say, tmp_path: Path
+) -> None:
+    operator, node = fresh_account(), fresh_account()
+    keystore.create(tmp_path / "operator.json", "secret", operator, rounds=2)
+    names = [str(tmp_path / "operator.json"), node.address]
+    here = ["--network", str(network_file), "--json"]
+    given = say("account", "fund", *names, "--eth", "0.5", "--mlb", "50000", *here).json["funded"]
+    assert [item["address"] for item in given] == [operator.address, node.address]
+    for account in (operator, node):
+        shown = say("account", "show", account.address, *here).json
+        assert (shown["balance_wei"], shown["balance_mlb"]) == (5 * 10**17, 50_000 * 10**18)
+    assert say("account", "fund", "zebra", *here).json["error"]["code"] == "account.bad_address"
+    assert say("account", "fund", node.address, "--mlb", "x", *here).json["error"]["message"].endswith("'x'.")
+    save(devchain.network.model_copy(update={"chain_id": 1}), tmp_path / "main.yaml")
+    refused = say("account", "fund", node.address, "--network", str(tmp_path / "main.yaml"), "--json")
+    assert refused.json["error"]["code"] == "account.no_treasury"
 
 
 def test_ended_tasks_keep_their_requester_and_price(
