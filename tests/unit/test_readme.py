@@ -76,3 +76,8 @@ def test_the_benchmark_says_that_it_needs_a_network(
         direct_lane.main()
     assert ended.value.code == 1
     assert "make up" in capsys.readouterr().err
+
+
+def test_the_licence_that_the_package_names_is_there() -> None:
+    assert 'license = "MIT"' in (ROOT / "pyproject.toml").read_text()
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
