@@ -18,13 +18,13 @@ from typing import Annotated, Any
 import typer
 
 from cluster.config import DEFAULT_BASE_PORT, ProviderConfig, load_config
-from cluster.context import load_key
 from cluster.logs import log_to
 from cluster.output import show_findings, show_status
 from cluster.raycluster import open_cluster
 from cluster.supervisor import DRAIN_FILE, Supervisor, read_agent_status, read_supervisor_state
+from contracts.keyfile import load_key
 from mlbridge import procs
-from mlbridge.console import emit_json, eth, fail, mlb, people, run_async
+from mlbridge.console import JsonOption, emit_json, eth, fail, mlb, people, run_async
 from mlbridge.errors import MLBridgeError
 
 app = typer.Typer(
@@ -38,7 +38,6 @@ DEFAULT_FILE = Path("provider.yaml")
 File = Annotated[
     Path, typer.Option("--config", "-c", envvar="MLBRIDGE_PROVIDER", help="The provider's YAML file.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 @app.callback()
@@ -62,7 +61,7 @@ def init(
     with_operator: Annotated[
         bool, typer.Option("--operator/--no-operator", help="Whether the cold key is used on this machine.")
     ] = True,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a commented provider file and the keys it names."""
     from cluster import scaffold
@@ -99,7 +98,7 @@ def init(
 
 
 @app.command()
-def doctor(config_file: File = DEFAULT_FILE, as_json: Json = False) -> None:
+def doctor(config_file: File = DEFAULT_FILE, as_json: JsonOption = False) -> None:
     """Check everything that has to be right before this provider can earn."""
     from cluster.doctor import Doctor
 
@@ -174,7 +173,7 @@ def _last_line(file: Path) -> str:
 
 
 @app.command()
-def status(config_file: File = DEFAULT_FILE, as_json: Json = False) -> None:
+def status(config_file: File = DEFAULT_FILE, as_json: JsonOption = False) -> None:
     """What this provider does, what it earned, and what is wrong."""
     config = load_config(config_file)
     supervisor, agent = read_supervisor_state(config.home), read_agent_status(config.home)
@@ -291,7 +290,7 @@ def _stop_leftovers(config: ProviderConfig) -> None:
 
 
 @app.command()
-def claim(config_file: File = DEFAULT_FILE, as_json: Json = False) -> None:
+def claim(config_file: File = DEFAULT_FILE, as_json: JsonOption = False) -> None:
     """Pay the operator what its seats earned, now. The running agent does it by itself now and then."""
     config = load_config(config_file)
 
@@ -320,7 +319,7 @@ def claim(config_file: File = DEFAULT_FILE, as_json: Json = False) -> None:
 def stop_serving(
     config_file: File = DEFAULT_FILE,
     model: Annotated[list[str] | None, typer.Option(help="Model by name or id; default: all.")] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Leave the draw of one or all models from the next epoch on. Needs the operator's key."""
     config = load_config(config_file)

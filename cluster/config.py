@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from contracts.keyfile import KeyFile, resolve_path
 from contracts.network import Network, load_network
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
@@ -36,33 +37,6 @@ AGENT_NAMESPACE = "mlbridge"
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def _resolve(value: object, info: ValidationInfo) -> object:
-    """`~` is the home directory; a relative path is relative to the YAML file."""
-    if not isinstance(value, str | Path):
-        return value
-    path = Path(value).expanduser()
-    base = (info.context or {}).get("base")
-    return path if path.is_absolute() or base is None else Path(base) / path
-
-
-class KeyFile(_Section):
-    """An encrypted keystore file and where its password is; the key itself never stands in the YAML."""
-
-    keystore: Path = Field(description="path of an encrypted keystore file (eth-account v3)")
-    password_env: str | None = Field(
-        default=None, min_length=1, description="name of the environment variable that holds the password"
-    )
-    password_file: Path | None = Field(default=None, description="path of a file that holds the password")
-
-    _paths = field_validator("keystore", "password_file", mode="before")(_resolve)
-
-    @model_validator(mode="after")
-    def _one_password(self) -> KeyFile:
-        if (self.password_env is None) == (self.password_file is None):
-            raise ValueError("give exactly one of password_env and password_file")
-        return self
 
 
 class Keys(_Section):
@@ -143,7 +117,7 @@ class RayConfig(_Section):
     haproxy: bool = Field(default=False, description="true: faster HTTP ingress by HAProxy (160 MB more)")
     start_timeout_s: float = Field(default=120, gt=0, description="seconds a start may take")
 
-    _paths = field_validator("token_file", mode="before")(_resolve)
+    _paths = field_validator("token_file", mode="before")(resolve_path)
 
     @model_validator(mode="after")
     def _join_is_complete(self) -> RayConfig:
@@ -203,13 +177,13 @@ class ProviderConfig(_Section):
     bandwidth_mbps: float | None = Field(default=None, gt=0, description="your uplink in Mbit/s")
     fault: FaultName | None = Field(default=None, description=f"devnet only: one of {', '.join(FAULTS)}")
 
-    _paths = field_validator("home", mode="before")(_resolve)
+    _paths = field_validator("home", mode="before")(resolve_path)
 
     @field_validator("network", mode="before")
     @classmethod
     def _network_path(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str) and (os.sep in value or value.endswith((".yaml", ".yml", ".json"))):
-            return str(_resolve(value, info))
+            return str(resolve_path(value, info))
         return value
 
     @property

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 
 from eth_account.signers.local import LocalAccount
 
-from cluster.config import KeyFile, ProviderConfig
+from cluster.config import ProviderConfig
 from cluster.door import Door
 from cluster.faults import Strategy, strategy_for
 from cluster.journal import Journal
 from cluster.metrics import Meter, NoMeter
 from cluster.served import ServedModels
-from contracts import artifacts, keystore, reads
+from contracts import artifacts, reads
 from contracts.chain import Chain
 from contracts.events import BlockRef, Event, topic_of
+from contracts.keyfile import load_key
 from contracts.sender import Sender, SendPolicy
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
@@ -26,12 +27,6 @@ from mlbridge.storage import ContentStore, open_store
 _REMEMBERED = 2_000
 _FIRST_LOOK = 500
 _FARTHEST_LOOK = 8_000
-
-
-def load_key(file: KeyFile) -> LocalAccount:
-    """The account in a keystore. Raises MLBridgeError `keystore.*`."""
-    password = keystore.password_from(env=file.password_env or "", file=file.password_file)
-    return keystore.load(file.keystore, password)
 
 
 class ChainClock:

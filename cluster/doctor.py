@@ -14,12 +14,12 @@ import psutil
 
 from cluster.choices import catalogue
 from cluster.config import MLB, ProviderConfig
-from cluster.context import load_key
 from cluster.shelf import Shelf, read_manifest, size_of
 from cluster.supervisor import read_supervisor_state
 from contracts import keystore, reads
 from contracts.chain import Chain
 from contracts.events import as_int
+from contracts.keyfile import load_key
 from contracts.rpc import public_part
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts, busy_ports

@@ -25,7 +25,6 @@ from cluster import capabilities
 from cluster.agent import STATUS_FILE
 from cluster.choices import Choice, catalogue
 from cluster.config import ProviderConfig
-from cluster.context import load_key
 from cluster.deployments import AppState, Deployments
 from cluster.files import read_state, write_state
 from cluster.provision import Prepared, node_application, prepare
@@ -36,6 +35,7 @@ from cluster.shelf import Shelf
 from cluster.upkeep import unjail
 from contracts import keystore, reads
 from contracts.chain import Chain
+from contracts.keyfile import load_key
 from mlbridge import procs
 from mlbridge.errors import MLBridgeError
 from mlbridge.storage import open_store

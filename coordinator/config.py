@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from contracts.keyfile import KeyFile, resolve_path
 from contracts.network import Network, load_network
 from coordinator.database import database_url
 from mlbridge.console import MAX_PRICE_WEI
@@ -33,36 +34,9 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-def _resolve(value: object, info: ValidationInfo) -> object:
-    """`~` is the home directory; a relative path is relative to the YAML file."""
-    if not isinstance(value, str | Path):
-        return value
-    path = Path(value).expanduser()
-    base = (info.context or {}).get("base")
-    return str(path if path.is_absolute() or base is None else Path(base) / path)
-
-
 def make_private(folder: Path) -> None:
     """Create a folder, unless it is there, that only its owner may enter: for tokens and a database."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-class KeyFile(_Section):
-    """An encrypted keystore file and where its password is; the key itself never stands in the YAML."""
-
-    keystore: Path = Field(description="path of an encrypted keystore file (eth-account v3)")
-    password_env: str | None = Field(
-        default=None, min_length=1, description="name of the environment variable that holds the password"
-    )
-    password_file: Path | None = Field(default=None, description="path of a file that holds the password")
-
-    _paths = field_validator("keystore", "password_file", mode="before")(_resolve)
-
-    @model_validator(mode="after")
-    def _one_password(self) -> KeyFile:
-        if (self.password_env is None) == (self.password_file is None):
-            raise ValueError("give exactly one of password_env and password_file")
-        return self
 
 
 class HttpConfig(_Section):
@@ -74,7 +48,7 @@ class HttpConfig(_Section):
         default=None, description="path of the bearer token; made at the first start if it is not there"
     )
 
-    _paths = field_validator("token_file", mode="before")(_resolve)
+    _paths = field_validator("token_file", mode="before")(resolve_path)
 
 
 class PokeConfig(_Section):
@@ -135,7 +109,7 @@ class RayConfig(_Section):
     )
     start_timeout_s: float = Field(default=120, gt=0, description="seconds that a start may take")
 
-    _paths = field_validator("token_file", mode="before")(_resolve)
+    _paths = field_validator("token_file", mode="before")(resolve_path)
 
     @model_validator(mode="after")
     def _join_is_complete(self) -> RayConfig:
@@ -170,13 +144,13 @@ class CoordinatorConfig(_Section):
     submissions: SubmissionConfig = Field(default_factory=SubmissionConfig)
     ray: RayConfig = Field(default_factory=RayConfig)
 
-    _paths = field_validator("home", mode="before")(_resolve)
+    _paths = field_validator("home", mode="before")(resolve_path)
 
     @field_validator("network", mode="before")
     @classmethod
     def _network_path(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str) and (os.sep in value or value.endswith((".yaml", ".yml", ".json"))):
-            return _resolve(value, info)
+            return resolve_path(value, info)
         return value
 
     @field_validator("store")

@@ -16,14 +16,14 @@ from typing import Any
 import structlog
 from eth_account.signers.local import LocalAccount
 
-from contracts import keystore
 from contracts.chain import Chain
 from contracts.events import BlockRef, as_hex, as_int
+from contracts.keyfile import load_key
 from contracts.network import Network, write_whole
 from contracts.rpc import RpcError, RpcUnreachableError
 from contracts.sender import Sender
 from coordinator.catalogue import Catalogue
-from coordinator.config import CoordinatorConfig, KeyFile, make_private
+from coordinator.config import CoordinatorConfig, make_private
 from coordinator.follow import Follow
 from coordinator.http import HttpServer, build_app
 from coordinator.loops import Bell, Changes, forever
@@ -45,15 +45,6 @@ GAUGES_S = 5.0
 READY_LAG_BLOCKS = 10
 CLAIM_S = 60.0
 DRAIN_S = 10.0
-
-
-def load_key(key: KeyFile) -> LocalAccount:
-    """The account in a key file. Raises MLBridgeError `keystore.*`."""
-    if key.password_env is not None:
-        password = keystore.password_from(env=key.password_env)
-    else:
-        password = keystore.password_from(file=key.password_file)
-    return keystore.load(key.keystore, password)
 
 
 def read_or_make_token(config: CoordinatorConfig) -> str:

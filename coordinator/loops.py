@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 import structlog
 
@@ -17,6 +17,12 @@ from mlbridge.errors import MLBridgeError
 log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE_S = 10.0
+
+
+async def drain(tasks: Collection[asyncio.Task[None]], timeout_s: float) -> None:
+    """Wait for tasks to end, at most `timeout_s` seconds, then cancel the rest."""
+    for task in (await asyncio.wait(tasks, timeout=timeout_s))[1] if tasks else ():
+        task.cancel()
 
 
 class Bell:

@@ -18,6 +18,7 @@ from contracts.events import BlockRef, as_hex, as_int
 from contracts.rpc import RpcError
 from contracts.sender import Sender
 from coordinator.config import PokeConfig
+from coordinator.loops import drain
 from coordinator.metrics import Metrics
 from coordinator.outbox import Outbox, PokeRow
 from coordinator.store import Store
@@ -86,8 +87,7 @@ class Poker:
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what is under way, at most `timeout_s` seconds; the store knows how to go on."""
-        for task in (await asyncio.wait(self._tasks, timeout=timeout_s))[1] if self._tasks else ():
-            task.cancel()
+        await drain(self._tasks, timeout_s)
 
     async def _try(self, row: PokeRow, head: BlockRef) -> None:
         try:

@@ -27,6 +27,7 @@ from contracts.events import as_hex
 from contracts.sender import Sender
 from coordinator.catalogue import Catalogue, kind_of
 from coordinator.config import SubmissionConfig
+from coordinator.loops import drain
 from coordinator.metrics import Metrics
 from coordinator.outbox import Outbox, Submission
 from mlbridge.errors import MLBridgeError
@@ -228,8 +229,7 @@ class Submissions:
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for what is under way, at most `timeout_s` seconds; the store knows how to go on."""
-        for task in (await asyncio.wait(self._tasks, timeout=timeout_s))[1] if self._tasks else ():
-            task.cancel()
+        await drain(self._tasks, timeout_s)
 
     async def _bring(self, row: Submission, sender: Sender) -> None:
         try:

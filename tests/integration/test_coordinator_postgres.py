@@ -20,12 +20,10 @@ from contracts.sender import Sender
 from coordinator import database, tables
 from coordinator.events import TaskEvent
 from coordinator.outbox import Outbox
-from coordinator.state import advance
 from coordinator.store import Store
-from coordinator.task import TaskState
 from mlbridge.errors import MLBridgeError
 from tests.support import postgres
-from tests.support.coordinator_walks import chains, digest
+from tests.support.coordinator_walks import chains, digest, fold_all
 from tests.support.coordinators import make_config, request, running
 from tests.support.seats import acting, make_members, register_model, scripts
 from tests.unit.test_coordinator_store import MANAGER, a_submission, submitted
@@ -59,13 +57,6 @@ async def store(server: str) -> AsyncIterator[Store]:
     opened = await Store.open(await fresh(server), chain_id=1, task_manager=MANAGER)
     yield opened
     await opened.close()
-
-
-def fold_all(events: list[TaskEvent]) -> dict[str, TaskState]:
-    states: dict[str, TaskState] = {}
-    for event in events:
-        states[event.task_id] = advance(states.get(event.task_id), event)
-    return states
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cluster.config import load_config
-from cluster.context import load_key
 from cluster.registration import Registration
 from contracts import reads
 from contracts.chain import Chain
+from contracts.keyfile import load_key
 from contracts.sender import Sender
 from mlbridge.rayproc import HeadSpec, RayHead
 from tests.support.rigs import digits_script, make_rig, publish_digits

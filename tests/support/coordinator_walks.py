@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from coordinator.events import TaskEvent
+from coordinator.state import advance
+from coordinator.task import TaskState
 
 ADDRESS = "0x" + "aa" * 20
 
@@ -15,6 +17,14 @@ ADDRESS = "0x" + "aa" * 20
 def digest(number: int) -> str:
     """A 32-byte value that stands for a hash."""
     return "0x" + f"{number:064x}"
+
+
+def fold_all(events: list[TaskEvent]) -> dict[str, TaskState]:
+    """The state of every task after these events, in one pass."""
+    states: dict[str, TaskState] = {}
+    for event in events:
+        states[event.task_id] = advance(states.get(event.task_id), event)
+    return states
 
 
 @dataclass

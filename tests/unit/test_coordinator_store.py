@@ -17,11 +17,11 @@ from coordinator import database, tables
 from coordinator.events import TaskEvent
 from coordinator.outbox import Outbox, Submission
 from coordinator.shelf import Shelf
-from coordinator.state import advance, due_poke
+from coordinator.state import due_poke
 from coordinator.store import Store
 from coordinator.task import TaskState
 from mlbridge.errors import MLBridgeError
-from tests.support.coordinator_walks import ADDRESS, Scribe, chains, digest
+from tests.support.coordinator_walks import ADDRESS, Scribe, chains, digest, fold_all
 
 MANAGER = "0x" + "11" * 20
 
@@ -47,13 +47,6 @@ def submitted(task: int = 1, *, block: int = 10) -> Scribe:
         randomnessBlock=block + 2,
     )
     return scribe
-
-
-def fold_all(events: list[TaskEvent]) -> dict[str, TaskState]:
-    states: dict[str, TaskState] = {}
-    for event in events:
-        states[event.task_id] = advance(states.get(event.task_id), event)
-    return states
 
 
 async def everything(store: Store) -> dict[str, TaskState]:
