@@ -28,7 +28,7 @@ class Choice:
 def choose(entries: tuple[ServedModel, ...], models: list[ModelInfo]) -> list[Choice]:
     """The active models that the entries name, each once; an entry by id or name goes before "*".
 
-    Of several models of one name the newest counts. Raises MLBridgeError `model.unknown`.
+    Of several models of one name the oldest counts, as for requesters. Raises MLBridgeError `model.unknown`.
     """
     active = {model.id: model for model in models if model.status is ModelStatus.ACTIVE}
     chosen: dict[bytes, Choice] = {}
@@ -43,7 +43,7 @@ def choose(entries: tuple[ServedModel, ...], models: list[ModelInfo]) -> list[Ch
                 hint=f"Active models: {', '.join(sorted(m.name for m in active.values())) or 'none'}.",
                 exit_code=5,
             )
-        chosen.setdefault(matching[-1].id, Choice(entry, matching[-1]))
+        chosen.setdefault(matching[0].id, Choice(entry, matching[0]))
     for entry in entries:
         if entry.model == EVERY:
             for model in active.values():

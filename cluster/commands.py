@@ -121,7 +121,7 @@ def up(
         bool, typer.Option("--detach", help="Run in the background; return when it serves.")
     ] = False,
     top_up: Annotated[bool, typer.Option("--top-up", help="Replace stake that a punishment took.")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Register, start the Ray cluster, deploy the models, and take part until stopped.
 
@@ -204,7 +204,7 @@ def down(
     drain: Annotated[
         float | None, typer.Option(help="Seconds to wait for them; default: the file's.")
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Leave the draw, finish assignments in flight, then stop everything on this machine."""
     config = load_config(config_file)

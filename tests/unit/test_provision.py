@@ -46,11 +46,11 @@ def test_entries_by_name_go_before_every() -> None:
     )
     found = {choice.model.id[0]: choice for choice in choose(entries, models)}
     assert set(found) == {1, 2, 3}
-    assert found[3].entry.replicas == 3
-    assert [found[number].asked for number in (1, 2, 3)] == [False, True, True]
+    assert found[1].entry.replicas == 3  # a name means its oldest model
+    assert [found[number].asked for number in (1, 2, 3)] == [True, True, False]
     # The one that the file names has the name for its path, the other its id.
     slugs = route_names(choose(entries, models))
-    assert [slugs[bytes([number]) * 32] for number in (1, 2, 3)] == ["0x" + "01" * 32, "b", "a"]
+    assert [slugs[bytes([number]) * 32] for number in (1, 2, 3)] == ["a", "b", "0x" + "03" * 32]
 
 
 def test_an_unknown_or_paused_model_is_named_with_what_there_is() -> None:
