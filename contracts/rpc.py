@@ -121,7 +121,9 @@ def _busy(status: int, problem: dict[str, Any] | None) -> bool:
     429 and 5xx come from proxies and rate limits, whatever is in the body; only a contract's revert can have
     come from nowhere but the chain.
     """
-    reverted = problem is not None and (problem.get("code") == 3 or bool(problem.get("data")))
+    reverted = problem is not None and (
+        problem.get("code") == 3 or str(problem.get("data", "")).startswith("0x")
+    )
     return status == 429 or (status >= 500 and not reverted)
 
 

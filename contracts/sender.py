@@ -258,7 +258,10 @@ class Sender:
                 # a lost try of ours may be the one that used the nonce
                 if lost and nonce_used and await self._may_have_landed(pending):
                     return None
-                return error
+                if not lost or any(part in text for part in _NONCE_USED + _OCCUPIED + _UNDERPRICED + _POOR):
+                    return error
+                # a rate limit or an outage says nothing about the try whose answer was lost
+                await asyncio.sleep(min(2.0, 0.2 * 2**attempt))
         log.warning("tx_answer_lost", tx=pending.hashes[-1], address=self.address)
         pending.sent_at = time.monotonic() - self._policy.stuck_after_s + 5
         return None
@@ -380,7 +383,9 @@ class Sender:
                     refused.context["transaction"] = tx_hash
                     return refused
         if int(receipt["gasUsed"]) >= limit * 63 // 64 - 5_000:
-            return describe("OutOfGas", {})
+            short = describe("OutOfGas", {})
+            short.context["transaction"] = tx_hash
+            return short
         return ContractError(
             "Reverted",
             {"transaction": tx_hash},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from contracts.errors import ContractError
 from contracts.reads import ModelInfo
@@ -74,13 +76,14 @@ class Order:
         """Before a payment leaves: what whoever is cut off now needs afterwards."""
         self.handle = handle
         people.print(f"task {handle.task_id}")
-        people.print(f"[dim]  {self._way_back(handle)}[/dim]", soft_wrap=True)
+        people.print(f"[dim]  {escape(self._way_back(handle))}[/dim]", soft_wrap=True)
 
     @staticmethod
     def _way_back(handle: TaskHandle) -> str:
+        key = shlex.quote(handle.idempotency_key or "")
         return (
             f"If this is cut off: mlbridge task wait {handle.task_id}   "
-            f"(or repeat it with --idempotency-key {handle.idempotency_key}, which does not pay twice)"
+            f"(or repeat it with --idempotency-key {key}, which does not pay twice)"
         )
 
     @contextmanager

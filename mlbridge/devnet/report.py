@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 
@@ -33,7 +34,7 @@ class Report:
             raise
         self._end()
         took = f"{time.monotonic() - started:.1f} s"
-        line = f"[green]+[/green] {name:<14} {step.detail:<58} [dim]{took:>8}[/dim]"
+        line = f"[green]+[/green] {name:<14} {escape(step.detail):<58} [dim]{took:>8}[/dim]"
         self.console.print(line, highlight=False, soft_wrap=True)
 
     def _end(self) -> None:

@@ -71,7 +71,7 @@ def show(console: Console, plan: Plan, facts: dict[str, Any]) -> None:
     """The same for people, with a first command to try."""
     console.print(f"\n[bold]ML Bridge devnet[/bold] is up after {facts['started_s']:.0f} s")
     for name in ("rpc_url", "coordinator", "metrics", "dashboard", "network"):
-        console.print(f"  {name:<14} {facts[name]}", soft_wrap=True)
+        console.print(f"  {name:<14} {facts[name]}", soft_wrap=True, markup=False)
     console.print("  accounts (keys of the public test phrase; never send real coin to them)")
     for name, address in facts["accounts"].items():
         number = int(name.removeprefix("provider-")) if name.startswith("provider-") else 0

@@ -102,7 +102,10 @@ LIMIT = {"error": {"code": -32005, "message": "rate limit"}}
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-@pytest.mark.parametrize("body", [LIMIT, {"message": "slow down"}])
+@pytest.mark.parametrize(
+    "body",
+    [LIMIT, {"message": "slow down"}, {"error": {"code": -1, "message": "x", "data": {"see": "a page"}}}],
+)
 async def test_a_busy_node_is_busy_whatever_its_body_says(
     node: Node, provider: Provider, status: int, body: dict[str, object]
 ) -> None:

@@ -113,6 +113,28 @@ async def test_a_lost_answer_never_pays_twice(quiet_anvil: Anvil, losses: int, m
         await lossy.disconnect()
 
 
+class LimitedProvider(LossyProvider):
+    """Loses an answer, then refuses the next tries for being too many."""
+
+    async def request(self, method: str, params: Sequence[object] = ()) -> Any:
+        if method == "eth_sendRawTransaction" and self.losses == 0:
+            raise RpcError(method, -32005, "rate limit exceeded")
+        return await super().request(method, params)
+
+
+async def test_a_refusal_after_a_lost_answer_does_not_mean_that_nothing_was_sent(
+    quiet_anvil: Anvil,
+) -> None:
+    async with await Endpoint.open(quiet_anvil.rpc_url) as endpoint:
+        limited = LimitedProvider(quiet_anvil.rpc_url)
+        endpoint.w3.provider = limited
+        limited.losses = 1
+        receipt = await Sender(endpoint, dev_account(2), QUICK).transfer(SINK, 7)
+        assert receipt["status"] == 1
+        assert await balance(endpoint, SINK) == 7
+        await limited.disconnect()
+
+
 class MoodyProvider(Provider):
     """Answers some methods with an error for as long as it is told to."""
 

@@ -107,12 +107,13 @@ def test_a_run_that_is_cut_off_is_taken_up_again_without_paying_twice(
         raise RpcUnreachableError("http://node.example", "gone")
 
     monkeypatch.setattr(Sender, "_wait", lost)
-    cut = say("run", model, "digit:7", *common)
+    cut = say("run", model, "digit:7", "--idempotency-key", "[/my] key", *common)
     monkeypatch.setattr(Sender, "_wait", original)
     error = cut.json["error"]
     assert error["code"] == "chain.unreachable"
     assert f"mlbridge task wait {error['task']}" in error["hint"]
     assert error["task"] in cut.err  # printed before anything was paid
+    assert "--idempotency-key '[/my] key'" in cut.err
     paid = say("account", "show", account.address, "--network", str(network_file), "--json").json
     again = say("task", "submit", model, "digit:7", "--idempotency-key", error["idempotency_key"], *common)
     assert again.json["task"] == error["task"]
