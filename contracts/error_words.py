@@ -122,7 +122,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Stake first, and use the operator's key, not a node key.",
     ),
     "AccountOverflow": ("The account's number is beyond what a pool can hold.", _DEFECT),
-    "WeightOverflow": ("The weight is beyond what a pool can hold.", _DEFECT),
     "NoConsent": (
         "The key {node} has not agreed to serve {operator}.",
         "Sign the consent with the node key and send it along: `mlbridge provider up` does both.",
