@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import {Ballot, IBallotBox} from "./interfaces/IBallotBox.sol";
 import {IConsensusVerifier} from "./interfaces/IConsensusVerifier.sol";
@@ -58,18 +59,15 @@ contract ConsensusVerifier is IConsensusVerifier, EIP712 {
 
     /// @inheritdoc IConsensusVerifier
     /// @dev A key counts for the operator that it was ever bound to: forbidding a key must not undo what it signed.
-    function reportContradiction(
-        Attestation calldata a,
-        bytes calldata signatureA,
-        Attestation calldata b,
-        bytes calldata signatureB
-    ) external {
+    function reportContradiction(SignedAttestation calldata first, SignedAttestation calldata second) external {
+        Attestation calldata a = first.attestation;
+        Attestation calldata b = second.attestation;
         if (a.taskId != b.taskId || a.round != b.round || a.account != b.account || a.digest == b.digest) {
             revert NotContradicting();
         }
         if (proven[a.account][a.taskId][a.round]) revert AlreadyProven();
-        _requireSigned(a, signatureA);
-        _requireSigned(b, signatureB);
+        _requireSigned(first);
+        _requireSigned(second);
         proven[a.account][a.taskId][a.round] = true;
         emit ContradictionProven(a.account, a.taskId, msg.sender);
         distributor.slash(a.account, a.taskId, 0, Fault.Malicious, CERTAIN, msg.sender);
@@ -91,10 +89,17 @@ contract ConsensusVerifier is IConsensusVerifier, EIP712 {
         emit RoundClosed(taskId, ballot.round, found.passed, found.dissent, found.winner, found.confidence);
     }
 
-    function _requireSigned(Attestation calldata attestation, bytes calldata signature) private view {
-        (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(attestationHash(attestation), signature);
-        if (problem != ECDSA.RecoverError.NoError) revert BadSignature();
-        (uint32 operatorId,) = ITaskManager(taskManager).nodeBinding(signer);
-        if (operatorId == 0 || operatorId != attestation.account >> 1) revert BadSignature();
+    function _requireSigned(SignedAttestation calldata signed) private view {
+        (uint32 operatorId,) = ITaskManager(taskManager).nodeBinding(signed.signer);
+        if (operatorId == 0 || operatorId != signed.attestation.account >> 1) revert BadSignature();
+        if (!_signedBy(signed.signer, attestationHash(signed.attestation), signed.signature)) revert BadSignature();
+    }
+
+    /// @dev A key's own signature counts whatever code its account carries: by EIP-7702 a key could otherwise put code
+    /// there afterwards that disowns it.
+    function _signedBy(address signer, bytes32 hash, bytes calldata signature) private view returns (bool) {
+        (address recovered, ECDSA.RecoverError problem,) = ECDSA.tryRecoverCalldata(hash, signature);
+        if (problem == ECDSA.RecoverError.NoError && recovered == signer) return true;
+        return SignatureChecker.isValidERC1271SignatureNowCalldata(signer, hash, signature);
     }
 }

@@ -62,10 +62,10 @@ contract ConsensusVerifierTest is BaseTest {
         (uint32 account, uint256 key) = _member();
         vm.prank(operatorOf(account));
         ledger.requestUnbond(Role.Compute, COMPUTE_MIN);
-        (IConsensusVerifier.Attestation memory a, bytes memory signedA) = _attest(account, "task", 1, "a", key);
-        (IConsensusVerifier.Attestation memory b, bytes memory signedB) = _attest(account, "task", 1, "b", key);
+        IConsensusVerifier.SignedAttestation memory a = _attest(account, "task", 1, "a", key);
+        IConsensusVerifier.SignedAttestation memory b = _attest(account, "task", 1, "b", key);
         vm.prank(stranger);
-        verifier.reportContradiction(a, signedA, b, signedB);
+        verifier.reportContradiction(a, b);
         assertEq(bondedOf(account), 0);
         assertEq(ledger.accounts(account).unbonding, 0);
         assertEq(ledger.claimableTokens(stranger), 2 * COMPUTE_MIN / 10, "a tenth for the reporter");
@@ -73,10 +73,10 @@ contract ConsensusVerifierTest is BaseTest {
         // The same evidence never takes what is staked afterwards, nor does another digest for that round.
         stakeAs(operatorOf(account), Role.Compute, COMPUTE_MIN);
         vm.expectRevert(IConsensusVerifier.AlreadyProven.selector);
-        verifier.reportContradiction(b, signedB, a, signedA);
-        (IConsensusVerifier.Attestation memory c, bytes memory signedC) = _attest(account, "task", 1, "c", key);
+        verifier.reportContradiction(b, a);
+        IConsensusVerifier.SignedAttestation memory c = _attest(account, "task", 1, "c", key);
         vm.expectRevert(IConsensusVerifier.AlreadyProven.selector);
-        verifier.reportContradiction(a, signedA, c, signedC);
+        verifier.reportContradiction(a, c);
         assertEq(bondedOf(account), COMPUTE_MIN);
     }
 
@@ -86,47 +86,59 @@ contract ConsensusVerifierTest is BaseTest {
         allowNode(operatorOf(account), OTHER_KEY);
         vm.prank(operatorOf(account));
         tasks.setNodeKey(second, false, "");
-        (IConsensusVerifier.Attestation memory a, bytes memory signedA) = _attest(account, "task", 0, "a", key);
-        (IConsensusVerifier.Attestation memory b, bytes memory signedB) = _attest(account, "task", 0, "b", OTHER_KEY);
-        verifier.reportContradiction(a, signedA, b, signedB);
+        IConsensusVerifier.SignedAttestation memory a = _attest(account, "task", 0, "a", key);
+        IConsensusVerifier.SignedAttestation memory b = _attest(account, "task", 0, "b", OTHER_KEY);
+        verifier.reportContradiction(a, b);
         assertEq(bondedOf(account), 0);
     }
 
     function testContradictionNeedsTwoStatementsOnOneThing() public {
         (uint32 account, uint256 key) = _member();
-        (IConsensusVerifier.Attestation memory a, bytes memory signedA) = _attest(account, "task", 0, "a", key);
+        IConsensusVerifier.SignedAttestation memory a = _attest(account, "task", 0, "a", key);
         vm.expectRevert(IConsensusVerifier.NotContradicting.selector);
-        verifier.reportContradiction(a, signedA, a, signedA);
+        verifier.reportContradiction(a, a);
         bytes32[2] memory taskIds = [bytes32("task"), bytes32("other")];
         for (uint256 i; i < 2; ++i) {
-            (IConsensusVerifier.Attestation memory b, bytes memory signedB) =
-                _attest(account, taskIds[i], i == 0 ? 1 : 0, "b", key);
+            IConsensusVerifier.SignedAttestation memory b = _attest(account, taskIds[i], i == 0 ? 1 : 0, "b", key);
             vm.expectRevert(IConsensusVerifier.NotContradicting.selector);
-            verifier.reportContradiction(a, signedA, b, signedB);
+            verifier.reportContradiction(a, b);
         }
-        (IConsensusVerifier.Attestation memory c, bytes memory signedC) = _attest(account + 1, "task", 0, "b", key);
+        IConsensusVerifier.SignedAttestation memory c = _attest(account + 1, "task", 0, "b", key);
         vm.expectRevert(IConsensusVerifier.NotContradicting.selector);
-        verifier.reportContradiction(a, signedA, c, signedC);
+        verifier.reportContradiction(a, c);
     }
 
     function testContradictionNeedsTheOperatorsOwnSignatures() public {
         (uint32 account, uint256 key) = _member();
-        (IConsensusVerifier.Attestation memory a, bytes memory signedA) = _attest(account, "task", 0, "a", key);
-        (IConsensusVerifier.Attestation memory b, bytes memory forged) = _attest(account, "task", 0, "b", OTHER_KEY);
+        IConsensusVerifier.SignedAttestation memory a = _attest(account, "task", 0, "a", key);
+        IConsensusVerifier.SignedAttestation memory b = _attest(account, "task", 0, "b", OTHER_KEY);
         vm.expectRevert(IConsensusVerifier.BadSignature.selector);
-        verifier.reportContradiction(a, signedA, b, forged);
+        verifier.reportContradiction(a, b);
         vm.expectRevert(IConsensusVerifier.BadSignature.selector);
-        verifier.reportContradiction(b, forged, a, signedA);
-        vm.expectRevert(IConsensusVerifier.BadSignature.selector);
-        verifier.reportContradiction(a, signedA, b, signedA);
-        vm.expectRevert(IConsensusVerifier.BadSignature.selector);
-        verifier.reportContradiction(a, signedA, b, hex"1234");
+        verifier.reportContradiction(b, a);
+        bytes[4] memory nonsense = [b.signature, a.signature, bytes(hex"1234"), bytes("")];
+        for (uint256 i; i < nonsense.length; ++i) {
+            b = IConsensusVerifier.SignedAttestation(b.attestation, a.signer, nonsense[i]);
+            vm.expectRevert(IConsensusVerifier.BadSignature.selector);
+            verifier.reportContradiction(a, b);
+        }
         // A key of another operator proves nothing against this one.
         Operator memory other = addOperator(Role.Compute, COMPUTE_MIN);
         allowNode(other.cold, OTHER_KEY);
+        b = _attest(account, "task", 0, "b", OTHER_KEY);
         vm.expectRevert(IConsensusVerifier.BadSignature.selector);
-        verifier.reportContradiction(a, signedA, b, forged);
+        verifier.reportContradiction(a, b);
         assertEq(bondedOf(account), 2 * COMPUTE_MIN);
+    }
+
+    function testCodeOnAKeysAccountDoesNotUndoWhatTheKeySigned() public {
+        (uint32 account, uint256 key) = _member();
+        IConsensusVerifier.SignedAttestation memory a = _attest(account, "task", 0, "a", key);
+        IConsensusVerifier.SignedAttestation memory b = _attest(account, "task", 0, "b", key);
+        // What EIP-7702 lets a key do: from now on its account answers every question with a revert.
+        vm.etch(a.signer, hex"5f5ffd");
+        verifier.reportContradiction(a, b);
+        assertEq(bondedOf(account), 0);
     }
 
     function testAttestationHashIsBoundToChainAndContract() public {
@@ -166,10 +178,10 @@ contract ConsensusVerifierTest is BaseTest {
     function _attest(uint32 account, bytes32 taskId, uint8 round, bytes32 digest, uint256 key)
         private
         view
-        returns (IConsensusVerifier.Attestation memory attestation, bytes memory signature)
+        returns (IConsensusVerifier.SignedAttestation memory)
     {
-        attestation = IConsensusVerifier.Attestation(taskId, round, account, digest);
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, verifier.attestationHash(attestation));
-        signature = abi.encodePacked(r, s, v);
+        IConsensusVerifier.Attestation memory said = IConsensusVerifier.Attestation(taskId, round, account, digest);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, verifier.attestationHash(said));
+        return IConsensusVerifier.SignedAttestation(said, vm.addr(key), abi.encodePacked(r, s, v));
     }
 }

@@ -14,6 +14,15 @@ interface IConsensusVerifier {
         bytes32 digest;
     }
 
+    /// @notice An attestation, who signed it, and the signature: 65 bytes by a key, or whatever a contract (ERC-1271)
+    /// takes for its own. A contract may change its mind about what it signed, so a statement by a contract proves
+    /// nothing for longer than the contract wishes: whoever relies on attestations later takes them from keys only.
+    struct SignedAttestation {
+        Attestation attestation;
+        address signer;
+        bytes signature;
+    }
+
     error OnlyTaskManager();
     error NotContradicting();
     error BadSignature();
@@ -38,11 +47,7 @@ interface IConsensusVerifier {
     /// @notice What the tally of the current round would say now.
     function previewVerdict(bytes32 taskId) external view returns (Verdict memory);
 
-    /// @notice Two attestations by one account for one task and round with different digests: 100 % slash.
-    function reportContradiction(
-        Attestation calldata a,
-        bytes calldata signatureA,
-        Attestation calldata b,
-        bytes calldata signatureB
-    ) external;
+    /// @notice Two attestations by one account for one task and round with different digests: 100 % slash. The signers
+    /// were bound to the account's operator at any time. Reverts with NotContradicting, AlreadyProven, BadSignature.
+    function reportContradiction(SignedAttestation calldata a, SignedAttestation calldata b) external;
 }

@@ -103,7 +103,7 @@ abstract contract Crowd is Oracle {
         (, uint256 unbondingUntil) =
             ledger.unbondingOf(operators[index].cold, index < COMPUTE ? Role.Compute : Role.Verifier);
         if (unbondingUntil != 0) ++seen["contradiction while unbonding"];
-        bytes memory data = abi.encodeCall(verifier.reportContradiction, (a, _sign(key, a), b, _sign(key, b)));
+        bytes memory data = abi.encodeCall(verifier.reportContradiction, (_sign(key, a), _sign(key, b)));
         perform(stranger, address(verifier), data);
         ++contradictions;
         ++seen["contradiction"];
@@ -112,10 +112,10 @@ abstract contract Crowd is Oracle {
     function _sign(uint256 key, IConsensusVerifier.Attestation memory attestation)
         internal
         view
-        returns (bytes memory)
+        returns (IConsensusVerifier.SignedAttestation memory)
     {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, verifier.attestationHash(attestation));
-        return abi.encodePacked(r, s, v);
+        return IConsensusVerifier.SignedAttestation(attestation, vm.addr(key), abi.encodePacked(r, s, v));
     }
 
     function _refresh() internal {
