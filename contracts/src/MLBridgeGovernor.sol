@@ -131,11 +131,6 @@ contract MLBridgeGovernor is
     }
 
     /// @inheritdoc IMLBridgeGovernor
-    function unlistCall(address target, bytes4 selector) external onlyGovernance {
-        _unlist(target, selector);
-    }
-
-    /// @inheritdoc IMLBridgeGovernor
     function setGrantLimits(uint256 tokens, uint256 coins) external onlyGovernance {
         _setGrantLimits(tokens, coins);
     }

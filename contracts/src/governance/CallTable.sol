@@ -36,10 +36,9 @@ abstract contract CallTable is IMLBridgeGovernor {
     }
 
     /// @inheritdoc IMLBridgeGovernor
-    function listed(address target, bytes4 selector) public view returns (bool isListed, Category category) {
+    function listed(address target, bytes4 selector) public view returns (Category) {
         uint8 entry = _table[target][selector];
-        if (entry == 0) return (false, Category.Governance);
-        return (true, Category(entry - 1));
+        return entry == 0 ? Category.Governance : Category(entry - 1);
     }
 
     /// @inheritdoc IMLBridgeGovernor
@@ -80,20 +79,15 @@ abstract contract CallTable is IMLBridgeGovernor {
         emit CallListed(row.target, row.selector, row.category);
     }
 
-    function _unlist(address target, bytes4 selector) internal {
-        delete _table[target][selector];
-        emit CallUnlisted(target, selector);
-    }
-
     function _setGrantLimits(uint256 tokens, uint256 coins) internal {
         (tokenGrantLimit, coinGrantLimit) = (tokens, coins);
         emit GrantLimitsChanged(tokens, coins);
     }
 
     /// @dev Coin that travels with a call is no plain transfer, and nothing that is listed needs any.
-    function _categoryOf(address target, uint256 value, bytes memory data) private view returns (Category category) {
+    function _categoryOf(address target, uint256 value, bytes memory data) private view returns (Category) {
         if (value != 0 || data.length < SELECTOR_SIZE) return Category.Governance;
-        (, category) = listed(target, bytes4(data));
+        return listed(target, bytes4(data));
     }
 
     function _isTokenTransfer(address target, uint256 value, bytes memory data) private view returns (bool) {

@@ -77,7 +77,6 @@ interface IMLBridgeGovernor {
 
     event TermsChanged(Category indexed category, Terms terms);
     event CallListed(address indexed target, bytes4 indexed selector, Category category);
-    event CallUnlisted(address indexed target, bytes4 indexed selector);
     /// @param tokens MLB (18 decimals); coins: wei
     event GrantLimitsChanged(uint256 tokens, uint256 coins);
     event VoteRecorderChanged(address recorder);
@@ -106,11 +105,11 @@ interface IMLBridgeGovernor {
     function emergencyPause(address target) external;
 
     // ---- by proposal only ----
+    /// @notice Terms of proposals to come. Reverts with BadTerms outside the bounds.
     function setTerms(Category category, Terms calldata terms_) external;
-    /// @notice Say what a call is about. The governor, the timelock and the AccessManager cannot be listed.
+    /// @notice Say what a call is about. Reverts with AlwaysGovernance for the governor, the timelock and the
+    /// AccessManager.
     function listCall(address target, bytes4 selector, Category category) external;
-    /// @notice Back to the strictest category.
-    function unlistCall(address target, bytes4 selector) external;
     /// @param tokens most MLB (18 decimals) that one Ecosystem proposal may grant; coins: most wei
     function setGrantLimits(uint256 tokens, uint256 coins) external;
     /// @notice Whom to tell of votes; zero for nobody. One that fails never stops a vote.
@@ -128,8 +127,8 @@ interface IMLBridgeGovernor {
         external
         view
         returns (Category);
-    /// @notice What the table says of a call.
-    function listed(address target, bytes4 selector) external view returns (bool isListed, Category category);
+    /// @notice What the table says of a call; Governance of one that was never listed.
+    function listed(address target, bytes4 selector) external view returns (Category);
     function tokenGrantLimit() external view returns (uint256);
     function coinGrantLimit() external view returns (uint256);
     function voteRecorder() external view returns (address);
