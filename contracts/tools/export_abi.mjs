@@ -17,11 +17,14 @@ const CONTRACTS = [
   "AccessManager",
   "ConsensusVerifier",
   "MLBridge",
+  "MLBridgeGovernor",
   "MLBridgeToken",
   "ModelRegistry",
   "RewardDistributor",
   "TaskManager",
   "TaskModule",
+  "TimelockController",
+  "VoterRoll",
 ];
 // The largest code, and the largest creation code, that a chain accepts (EIP-170, EIP-3860).
 const LARGEST = 24_576;
