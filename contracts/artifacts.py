@@ -22,6 +22,11 @@ TOKEN = "MLBridgeToken"  # noqa: S105 - a contract's name
 AUTHORITY = "AccessManager"
 NAMES = (AUTHORITY, TOKEN, REGISTRY, DISTRIBUTOR, TASK_MODULE, TASKS, VERIFIER, BRIDGE)
 
+TIMELOCK = "TimelockController"
+ROLL = "VoterRoll"
+GOVERNOR = "MLBridgeGovernor"
+GOVERNANCE_NAMES = (TIMELOCK, ROLL, GOVERNOR)
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -58,3 +63,9 @@ def load(name: str) -> Artifact:
 def load_all() -> tuple[Artifact, ...]:
     """Every contract of the deployment, in deployment order."""
     return tuple(load(name) for name in NAMES)
+
+
+@cache
+def load_known() -> tuple[Artifact, ...]:
+    """Every contract whose errors and events are ours: the deployment's, then those of governance."""
+    return load_all() + tuple(load(name) for name in GOVERNANCE_NAMES)

@@ -82,6 +82,8 @@ class Chain(Endpoint):
         self.verifier = self._contract(artifacts.VERIFIER, network.addresses.verifier)
         self.bridge = self._contract(artifacts.BRIDGE, network.addresses.bridge)
         self.contract_names = {a.lower(): name for name, a in network.addresses.named().items()}
+        if network.governance is not None:
+            self.contract_names |= {a.lower(): name for name, a in network.governance.named().items()}
 
     def _contract(self, name: str, address: str) -> AsyncContract:
         factory: Any = self.w3.eth.contract(abi=artifacts.load(name).abi)

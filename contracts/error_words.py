@@ -1,7 +1,8 @@
 """What each custom error means and what to do about it.
 
 Each entry: (one sentence, hint). Braces name the error's arguments; after a colon stands how to show the
-value (see contracts.errors): mlb, wei, time, status, role. tests/unit/test_errors_words.py keeps it complete.
+value (see contracts.errors): mlb, wei, time, status, role, category, state, id.
+tests/unit/test_errors_words.py keeps it complete.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ _PARAMETER_HINT: Final = "Check the value against the limits in docs/design/dire
 _DEFECT: Final = "This call is made by another contract of the deployment, never by a person."
 _POKE: Final = "Read the task's status again; somebody may just have moved it on."
 _GOVERNANCE: Final = "Only governance may do this, through the AccessManager."
+_PROPOSAL_ONLY: Final = "Only a proposal can do this: `mlbridge gov propose`."
 _PERMIT: Final = "Sign a new permit for this token, chain and owner with the current nonce."
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -270,6 +272,107 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "AccessManagerUnauthorizedCall": ("{caller} may not call {selector} on {target}.", _GOVERNANCE),
     "AccessManagerUnauthorizedCancel": ("{msgsender} may not cancel this operation.", _GOVERNANCE),
     "AccessManagerUnauthorizedConsume": ("{target} may not consume this operation.", _GOVERNANCE),
+    # MLBridgeGovernor and OpenZeppelin's governor parts
+    "WrongCategory": (
+        "The proposal was declared {declared:category}, but what it calls is {required:category}.",
+        "Declare what it is, or governance, the strictest; or split it by subject.",
+    ),
+    "BadTerms": (
+        "The value for {name} is not allowed in the terms of the category {category:category}.",
+        "Check the value against the bounds in docs/design/governance.md.",
+    ),
+    "BadGuardianTerm": ("A guardian's term of {term} seconds is not allowed.", "Choose up to 365 days."),
+    "AlwaysGovernance": (
+        "What calls {target} is always a matter of governance.",
+        "The governor, the timelock and the AccessManager cannot be listed.",
+    ),
+    "NoVotingPower": (
+        "{account} has no votes on this proposal.",
+        "Votes must be delegated before a vote opens; quadratic votes need stake on the voter roll.",
+    ),
+    "TimelockUnmet": (
+        "The proposal {proposalId:id} may be executed from {eta:time} on.",
+        "Try again then.",
+    ),
+    "NotGuardian": ("{caller} is not the guardian, or its term has ended.", "Only the guardian may do this."),
+    "GasTooLow": (
+        "There are {left} gas left, but telling the vote recorder may take {needed}.",
+        "Send the vote with more gas.",
+    ),
+    "GovernorAlreadyCastVote": ("{voter} has voted on this proposal already.", "A vote cannot be changed."),
+    "GovernorAlreadyQueuedProposal": (
+        "The proposal {proposalId:id} is queued already.",
+        "Wait for its time.",
+    ),
+    "GovernorDisabledDeposit": ("The governor takes no deposits.", "Send them to the timelock."),
+    "GovernorInsufficientProposerVotes": (
+        "{proposer} has {votes:mlb} of votes, but this category needs {threshold:mlb} to propose.",
+        "Have more delegated to you, or ask somebody with enough votes to propose it.",
+    ),
+    "GovernorInvalidProposalLength": (
+        "The proposal has {targets} targets, {values} values and {calldatas} calls.",
+        "Give as many of each, and at least one.",
+    ),
+    "GovernorInvalidSignature": ("The vote was not signed by {voter}.", "Sign it with the current nonce."),
+    "GovernorInvalidVoteParams": ("The vote carries parameters.", "Leave them out."),
+    "GovernorInvalidVoteType": ("There is no such vote.", "Vote against (0), for (1) or abstain (2)."),
+    "GovernorInvalidVotingPeriod": ("A voting period of {votingPeriod} is not allowed.", _PARAMETER_HINT),
+    "GovernorNonexistentProposal": (
+        "There is no proposal {proposalId:id} here.",
+        "See them with `mlbridge gov list`.",
+    ),
+    "GovernorOnlyExecutor": ("{account} may not do this.", _PROPOSAL_ONLY),
+    "GovernorPreventLateQuorumVoteExtensionTooLarge": (
+        "An extension of {newVoteExtension} seconds is above the limit of {maxVoteExtension}.",
+        "Choose a shorter one.",
+    ),
+    "GovernorProposalQueueingFailed": ("The proposal {proposalId:id} was not queued.", "Try again."),
+    "GovernorProposalQueueingNotRequired": (
+        "The proposal {proposalId:id} need not be queued.",
+        "Execute it.",
+    ),
+    "GovernorRestrictedProposer": (
+        "The description reserves this proposal for somebody else than {proposer}.",
+        "Change the description.",
+    ),
+    "GovernorUnableToCancel": (
+        "{account} may not cancel the proposal {proposalId:id} now.",
+        "A guardian may until its timelock has run out, its proposer before the vote.",
+    ),
+    "GovernorUnexpectedProposalState": (
+        "The proposal {proposalId:id} is {current:state}, so this step is not possible.",
+        "See when each step is due with `mlbridge gov show`.",
+    ),
+    # TimelockController
+    "AccessControlBadConfirmation": (
+        "Giving up a role must be confirmed by its holder.",
+        "Repeat your own address.",
+    ),
+    "AccessControlUnauthorizedAccount": ("{account} may not do this.", _PROPOSAL_ONLY),
+    "TimelockInsufficientDelay": (
+        "A delay of {delay} seconds is below the timelock's {minDelay}.",
+        "Choose a longer one.",
+    ),
+    "TimelockInvalidOperationLength": (
+        "The operation has {targets} targets, {values} values and {payloads} calls.",
+        "Give as many of each.",
+    ),
+    "TimelockUnauthorizedCaller": ("{caller} may not do this.", _PROPOSAL_ONLY),
+    "TimelockUnexecutedPredecessor": (
+        "The operation {predecessorId} must be executed first.",
+        "Execute it, then try again.",
+    ),
+    "TimelockUnexpectedOperationState": (
+        "The operation {operationId} is not in the state that this step needs.",
+        "See when each step is due with `mlbridge gov show`.",
+    ),
+    # VoterRoll
+    "NothingToRefresh": ("The entry of {account} is not above its stake.", "Nothing to do."),
+    "StakeBelowMinimum": (
+        "{account} has {stake:mlb} bonded, but the voter roll needs {minimum:mlb}.",
+        "Stake the difference first, in any role.",
+    ),
+    "ZeroMinimum": ("The least stake of the voter roll must be above zero.", "Give an amount above zero."),
     # not Solidity: what the node says
     "OutOfGas": (
         "The call needs more gas than a block or its limit allows.",

@@ -15,6 +15,7 @@ from web3.exceptions import ContractLogicError, Web3RPCError
 
 from contracts import artifacts
 from contracts.error_words import PANICS, WORDS
+from contracts.proposals import Category, ProposalState, id_text
 from contracts.rpc import RpcError
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role, TaskStatus
@@ -52,9 +53,14 @@ _EXIT_CODES = {
     "InsufficientStake": 4,
     "AccessManagedUnauthorized": 3,
     "NotRequester": 3,
+    "NotGuardian": 3,
+    "NoVotingPower": 3,
+    "GovernorInsufficientProposerVotes": 3,
+    "GovernorUnableToCancel": 3,
     "UnknownTask": 5,
     "UnknownModel": 5,
     "UnknownAccount": 5,
+    "GovernorNonexistentProposal": 5,
 }
 
 
@@ -68,7 +74,7 @@ def plain(value: Any) -> Any:
 
 
 class _Shown:
-    """A value in a sentence, shown by its format spec: mlb, wei, time, status, role; otherwise as it is."""
+    """A value in a sentence, shown by its format spec: mlb, wei, time, status, role, category, state, id."""
 
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -87,6 +93,12 @@ class _Shown:
             return TaskStatus(value).name.capitalize() if value < len(TaskStatus) else str(value)
         if spec == "role":
             return Role(value).name.replace("_", " ").lower() if value < len(Role) else f"role {value}"
+        if spec == "category":
+            return Category(value).name.lower() if value < len(Category) else f"category {value}"
+        if spec == "state":
+            return ProposalState(value).name.lower() if value < len(ProposalState) else f"state {value}"
+        if spec == "id":
+            return id_text(value)
         return str(plain(value))
 
 
@@ -94,7 +106,7 @@ class _Shown:
 def _selectors() -> dict[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Selector -> (name, argument names, argument types) of every error in every ABI."""
     found: dict[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
-    for artifact in artifacts.load_all():
+    for artifact in artifacts.load_known():
         for item in artifact.abi:
             if item["type"] != "error":
                 continue

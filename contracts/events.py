@@ -70,7 +70,7 @@ class EventType:
 def event_types() -> dict[tuple[str, bytes], EventType]:
     """(contract name, topic 0) -> event type, for every event of every contract."""
     found: dict[tuple[str, bytes], EventType] = {}
-    for artifact in artifacts.load_all():
+    for artifact in artifacts.load_known():
         for item in artifact.abi:
             if item["type"] != "event" or item.get("anonymous"):
                 continue

@@ -58,12 +58,32 @@ class Addresses(BaseModel):
         }
 
 
+class GovernanceAddresses(BaseModel):
+    """Where the contracts that govern a deployment live."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timelock: Address
+    roll: Address
+    governor: Address
+
+    def named(self) -> dict[str, str]:
+        """Contract name -> address."""
+        from contracts import artifacts
+
+        return {
+            artifacts.TIMELOCK: self.timelock,
+            artifacts.ROLL: self.roll,
+            artifacts.GOVERNOR: self.governor,
+        }
+
+
 class Network(BaseModel):
     """One deployment.
 
     confirmations: blocks below the head that count as settled; start_block: first block that can hold our
     events; block_time: seconds between blocks, the pace at which followers ask; storage_url: see
-    mlbridge.storage.open_store.
+    mlbridge.storage.open_store; governance: None while the deployer governs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +96,7 @@ class Network(BaseModel):
     start_block: int = Field(default=0, ge=0)
     block_time: float = Field(default=12.0, gt=0)
     storage_url: str = ""
+    governance: GovernanceAddresses | None = None
 
 
 def search_path() -> list[Path]:
