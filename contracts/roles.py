@@ -6,6 +6,7 @@ sources, tests/integration/test_roles.py against a deployment.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,7 +114,11 @@ def function_abi(contract: str, name: str) -> dict[str, Any]:
 
 def selector(contract: str, name: str) -> bytes:
     """The four bytes that name a function."""
-    entry: Any = function_abi(contract, name)
+    return _selector(function_abi(contract, name))
+
+
+def _selector(item: dict[str, Any]) -> bytes:
+    entry: Any = item
     return bytes(function_abi_to_4byte_selector(entry))
 
 
@@ -145,19 +150,26 @@ async def apply(chain: Chain, sender: Sender, addresses: Mapping[str, str]) -> N
 
 async def audit(chain: Chain, addresses: Mapping[str, str], timelock: AsyncContract) -> list[str]:
     """Every way in which the chain differs from the tables, in words; empty when it does not."""
-    wrong = []
     manager = chain.authority.functions
     known = {(rule.contract, rule.function): rule.role.id for rule in RULES}
+    functions = [
+        (contract, item)
+        for contract in artifacts.NAMES
+        for item in artifacts.load(contract).abi
+        if item["type"] == "function" and item["stateMutability"] not in ("view", "pure")
+    ]
+    actual = await asyncio.gather(
+        *(
+            call(manager.getTargetFunctionRole(addresses[contract], _selector(item)))
+            for contract, item in functions
+        )
+    )
+    wrong = []
+    for (contract, item), role_id in zip(functions, actual, strict=True):
+        wanted = known.get((contract, item["name"]), ADMIN.id)
+        if role_id != wanted:
+            wrong.append(f"{contract}.{item['name']} needs role {role_id} instead of {wanted}")
     for contract in artifacts.NAMES:
-        for item in artifacts.load(contract).abi:
-            if item["type"] != "function":
-                continue
-            wanted = known.get((contract, item["name"]), ADMIN.id)
-            entry: Any = item
-            chosen = function_abi_to_4byte_selector(entry)
-            actual = await call(manager.getTargetFunctionRole(addresses[contract], chosen))
-            if actual != wanted:
-                wrong.append(f"{contract}.{item['name']} needs role {actual} instead of {wanted}")
         if await call(manager.isTargetClosed(addresses[contract])):
             wrong.append(f"{contract} is closed")
     for role_id in sorted({role.id for role in ROLES} | await _granted_roles(chain)):
