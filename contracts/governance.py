@@ -39,9 +39,12 @@ class Governance:
     ) -> int:
         """Propose and return the proposal's id. category None: what the calls require.
 
-        Raises ContractError: WrongCategory, GovernorInsufficientProposerVotes.
+        The description gets the sender's name in the form that the governor reserves for it, so that nobody
+        can propose the same first and take it back. Raises ContractError: WrongCategory,
+        GovernorInsufficientProposerVotes.
         """
         lists = _as_lists(calls)
+        description = f"{description}\n#proposer={sender.address.lower()}"
         functions = self.governor.functions
         if category is None:
             receipt = await sender.send(functions.propose(*lists, description))

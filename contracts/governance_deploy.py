@@ -46,7 +46,7 @@ class GovernanceParams:
     guardian_term: int = 180 * DAY
     vote_extension: int = 1 * DAY
     least_voting_period: int = 1 * DAY
-    token_grant_limit: int = 1_000_000 * MLB
+    token_grant_limit: int = 250_000 * MLB
     coin_grant_limit: int = 10 * COIN
 
 
@@ -55,8 +55,8 @@ PUBLIC_TERMS: Final[Mapping[Category, Terms]] = {
     Category.TECHNICAL: Terms(DAY, 5 * DAY, 3 * DAY, 300, 5_000, False, 1_000_000 * MLB, 0),
     Category.ECONOMIC: Terms(2 * DAY, 7 * DAY, 7 * DAY, 400, 5_000, False, 2_000_000 * MLB, 0),
     Category.GOVERNANCE: Terms(2 * DAY, 7 * DAY, 15 * DAY, 600, 6_666, False, 5_000_000 * MLB, 0),
-    # the floor is the weight of 25 accounts at the roll's minimum, the root of 1e22 each
-    Category.ECOSYSTEM: Terms(DAY, 5 * DAY, 2 * DAY, 1_000, 5_000, True, 100_000 * MLB, 25 * 10**11),
+    # the floor is the weight of 100 accounts at the roll's minimum, the root of 1e22 each
+    Category.ECOSYSTEM: Terms(DAY, 5 * DAY, 2 * DAY, 1_000, 5_000, True, 100_000 * MLB, 100 * 10**11),
 }
 PUBLIC_GOVERNANCE: Final = GovernanceParams(PUBLIC_TERMS)
 # Votes in minutes. A change of power waits for the unbonding delay even here: the contract insists.

@@ -36,7 +36,7 @@ contract MLBridgeGovernorTest is GovernanceTest {
     }
 
     function testDelaysOfEachCategory() public {
-        address[] memory members = addRoll(25, 40_000e18);
+        address[] memory members = addRoll(50, 40_000e18);
         for (uint256 i; i < CATEGORIES; ++i) {
             Category category = Category(i);
             IMLBridgeGovernor.Terms memory t = termsOf(category);
@@ -233,8 +233,8 @@ contract MLBridgeGovernorTest is GovernanceTest {
     // ---- quadratic votes ----
 
     function testManySmallStakesOutvoteOneOfTheSameSize() public {
-        enrolAs(second, 40_000e18 * 25);
-        address[] memory members = addRoll(25, 40_000e18);
+        enrolAs(second, 40_000e18 * 64);
+        address[] memory members = addRoll(64, 40_000e18);
         Proposal memory p = sample(Category.Ecosystem);
         uint256 id = propose(whale, Category.Ecosystem, p);
         openVote(id);
@@ -243,8 +243,8 @@ contract MLBridgeGovernorTest is GovernanceTest {
             vote(members[i], id, FOR);
         }
         (uint256 against, uint256 for_,) = dao.proposalVotes(id);
-        assertEq(against, 1e12, "the root of 1e24");
-        assertEq(for_, 25 * 2e11, "25 roots of 4e22");
+        assertEq(against, 16e11, "the root of 64 x 4e22");
+        assertEq(for_, 64 * 2e11, "64 roots of 4e22");
         assertEq(dao.votingWeight(id, members[0]), 2e11);
         // Delegated votes, however many, are no stake.
         vm.expectRevert(abi.encodeWithSelector(IMLBridgeGovernor.NoVotingPower.selector, whale));
@@ -261,7 +261,7 @@ contract MLBridgeGovernorTest is GovernanceTest {
         address[] memory members = addRoll(3, 40_000e18);
         uint256 id = propose(whale, Category.Ecosystem, sample(Category.Ecosystem));
         openVote(id);
-        assertEq(dao.proposalQuorum(id), 25e11, "the floor");
+        assertEq(dao.proposalQuorum(id), QUORUM_FLOOR, "the floor");
         for (uint256 i; i < 3; ++i) {
             vote(members[i], id, FOR);
         }
@@ -274,14 +274,14 @@ contract MLBridgeGovernorTest is GovernanceTest {
         openVote(id);
         uint256 total = 3 * 2e11 + 1e13 + 5e12;
         assertEq(roll.totalWeightAt(dao.proposalSnapshot(id)), total);
-        assertEq(dao.proposalQuorum(id), 25e11);
+        assertEq(dao.proposalQuorum(id), QUORUM_FLOOR);
         for (uint256 i = 3; i < 80; ++i) {
-            enrolAs(makeAddr(string.concat("member ", vm.toString(i))), 40_000e18);
+            enrolAs(makeAddr(string.concat("member ", vm.toString(i))), 4_000_000e18);
         }
         skip(MATURITY);
         id = propose(whale, Category.Ecosystem, sample(Category.Ecosystem));
         openVote(id);
-        assertEq(dao.proposalQuorum(id), (total + 77 * 2e11) / 10, "a tenth of the roll");
+        assertEq(dao.proposalQuorum(id), (total + 77 * 2e12) / 10, "a tenth of the roll");
     }
 
     function testStakeBoughtForAProposalDoesNotCount() public {

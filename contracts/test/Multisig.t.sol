@@ -22,12 +22,12 @@ contract MultisigTest is GovernanceTest {
         address[] memory owners = new address[](OWNERS);
         for (uint256 i; i < OWNERS; ++i) {
             (address owner, uint256 key) = makeAddrAndKey(string.concat("owner ", vm.toString(i)));
-            uint256 at = keys.length;
+            uint256 place = keys.length;
             keys.push(key);
             owners[i] = owner;
-            while (at > 0 && vm.addr(keys[at - 1]) > owner) {
-                (keys[at], keys[at - 1]) = (keys[at - 1], keys[at]);
-                --at;
+            while (place > 0 && vm.addr(keys[place - 1]) > owner) {
+                (keys[place], keys[place - 1]) = (keys[place - 1], keys[place]);
+                --place;
             }
         }
         safe = new Multisig(owners, NEEDED);
@@ -285,3 +285,4 @@ contract Yes {
         return this.isValidSignature.selector;
     }
 }
+

@@ -42,7 +42,7 @@ contract Assembly is GovernanceTest {
         for (uint256 i; i < VOTERS; ++i) {
             voters.push(makeAddr(string.concat("voter ", vm.toString(i))));
             giveVotes(voters[i], 40_000_000e18);
-            enrolAs(voters[i], 400_000e18 * (i + 1));
+            enrolAs(voters[i], 6_400_000e18 * (i + 1));
         }
         skip(MATURITY);
         clock = vm.getBlockTimestamp();
@@ -190,7 +190,7 @@ contract Assembly is GovernanceTest {
         address who = voters[_roll(VOTERS)];
         uint256 bonded = ledger.stakeOf(who, Role.Holder);
         if (_roll(4) != 0) stakeAs(who, Role.Holder, 1_000e18 * (1 + _roll(1_000)));
-        else if (bonded > 2_000_000e18) _unbond(who, bonded / 2);
+        else if (bonded > 20_000_000e18) _unbond(who, bonded / 2);
         if (_roll(2) == 0) {
             try roll.refresh(who) {
                 ++seen["refreshed"];

@@ -26,7 +26,9 @@ abstract contract GovernanceTest is BaseTest {
     uint256 internal constant LEAST_DELAY = 2 days;
     uint256 internal constant ROLL_MINIMUM = 10_000e18;
     uint256 internal constant MATURITY = 14 days;
-    uint256 internal constant GRANT_TOKENS = 1_000_000e18;
+    /// @dev 100 accounts at the roll's minimum.
+    uint96 internal constant QUORUM_FLOOR = 100 * 1e11;
+    uint256 internal constant GRANT_TOKENS = 250_000e18;
     uint256 internal constant GRANT_COINS = 10 ether;
     uint256 internal constant GRACE = 14 days;
     uint32 internal constant GUARDIAN_TERM = 180 days;
@@ -61,7 +63,7 @@ abstract contract GovernanceTest is BaseTest {
         if (category == Category.Governance) {
             return IMLBridgeGovernor.Terms(2 days, 7 days, 15 days, 600, 6_666, false, 5_000_000e18, 0);
         }
-        return IMLBridgeGovernor.Terms(1 days, 5 days, 2 days, 1_000, 5_000, true, 100_000e18, 25e11);
+        return IMLBridgeGovernor.Terms(1 days, 5 days, 2 days, 1_000, 5_000, true, 100_000e18, QUORUM_FLOOR);
     }
 
     function setup() internal view returns (GovernorSetup memory) {
