@@ -71,6 +71,13 @@ RULES: Final = (
         Category.TECHNICAL,
         "Sizes, windows and fees of tasks to come, within bounds.",
     ),
+    Rule(
+        artifacts.DISTRIBUTOR,
+        "allocateReserve",
+        ADMIN,
+        Category.ECONOMIC,
+        "Moves MLB from the common dispute reserve to a model's.",
+    ),
     Rule(artifacts.DISTRIBUTOR, "setJudgeFee", ADMIN, Category.ECONOMIC, "Pay of judges, up to 500 MLB."),
     Rule(
         artifacts.DISTRIBUTOR,

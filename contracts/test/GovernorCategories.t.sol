@@ -118,7 +118,7 @@ contract GovernorCategoriesTest is GovernanceTest {
             abi.encodeCall(dao.listCall, (address(ledger), ledger.fundReserve.selector, Category.Economic));
         carry(Category.Governance, proposal(address(dao), data));
         assertEq(dao.listed(address(ledger), ledger.fundReserve.selector), Category.Economic);
-        assertEq(_required(proposal(address(ledger), abi.encodeCall(ledger.fundReserve, (1)))), Category.Economic);
+        assertEq(_required(proposal(address(ledger), abi.encodeCall(ledger.fundReserve, (0, 1)))), Category.Economic);
     }
 
     function testWhatHoldsPowerCannotBeListed() public {

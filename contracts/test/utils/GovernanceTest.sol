@@ -89,13 +89,14 @@ abstract contract GovernanceTest is BaseTest {
     }
 
     function listings() internal view returns (IMLBridgeGovernor.Listing[] memory rows) {
-        rows = new IMLBridgeGovernor.Listing[](6);
+        rows = new IMLBridgeGovernor.Listing[](7);
         rows[0] = IMLBridgeGovernor.Listing(address(tasks), tasks.setParameters.selector, Category.Technical);
         rows[1] = IMLBridgeGovernor.Listing(address(registry), registry.setSuspended.selector, Category.Technical);
         rows[2] = IMLBridgeGovernor.Listing(address(bridge), bridge.pause.selector, Category.Technical);
         rows[3] = IMLBridgeGovernor.Listing(address(bridge), bridge.unpause.selector, Category.Technical);
         rows[4] = IMLBridgeGovernor.Listing(address(ledger), ledger.setJudgeFee.selector, Category.Economic);
         rows[5] = IMLBridgeGovernor.Listing(address(ledger), ledger.assignProtocolFees.selector, Category.Economic);
+        rows[6] = IMLBridgeGovernor.Listing(address(ledger), ledger.allocateReserve.selector, Category.Economic);
     }
 
     /// @dev As contracts/governance.py does it: nothing is left to the deployer in the end.
