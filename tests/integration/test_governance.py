@@ -3,94 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-import structlog
-import yaml
 
-from contracts import artifacts, governance_deploy, keystore, roles
+from contracts import artifacts, roles
 from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain
-from contracts.deploy import MLB, deploy
-from contracts.errors import ContractError
+from contracts.deploy import MLB
+from contracts.errors import ContractError, from_exception
 from contracts.governance import Governance
-from contracts.governance_deploy import (
-    PUBLIC_GOVERNANCE,
-    GovernanceParams,
-    check_governance,
-    deploy_governance,
-)
-from contracts.network import Network, save
+from contracts.governance_deploy import check_governance
 from contracts.proposal_file import encode_call
-from contracts.proposals import Call, Category, ProposalState, Support, id_text
+from contracts.proposals import Call, Category, ProposalState, Support
 from contracts.reads import call, get_parameters
-from contracts.sender import Sender
-from mlbridge.cli import main
+from contracts.rpc import RpcError
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.types import Role
-from tests.integration.conftest import PARAMS
-from tests.support.seats import FAST
+from tests.support.governed import (
+    GRANTED,
+    GUARDIAN,
+    HOLDERS,
+    MEMBERS,
+    REP,
+    STRANGER,
+    Governed,
+    sender,
+    settle_in,
+    until,
+)
 
 pytestmark = pytest.mark.integration
-
-DAY = 86_400
-REP = 1  # the delegate; the command's default key on a devnet
-HOLDERS = (2, 3)
-MEMBERS = (4, 5, 6)
-STAKE = 12_250_000 * MLB
-STRANGER = 7
-GUARDIAN = 9
-GRANTED = dev_account(19).address
-
-
-@dataclass(frozen=True)
-class Governed:
-    """A chain whose deployment is governed, and its deployer without power."""
-
-    anvil: Anvil
-    network: Network
-
-
-async def later(chain: Chain, seconds: int) -> None:
-    """Time passes."""
-    await chain.provider.request("evm_increaseTime", [seconds])
-    await chain.provider.request("evm_mine", [])
-
-
-async def until(chain: Chain, moment: int) -> None:
-    """It is this time or later."""
-    now = (await chain.head()).timestamp
-    if now < moment:
-        await later(chain, moment - now)
-
-
-async def settle_in(anvil: Anvil) -> Network:
-    """Deploy, hand over, and give people what they vote with."""
-    network = await deploy(anvil.rpc_url, dev_account(0), PARAMS, name="governed", policy=FAST)
-    params = replace(PUBLIC_GOVERNANCE, guardian=dev_account(GUARDIAN).address)
-    network = await deploy_governance(network, dev_account(0), params, policy=FAST)
-    async with await Chain.connect(network) as chain:
-        treasury = Sender(chain, dev_account(0), FAST)
-        assert network.governance is not None
-        await treasury.send(chain.token.functions.transfer(network.governance.timelock, 10**7 * MLB))
-        for index in HOLDERS:
-            holder = Sender(chain, dev_account(index), FAST)
-            await treasury.send(chain.token.functions.transfer(holder.address, 40 * 10**6 * MLB))
-            await Governance(chain).delegate(holder, dev_account(REP).address)
-        for index in MEMBERS:
-            member = Sender(chain, dev_account(index), FAST)
-            await treasury.send(chain.token.functions.transfer(member.address, STAKE))
-            await member.send(chain.token.functions.approve(chain.addresses.distributor, STAKE))
-            await member.send(chain.distributor.functions.stake(int(Role.HOLDER), STAKE))
-            await Governance(chain).enrol(member)
-        await later(chain, params.maturity + 1)
-    return network
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +52,6 @@ async def chain(governed: Governed) -> AsyncIterator[Chain]:
 @pytest.fixture
 def gov(chain: Chain) -> Governance:
     return Governance(chain)
-
-
-def sender(chain: Chain, index: int) -> Sender:
-    return Sender(chain, dev_account(index), FAST)
 
 
 def judge_fee(gov: Governance, fee: int) -> Call:
@@ -312,236 +252,9 @@ def _once(contract: str, function: str) -> bool:
 
 
 async def _refusal(chain: Chain, request: dict[str, Any]) -> str:
-    from contracts.errors import from_exception
-    from contracts.rpc import RpcError
-
     try:
         await chain.provider.request("eth_call", [request, "latest"])
     except RpcError as error:
         found = from_exception(error)
         return "" if found is None else found.name
     return ""
-
-
-# ---- deployment ----
-
-
-# Transactions sent before the cut: between contracts; before roles; among the timelock's and the
-# AccessManager's; before the deployer gives up its last power.
-CUTS = (1, 3, 5, 8, 11)
-QUICK = replace(FAST, poll_s=0.01)
-
-
-def test_a_hand_over_that_was_cut_off_anywhere_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asyncio.run(_cut_everywhere(tmp_path, monkeypatch))
-
-
-async def _cut_everywhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Anvil(free_port(), block_time=None) as anvil:
-        network = await deploy(anvil.rpc_url, dev_account(0), PARAMS, policy=FAST)
-        async with await Chain.connect(network) as chain:
-            for cut_at in CUTS:
-                before = await chain.provider.request("evm_snapshot", [])
-                record = folder / f"{cut_at}.json"
-                await _cut_and_go_on(chain, cut_at, record, monkeypatch)
-                await chain.provider.request("evm_revert", [before])
-        with pytest.raises(MLBridgeError) as caught:
-            await deploy_governance(network, dev_account(0), PUBLIC_GOVERNANCE, record_file=record)
-        assert caught.value.code == "governance.gone"
-
-
-async def _cut_and_go_on(chain: Chain, cut_at: int, record: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent, send = 0, Sender.send_call
-
-    async def cut(self: Sender, *arguments: Any, **named: Any) -> Any:
-        nonlocal sent
-        if sent == cut_at:
-            raise ConnectionError("cut off")
-        sent += 1
-        return await send(self, *arguments, **named)
-
-    async def hand_over(params: GovernanceParams = PUBLIC_GOVERNANCE) -> Network:
-        return await deploy_governance(chain.network, dev_account(0), params, record_file=record, policy=FAST)
-
-    monkeypatch.setattr(Sender, "send_call", cut)
-    with pytest.raises(ConnectionError):
-        await hand_over()
-    assert sent == cut_at
-    monkeypatch.setattr(Sender, "send_call", send)
-    done = await hand_over()
-    async with await Chain.connect(done) as governed:
-        assert await check_governance(governed) == []
-    height = (await chain.head()).number
-    assert await hand_over() == done
-    assert (await chain.head()).number == height, "a run with nothing to do sends nothing"
-    other = replace(PUBLIC_GOVERNANCE, guardian_term=DAY)
-    with pytest.raises(MLBridgeError) as caught:
-        await hand_over(other)
-    assert caught.value.code == "governance.changed"
-
-
-def test_a_power_that_somebody_else_holds_is_found() -> None:
-    asyncio.run(_second_administrator())
-
-
-async def _second_administrator() -> None:
-    with Anvil(free_port(), block_time=None) as anvil:
-        network = await deploy(anvil.rpc_url, dev_account(0), PARAMS, policy=FAST)
-        async with await Chain.connect(network) as chain:
-            deployer = Sender(chain, dev_account(0), FAST)
-            await deployer.send(chain.authority.functions.grantRole(0, dev_account(3).address, 0))
-            await deployer.send(chain.authority.functions.grantRole(77, dev_account(4).address, 0))
-        with pytest.raises(MLBridgeError) as caught:
-            await deploy_governance(network, dev_account(0), PUBLIC_GOVERNANCE, policy=FAST)
-        assert caught.value.code == "governance.incomplete"
-        assert dev_account(3).address in caught.value.message
-        assert dev_account(4).address in caught.value.message
-        with pytest.raises(MLBridgeError) as none:
-            governance_deploy.addresses_of(network)
-        assert none.value.code == "governance.none"
-
-
-# ---- the command ----
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def say(
-    governed: Governed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Said]]:
-    """Run `mlbridge gov ...` on the governed network, in this process."""
-    file = save(governed.network, tmp_path / "network.yaml")
-    monkeypatch.setenv("COLUMNS", "400")
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["mlbridge", "gov", *arguments, "--network", str(file)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Said(int(ended.value.code or 0), captured.out, captured.err)
-
-    yield run
-    structlog.reset_defaults()
-
-
-def wait_until(governed: Governed, moment: int) -> None:
-    async def work() -> None:
-        async with await Chain.connect(governed.network) as chain:
-            await until(chain, moment)
-
-    asyncio.run(work())
-
-
-def test_the_command_from_proposal_to_change(
-    governed: Governed, tmp_path: Path, say: Callable[..., Said]
-) -> None:
-    written = {
-        "description": "Judges earn eleven",
-        "category": "economic",
-        "calls": [{"contract": "RewardDistributor", "function": "setJudgeFee", "arguments": [11 * MLB]}],
-    }
-    file = tmp_path / "proposal.yaml"
-    file.write_text(yaml.safe_dump(written))
-    proposed = say("propose", str(file), "--json")
-    assert proposed.code == 0, proposed.err
-    facts = proposed.json
-    assert (facts["state"], facts["category"]) == ("pending", "economic")
-    early = say("vote", facts["proposal"], "for", "--json")
-    assert early.code == 1
-    assert early.json["error"]["code"] == "contract.GovernorUnexpectedProposalState"
-    wait_until(governed, facts["vote_opens"] + 1)
-    voted = say("vote", facts["proposal"], "for", "--reason", "They work", "--json")
-    assert voted.json["weight"] == 80 * 10**6 * MLB
-    wait_until(governed, facts["vote_closes"] + 1)
-    queued = say("queue", facts["proposal"], "--json")
-    assert say("execute", facts["proposal"], "--json").json["error"]["code"] == "contract.TimelockUnmet"
-    wait_until(governed, queued.json["executable_from"])
-    assert say("execute", facts["proposal"], "--json").json["state"] == "executed"
-    shown = say("show", facts["proposal"], "--json").json
-    assert (shown["state"], shown["for"]) == ("executed", 80 * 10**6 * MLB)
-    assert shown["calls"][0]["to"] == governed.network.addresses.distributor
-    for_people = say("show", facts["proposal"])
-    assert "80,000,000 MLB" in for_people.out
-    listed = say("list", "--json").json
-    assert listed[0]["proposal"] == facts["proposal"]
-    assert "Judges earn eleven" in say("list").out
-    assert say("check", "--json").json == {"ok": True, "wrong": []}
-
-
-def test_the_command_for_a_guardian_and_a_holder(
-    governed: Governed, tmp_path: Path, say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLBRIDGE_PASSWORD", "open")
-    stored = tmp_path / "guardian.json"
-    keystore.create(stored, "open", account=dev_account(GUARDIAN), rounds=2)
-    file = tmp_path / "proposal.json"
-    file.write_text(json.dumps({"description": "A small gift", "calls": [{"to": GRANTED, "value": 10**18}]}))
-    proposed = say("propose", str(file), "--json")
-    assert proposed.json["category"] == "ecosystem"
-    vetoed = say("veto", proposed.json["proposal"], "--keystore", str(stored), "--json")
-    assert vetoed.json["state"] == "canceled", vetoed.err
-    again = say("veto", proposed.json["proposal"], "--keystore", str(stored))
-    assert again.code == 1
-    assert "canceled" in again.err
-    assert say("pause", "--json").json["error"]["code"] == "contract.NotGuardian"
-    delegated = say("delegate", "--json").json
-    assert delegated["votes_mlb"] == 80 * 10**6 * MLB
-    assert say("enrol", "--json").json["error"]["code"] == "contract.StakeBelowMinimum"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "written", "named"),
-    [
-        (["show", "zebra"], None, "zebra"),
-        (["show", "0x01"], None, id_text(1)),
-        (["delegate", "zebra"], None, "zebra"),
-        (["propose"], {"description": "x", "calls": []}, "calls"),
-        (["propose"], {"description": "x", "category": "war", "calls": [{"to": GRANTED}]}, "war"),
-        (["propose"], {"description": "x", "calls": [{"contract": "No", "function": "f"}]}, "No"),
-        (["propose"], {"description": "x", "calls": [{"contract": "MLBridge", "function": "f"}]}, "f"),
-        (["propose"], {"description": "x", "calls": [{"to": GRANTED, "function": "f"}]}, "to"),
-        (["propose"], {"description": "x", "calls": [{"to": GRANTED, "data": "0xz"}]}, "0xz"),
-        (
-            ["propose"],
-            {
-                "description": "x",
-                "calls": [{"contract": "RewardDistributor", "function": "setJudgeFee", "arguments": ["a"]}],
-            },
-            "setJudgeFee",
-        ),
-        (
-            ["propose"],
-            {"description": "x", "calls": [{"contract": "RewardDistributor", "function": "setJudgeFee"}]},
-            "1 arguments",
-        ),
-    ],
-)
-def test_bad_input_gets_one_sentence(
-    arguments: list[str],
-    written: dict[str, Any] | None,
-    named: str,
-    tmp_path: Path,
-    say: Callable[..., Said],
-) -> None:
-    if written is not None:
-        file = tmp_path / "bad.json"
-        file.write_text(json.dumps(written))
-        arguments = [*arguments, str(file)]
-    said = say(*arguments, "--json")
-    assert said.code in (2, 5)
-    assert named in said.json["error"]["message"]
