@@ -189,6 +189,127 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "StillJailed": ("The account is jailed until {until:time}.", "Unjail after that."),
     "NotJailed": ("Account {account} is not jailed.", "Nothing to do."),
     "UnknownAccount": ("There is no staking account {account}.", "Stake first; ids start at 2."),
+    # RandomnessBeacon and its sources
+    "EpochNotBegun": (
+        "Epoch {epoch} has not begun; epoch {current} runs now.",
+        "Try again when it has begun.",
+    ),
+    "NoSource": (
+        "Epoch {epoch} is older than the beacon's first source, so it never gets a seed.",
+        "Use a later epoch.",
+    ),
+    "SeedExists": ("The seed of epoch {epoch} is known already.", "Nothing to do: a seed never changes."),
+    "SeedNotReady": (
+        "The seed of epoch {epoch} cannot be known before {readyAt:time}.",
+        "Try again after that.",
+    ),
+    "BlockUnknown": (
+        "The chain does not know the hash of block {number}.",
+        "It is too old or not made yet; prove the block that counts now, as the source's targetOf says.",
+    ),
+    "ForgedHeader": (
+        "The header is not that of block {number} on this chain.",
+        "Take the headers from a node of this chain, RLP-encoded.",
+    ),
+    "NotParent": (
+        "A header hashes to {found}, but its child names {expected} as its parent.",
+        "Give the headers of three blocks in a row, the youngest first.",
+    ),
+    "WrongBlock": (
+        "The first block at or after {target:time} counts; this one is of {timestamp:time}, and the one "
+        "before it of {timestampBefore:time}.",
+        "Look for the block whose parent is older than that time.",
+    ),
+    "NoRandao": (
+        "This chain's headers carry no RANDAO.",
+        "Governance must choose another source: see docs/design/randomness.md.",
+    ),
+    "MalformedProof": (
+        "The proof is not three block headers one after another; it breaks off at byte {position}.",
+        "Join the RLP of three headers, the youngest first, and nothing else.",
+    ),
+    "FieldNotPresentInBlockHeader": (
+        "The header lacks a field.",
+        "Take the header from a node of this chain, RLP-encoded.",
+    ),
+    "RLPInvalidEncoding": (
+        "The header is not valid RLP.",
+        "Take the header from a node of this chain, RLP-encoded.",
+    ),
+    "MalformedSignature": (
+        "The signature has {length} bytes instead of 128.",
+        "Give drand's signature uncompressed, as EIP-2537 writes points of G1.",
+    ),
+    "WrongRoundSignature": (
+        "This is not the signature of drand's round {round}.",
+        "Fetch that round of the quicknet chain from any drand server.",
+    ),
+    # BLS and BlsAttestations
+    "PrecompileFailed": (
+        "The BLS12-381 precompile {precompile} refused its input.",
+        "A point is malformed or outside its group, or the chain lacks EIP-2537.",
+    ),
+    "TagTooLong": ("The domain separation tag has {length} bytes, at most 255 are allowed.", "Shorten it."),
+    "NoWeight": (
+        "Account {account} weighs nothing now.",
+        "It must be staked above the minimum and not be jailed.",
+    ),
+    "AlreadyAttesting": (
+        "Account {account} of this operator attests already.",
+        "Rotate its key, or unregister it first.",
+    ),
+    "NotAttesting": ("Account {account} is not in the attester set.", "Register it first."),
+    "SetFull": (
+        "The attester set has all of its {members} members.",
+        "Displace a member that weighs less.",
+    ),
+    "SetNotFull": (
+        "The attester set has {members} members and room for more.",
+        "Register instead of displacing.",
+    ),
+    "NotHeavier": (
+        "A weight of {weight} does not displace a member that weighs {displaced}.",
+        "Choose a lighter member.",
+    ),
+    "WrongKey": (
+        "This is not the BLS key of account {account}.",
+        "Take the key from its last AttesterJoined or AttesterKeyChanged event.",
+    ),
+    "KeyAtInfinity": ("The point at infinity is no key.", "Make a key from a secret that is not zero."),
+    "NotPossessed": (
+        "The proof does not show that account {account} holds the key's secret.",
+        "Sign possessionMessage with the key, under POSSESSION_TAG.",
+    ),
+    "NothingToRefresh": ("The weight of account {account} is recorded already.", "Nothing to do."),
+    "EpochTooOld": (
+        "Attestations for epoch {epoch} no longer count; the oldest epoch that does is {oldest}.",
+        "Attest again for a newer epoch.",
+    ),
+    "MalformedEvidence": (
+        "The evidence has {length} bytes, which is no possible length.",
+        "It is 512 bytes and 320 for each member that did not sign.",
+    ),
+    "WrongGroup": (
+        "The group in the evidence is not that of epoch {epoch}.",
+        "Take the last GroupChanged event that is not younger than the epoch.",
+    ),
+    "WrongMember": (
+        "The evidence does not describe the member in place {place} as it was recorded.",
+        "Give account, weight and key of that epoch, highest place first.",
+    ),
+    "NoSigners": ("Nobody signed.", "Name at least one signer, whose keys do not cancel out."),
+    "UnknownSigners": (
+        "Signers are named in places that nobody holds (bits {places}).",
+        "Name members of the epoch's group only.",
+    ),
+    "WrongAbsentees": (
+        "The evidence names {named} absent members, but {missing} did not sign.",
+        "Name each member that did not sign once, highest place first.",
+    ),
+    "AggregateMismatch": (
+        "The signature is not that of all the named signers on {digest} for epoch {epoch}.",
+        "Check digest, epoch, verifier contract and the list of signers.",
+    ),
     # MLBridgeToken and OpenZeppelin's token parts
     "InvalidStakeAmount": ("The amount to stake must be above zero.", "Give an amount above zero."),
     "ERC20InsufficientBalance": (

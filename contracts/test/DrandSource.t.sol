@@ -98,6 +98,18 @@ contract DrandSourceTest is BlsTest {
         assertEq(source.readyAt(0), source.GENESIS());
     }
 
+    function test_ChainWithoutThePrecompilesGetsNoSource() public {
+        vm.mockCall(address(uint160(PAIRING)), "", "");
+        vm.expectRevert(abi.encodeWithSelector(BLS.PrecompileFailed.selector, PAIRING));
+        new DrandSource(DELAY);
+        // Or one that answers "no" to what is true.
+        vm.mockCall(address(uint160(PAIRING)), "", abi.encode(uint256(0)));
+        vm.expectRevert(abi.encodeWithSelector(DrandSource.WrongRoundSignature.selector, 1_000));
+        new DrandSource(DELAY);
+        vm.clearMockedCalls();
+        new DrandSource(DELAY);
+    }
+
     function test_DelayIsBounded() public {
         assertEq(new DrandSource(1 hours).delay(), 1 hours);
         vm.expectRevert(abi.encodeWithSelector(DrandSource.BadParameter.selector, "delay"));

@@ -15,11 +15,15 @@ import { binary } from "./bin.mjs";
 const ACCESS_MANAGER = "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol";
 const CONTRACTS = [
   "AccessManager",
+  "BlsAttestations",
   "ConsensusVerifier",
+  "DrandSource",
   "MLBridge",
   "MLBridgeGovernor",
   "MLBridgeToken",
   "ModelRegistry",
+  "PrevrandaoSource",
+  "RandomnessBeacon",
   "RewardDistributor",
   "TaskManager",
   "TaskModule",

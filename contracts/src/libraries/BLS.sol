@@ -84,9 +84,15 @@ library BLS {
         if (tag.length > LONGEST_TAG) revert TagTooLong(tag.length);
         bytes memory suffix = abi.encodePacked(tag, uint8(tag.length));
         bytes32 first = sha256(abi.encodePacked(new bytes(64), message, uint16(128), uint8(0), suffix));
+        // The same bytes four times, but for the word and the number in front.
+        bytes memory input = abi.encodePacked(bytes32(0), uint8(0), suffix);
         bytes32 last;
         for (uint256 i; i < 4; ++i) {
-            last = sha256(abi.encodePacked(first ^ last, uint8(i + 1), suffix));
+            assembly ("memory-safe") {
+                mstore(add(input, 32), xor(first, last))
+                mstore8(add(input, 64), add(i, 1))
+            }
+            last = sha256(input);
             uniform[i] = last;
         }
     }

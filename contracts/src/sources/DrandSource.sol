@@ -29,10 +29,21 @@ contract DrandSource is IRandomnessSource {
     /// @notice The signature is not that of the one round that counts.
     error WrongRoundSignature(uint256 round);
 
+    /// @dev Checks a round that everybody knows, so that the source cannot come to be where the precompiles are
+    /// missing or mean something else.
     /// @param delay_ at most an hour
     constructor(uint256 delay_) {
         if (delay_ > LONGEST_DELAY) revert BadParameter("delay");
         delay = delay_;
+        _requireSigned(
+            1_000,
+            BLS.G1(
+                0x144679b9a59af2ec876b1a6b1ad52ea9,
+                0xb1615fc3982b19576350f93447cb1125e342b73a8dd2bacbe47e4b6b63ed5e39,
+                0x11f92e4521ef54f047b64b85fa98db2d,
+                0x46f0f44add1f60b93f8a0dbddd63b34f238657c2d93aed18b90bddd60a01b6d2
+            )
+        );
     }
 
     /// @inheritdoc IRandomnessSource
@@ -45,9 +56,7 @@ contract DrandSource is IRandomnessSource {
     function valueOf(uint256 from, bytes calldata proof) external view returns (bytes32) {
         if (proof.length != SIGNATURE_SIZE) revert MalformedSignature(proof.length);
         BLS.G1 memory signature = abi.decode(proof, (BLS.G1));
-        uint256 round = roundFor(from);
-        bytes memory message = abi.encodePacked(sha256(abi.encodePacked(uint64(round))));
-        if (!BLS.isSigned(signature, _key(), message, TAG)) revert WrongRoundSignature(round);
+        _requireSigned(roundFor(from), signature);
         return sha256(BLS.compress(signature));
     }
 
@@ -55,6 +64,11 @@ contract DrandSource is IRandomnessSource {
     function roundFor(uint256 from) public view returns (uint256) {
         uint256 time = from + delay;
         return time <= GENESIS ? 1 : (time - GENESIS + PERIOD - 1) / PERIOD + 1;
+    }
+
+    function _requireSigned(uint256 round, BLS.G1 memory signature) private view {
+        bytes memory message = abi.encodePacked(sha256(abi.encodePacked(uint64(round))));
+        if (!BLS.isSigned(signature, _key(), message, TAG)) revert WrongRoundSignature(round);
     }
 
     /// @dev The network's group key.
