@@ -25,7 +25,6 @@ contract BlsAttestations is IBlsAttestations {
     /// @inheritdoc IBlsAttestations
     string public constant ATTESTATION_TAG = "ML-BRIDGE-V1-ATTESTATION-BLS12381G1_XMD:SHA-256_SSWU_RO_";
     /// @inheritdoc IBlsAttestations
-    /// @dev A tag of its own: no attestation is ever a proof of possession.
     string public constant POSSESSION_TAG = "ML-BRIDGE-V1-POSSESSION-BLS12381G1_XMD:SHA-256_SSWU_RO_";
 
     /// @dev Places of a set: the bits of a word.
@@ -57,13 +56,14 @@ contract BlsAttestations is IBlsAttestations {
 
     /// @param distributor_ the RewardDistributor
     /// @param beacon_ the RandomnessBeacon, whose epochs count
-    /// @param maxAge_ epochs
+    /// @param maxAge_ epochs, together shorter than the unbonding delay
     constructor(address distributor_, address beacon_, uint256 maxAge_) {
         if (distributor_ == address(0) || beacon_ == address(0)) revert ZeroAddress();
-        if (maxAge_ == 0 || maxAge_ > type(uint32).max) revert BadParameter("maxAge");
         distributor = IRewardDistributor(distributor_);
         genesis = IEpochBeacon(beacon_).genesis();
         epochSeconds = IEpochBeacon(beacon_).epochSeconds();
+        if (maxAge_ == 0 || maxAge_ > type(uint32).max) revert BadParameter("maxAge");
+        if (maxAge_ * epochSeconds >= distributor.unbondingDelay()) revert BadParameter("maxAge");
         maxAge = maxAge_;
     }
 

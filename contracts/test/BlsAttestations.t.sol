@@ -36,6 +36,11 @@ contract BlsAttestationsTest is AttestersTest {
         new BlsAttestations(address(scales), address(clock), 0);
         _expect(abi.encodeWithSelector(IBlsAttestations.BadParameter.selector, "maxAge"));
         new BlsAttestations(address(scales), address(clock), uint256(type(uint32).max) + 1);
+        // Whoever signed must still have its stake in reach.
+        uint256 unbonding = scales.unbondingDelay() / clock.epochSeconds();
+        _expect(abi.encodeWithSelector(IBlsAttestations.BadParameter.selector, "maxAge"));
+        new BlsAttestations(address(scales), address(clock), unbonding);
+        assertEq(new BlsAttestations(address(scales), address(clock), unbonding - 1).maxAge(), unbonding - 1);
     }
 
     // ---- register ----

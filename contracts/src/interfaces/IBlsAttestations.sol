@@ -119,6 +119,8 @@ interface IBlsAttestations is IAttestationVerifier {
     /// @notice What proves possession of a key, under `POSSESSION_TAG`.
     function possessionMessage(uint32 account, BLS.G2 calldata key) external view returns (bytes memory);
 
+    /// @notice Domain separation tag of attestations (RFC 9380).
     function ATTESTATION_TAG() external view returns (string memory);
+    /// @notice Domain separation tag of proofs of possession: no attestation is ever one.
     function POSSESSION_TAG() external view returns (string memory);
 }

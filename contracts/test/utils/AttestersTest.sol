@@ -24,6 +24,8 @@ contract ClockStub is Test {
 
 /// @dev Operators and weights as told.
 contract ScalesStub {
+    uint256 public constant unbondingDelay = 14 days;
+
     mapping(uint32 account => uint64) public weightOf;
     mapping(uint32 account => address) private _operators;
 
