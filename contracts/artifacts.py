@@ -26,6 +26,8 @@ TIMELOCK = "TimelockController"
 ROLL = "VoterRoll"
 GOVERNOR = "MLBridgeGovernor"
 GOVERNANCE_NAMES = (TIMELOCK, ROLL, GOVERNOR)
+BEACON = "RandomnessBeacon"
+BEACON_NAMES = (BEACON, "PrevrandaoSource", "DrandSource", "BlsAttestations")
 
 
 @dataclass(frozen=True)
@@ -67,5 +69,5 @@ def load_all() -> tuple[Artifact, ...]:
 
 @cache
 def load_known() -> tuple[Artifact, ...]:
-    """Every contract whose errors and events are ours: the deployment's, then those of governance."""
-    return load_all() + tuple(load(name) for name in GOVERNANCE_NAMES)
+    """Every contract whose errors and events are ours: deployment, governance, beacon."""
+    return load_all() + tuple(load(name) for name in (*GOVERNANCE_NAMES, *BEACON_NAMES))

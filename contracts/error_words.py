@@ -280,7 +280,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The proof does not show that account {account} holds the key's secret.",
         "Sign possessionMessage with the key, under POSSESSION_TAG.",
     ),
-    "NothingToRefresh": ("The weight of account {account} is recorded already.", "Nothing to do."),
+    "NothingToRefresh": ("Nothing recorded for {account} differs from its stake.", "Nothing to do."),
     "EpochTooOld": (
         "Attestations for epoch {epoch} no longer count; the oldest epoch that does is {oldest}.",
         "Attest again for a newer epoch.",
@@ -488,7 +488,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "See when each step is due with `mlbridge gov show`.",
     ),
     # VoterRoll
-    "NothingToRefresh": ("The entry of {account} is not above its stake.", "Nothing to do."),
     "StakeBelowMinimum": (
         "{account} has {stake:mlb} bonded, but the voter roll needs {minimum:mlb}.",
         "Stake the difference first, in any role.",

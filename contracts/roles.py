@@ -86,6 +86,7 @@ RULES: Final = (
         Category.ECONOMIC,
         "Gives the protocol fees collected so far to somebody.",
     ),
+    Rule(artifacts.BEACON, "setSource", ADMIN, None, "Where the seeds of later epochs come from."),
 )
 
 # Powers outside the AccessManager, held by OpenZeppelin's AccessControl in the timelock: role -> holder.
@@ -134,7 +135,7 @@ def listings(addresses: Mapping[str, str]) -> list[tuple[str, bytes, int]]:
     return [
         (addresses[rule.contract], selector(rule.contract, rule.function), int(rule.category))
         for rule in RULES
-        if rule.category is not None
+        if rule.category is not None and rule.contract in addresses
     ]
 
 
@@ -146,6 +147,8 @@ async def apply(chain: Chain, sender: Sender, addresses: Mapping[str, str]) -> N
     """
     manager = chain.authority.functions
     for rule in RULES:
+        if rule.contract not in addresses:
+            continue
         target, chosen = addresses[rule.contract], selector(rule.contract, rule.function)
         if await call(manager.getTargetFunctionRole(target, chosen)) != rule.role.id:
             await sender.send(manager.setTargetFunctionRole(target, [chosen], rule.role.id))

@@ -83,7 +83,7 @@ contract MultisigTest is GovernanceTest {
     // ---- compute provider ----
 
     function testOperatorStakesServesEarnsAndLeaves() public {
-        uint32 account = _operator(vm.addr(0xA11CE));
+        uint32 account = _operator(vm.addr(0xA11CE), consentOf(0xA11CE, address(safe)));
         assertEq(ledger.accounts(account).operator, address(safe));
         bytes32 taskId = _seated(account);
         playRound(taskId, RIGHT);
@@ -111,7 +111,7 @@ contract MultisigTest is GovernanceTest {
     // ---- a node key that is a contract ----
 
     function testContradictionOfAContractIsPunished() public {
-        uint32 account = _operator(address(safe));
+        uint32 account = _operator(address(safe), _sign(consentHash(address(safe), address(safe))));
         IConsensusVerifier.SignedAttestation memory a = _attest(account, "a");
         IConsensusVerifier.SignedAttestation memory b = _attest(account, "b");
         vm.prank(stranger);
@@ -121,7 +121,7 @@ contract MultisigTest is GovernanceTest {
     }
 
     function testNobodyElseSpeaksForAContract() public {
-        uint32 account = _operator(address(safe));
+        uint32 account = _operator(address(safe), _sign(consentHash(address(safe), address(safe))));
         IConsensusVerifier.SignedAttestation memory a = _attest(account, "a");
         IConsensusVerifier.SignedAttestation memory b = _attest(account, "b");
         bytes memory right = b.signature;
@@ -214,11 +214,11 @@ contract MultisigTest is GovernanceTest {
         _execute(address(token), 0, abi.encodeCall(token.approve, (address(ledger), amount)));
     }
 
-    function _operator(address node) private returns (uint32 account) {
+    function _operator(address node, bytes memory consent) private returns (uint32 account) {
         _fund(20 * COMPUTE_MIN);
         _execute(address(ledger), 0, abi.encodeCall(ledger.stake, (Role.Compute, 20 * COMPUTE_MIN)));
         account = ledger.accountId(address(safe), Role.Compute);
-        _execute(address(tasks), 0, abi.encodeCall(tasks.setNodeKey, (node, true)));
+        _execute(address(tasks), 0, abi.encodeCall(tasks.setNodeKey, (node, true, consent)));
         nodeOf[account] = node;
         _execute(address(tasks), 0, abi.encodeCall(tasks.serveModel, (exactModel, account, CLASS)));
         nextEpoch();

@@ -24,11 +24,12 @@ def functions_with(modifier: str, *files: Path) -> set[str]:
 
 
 def managed_contracts() -> list[str]:
-    """Deployed contracts that ask an AccessManager."""
+    """Contracts that ask an AccessManager. The task module does so for the task manager only."""
     return [
         artifact.name
         for artifact in artifacts.load_known()
-        if any(item["type"] == "function" and item["name"] == "authority" for item in artifact.abi)
+        if artifact.name != artifacts.TASK_MODULE
+        and any(item["type"] == "function" and item["name"] == "authority" for item in artifact.abi)
     ]
 
 

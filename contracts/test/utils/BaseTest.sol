@@ -196,8 +196,13 @@ abstract contract BaseTest is Test {
         tasks.setNodeKey(vm.addr(key), true, consent);
     }
 
-    /// @dev Written out a second time, as the interface describes it.
     function consentOf(uint256 key, address cold) internal view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, consentHash(vm.addr(key), cold));
+        return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev Written out a second time, as the interface describes it.
+    function consentHash(address node, address cold) internal view returns (bytes32) {
         bytes32 domain = keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
@@ -207,10 +212,8 @@ abstract contract BaseTest is Test {
                 tasks
             )
         );
-        bytes32 word =
-            keccak256(abi.encode(keccak256("NodeConsent(address operator,address node)"), cold, vm.addr(key)));
-        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, keccak256(abi.encodePacked(hex"1901", domain, word)));
-        return abi.encodePacked(r, s, v);
+        bytes32 word = keccak256(abi.encode(keccak256("NodeConsent(address operator,address node)"), cold, node));
+        return keccak256(abi.encodePacked(hex"1901", domain, word));
     }
 
     function serve(Operator memory operator, bytes32 modelId) internal {
