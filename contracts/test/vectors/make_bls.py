@@ -88,7 +88,7 @@ def shown(data: bytes) -> str:
 
 
 def decompressed_g2(data: bytes) -> Any:
-    return decompress_G2((int.from_bytes(data[:48], "big"), int.from_bytes(data[48:], "big")))  # type: ignore[arg-type]
+    return decompress_G2((int.from_bytes(data[:48], "big"), int.from_bytes(data[48:], "big")))
 
 
 def curve_points() -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def rounds() -> list[dict[str, Any]]:
     found = []
     for number, text in DRAND_ROUNDS.items():
         signature = bytes.fromhex(text)
-        point = decompress_G1(int.from_bytes(signature, "big"))  # type: ignore[arg-type]
+        point = decompress_G1(int.from_bytes(signature, "big"))
         hashed = hash_to_G1(hashlib.sha256(number.to_bytes(8, "big")).digest(), DRAND_TAG, hashlib.sha256)
         if pairing(G2, point) != pairing(key, hashed):
             raise SystemExit(f"round {number}: the published signature does not verify")
