@@ -1,4 +1,4 @@
-"""Writes tally.json and hashing.json from mlbridge.protocol.
+"""Writes tally.json, hashing.json and inflation.json from mlbridge.protocol.
 
 Run it in the repository's root: python contracts/test/vectors/make.py
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from eth_utils.address import to_checksum_address
 
-from mlbridge.protocol import hashing
+from mlbridge.protocol import hashing, inflation
 from mlbridge.protocol.content import inline
 from mlbridge.protocol.tally import clip, tally_results, tally_votes
 from mlbridge.protocol.types import Seat, Verdict
@@ -157,6 +157,15 @@ def hashes() -> list[dict[str, Any]]:
     return found
 
 
+def issued() -> dict[str, Any]:
+    """Seconds since genesis, and the MLB issuable then."""
+    year = inflation.EPOCHS_A_YEAR * inflation.EPOCH
+    marks = [0, 1, 299, 300, 301, year // 2]
+    marks += [n * year + shift for n in (1, 2, 9, 10, 11, 12, 13, 25, 100) for shift in (-300, -1, 0, 300)]
+    marks += [chance.randrange(30 * year) for _ in range(30)]
+    return {"elapsed": marks, "issuable": [str(inflation.issuable(mark)) for mark in marks]}
+
+
 def write(name: str, content: dict[str, Any]) -> None:
     (HERE / name).write_text(json.dumps(content, indent=1) + "\n")
 
@@ -180,3 +189,4 @@ if __name__ == "__main__":
         "hashing.json",
         {"chainId": CHAIN, "taskManager": MANAGER, "count": len(hash_cases), "cases": hash_cases},
     )
+    write("inflation.json", issued())
