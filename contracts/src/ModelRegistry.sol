@@ -6,47 +6,73 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IModelRegistry, ModelStatus} from "./interfaces/IModelRegistry.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {Policy, Role} from "./interfaces/Types.sol";
+import {DemandPrice} from "./libraries/DemandPrice.sol";
+import {Facts, FactsWord} from "./libraries/ModelWords.sol";
 
 /// @title Models, their manifests and terms
 /// @notice A model is its provider and its manifest: changing either makes another model, so a task that names a
 /// model id names exactly what is to run, how results are compared and in which execution class.
 contract ModelRegistry is IModelRegistry, AccessManaged {
-    /// @dev What a task needs lies in the first two slots.
     struct Record {
+        Facts facts;
         address provider;
-        uint96 price;
-        Policy policy;
-        bool paused; // by its provider or for lack of its stake
-        bool suspended; // by governance; kept apart, so that lifting it restores the provider's own choice
-        uint32 index; // from 1
         uint16 reputation; // basis points
         uint32 flags; // tasks without a verdict
         bytes32 execClass;
         string ipfsHash;
     }
 
+    /// @dev By its provider or for lack of its stake; by governance. Kept apart, so that lifting a suspension restores the
+    /// provider's own choice.
+    uint256 private constant PAUSED = 1;
+    uint256 private constant SUSPENDED = 2;
+
     uint256 private constant MAX_CID = 128;
     uint256 private constant MAX_NAME = 64;
     uint256 private constant FULL_REPUTATION = 10_000;
+    uint256 private constant MOST_SEATS_PER_PROVIDER = 1_000_000;
+    /// @dev A hundred times the provider's own price.
+    uint256 private constant HIGHEST_CEILING = 100 * DemandPrice.ONE;
 
     /// @notice Flags models.
     address public immutable taskManager;
     /// @notice Keeps the stake of model providers.
     IRewardDistributor public immutable distributor;
 
+    /// @notice Seconds of an epoch of the price.
+    uint256 public immutable epochSeconds;
+
+    Pricing private _pricing;
     mapping(bytes32 modelId => Record) private _models;
     bytes32[] private _ids;
     mapping(address provider => bytes32[]) private _byProvider;
+    /// @dev What the least trusted model of a provider lacks of the full reputation.
+    mapping(address provider => uint256) private _distrust;
 
     error ZeroAddress();
 
-    /// @param authority AccessManager of `setSuspended`
-    constructor(address authority, address taskManager_, address distributor_) AccessManaged(authority) {
+    modifier onlyTaskManager() {
+        if (msg.sender != taskManager) revert OnlyTaskManager();
+        _;
+    }
+
+    /// @param authority AccessManager of `setSuspended` and `setPricing`
+    /// @param epochSeconds_ time over which demand is counted; one step of a price
+    constructor(
+        address authority,
+        address taskManager_,
+        address distributor_,
+        uint256 epochSeconds_,
+        Pricing memory pricing_
+    ) AccessManaged(authority) {
         if (authority == address(0) || taskManager_ == address(0) || distributor_ == address(0)) {
             revert ZeroAddress();
         }
         taskManager = taskManager_;
         distributor = IRewardDistributor(distributor_);
+        _require(epochSeconds_, 1, 1 days, "epochSeconds");
+        epochSeconds = epochSeconds_;
+        _setPricing(pricing_);
     }
 
     // ---- model providers ----
@@ -62,13 +88,12 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
 
         modelId = keccak256(abi.encode(block.chainid, address(this), msg.sender, ipfsHash));
         Record storage model = _models[modelId];
-        if (model.index != 0) revert ModelExists(modelId);
+        if (model.facts.index() != 0) revert ModelExists(modelId);
         _ids.push(modelId);
         _byProvider[msg.sender].push(modelId);
+        uint32 index = uint32(_ids.length);
+        model.facts = FactsWord.make(index, _price(pricePerInference), policy, uint32(DemandPrice.ONE));
         model.provider = msg.sender;
-        model.price = _price(pricePerInference);
-        model.policy = policy;
-        model.index = uint32(_ids.length);
         model.reputation = uint16(FULL_REPUTATION);
         model.execClass = execClass;
         model.ipfsHash = ipfsHash;
@@ -77,7 +102,8 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
 
     /// @inheritdoc IModelRegistry
     function setPrice(bytes32 modelId, uint256 pricePerInference) external {
-        _ownModel(modelId).price = _price(pricePerInference);
+        Record storage model = _ownModel(modelId);
+        model.facts = model.facts.withPrice(_price(pricePerInference));
         emit ModelPriceChanged(modelId, pricePerInference);
     }
 
@@ -87,7 +113,7 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
         ModelStatus current = _statusOf(model);
         if (current != (paused ? ModelStatus.Active : ModelStatus.Paused)) revert BadModelStatus(current);
         if (!paused) _requireStake(msg.sender);
-        model.paused = paused;
+        model.facts = model.facts.toggled(PAUSED);
         emit ModelStatusChanged(modelId, _statusOf(model));
     }
 
@@ -102,7 +128,7 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
         if (current != ModelStatus.Active) revert BadModelStatus(current);
         uint256 stake = distributor.stakeOf(model.provider, Role.ModelProvider);
         if (stake >= distributor.minimumStake(Role.ModelProvider)) revert ProviderStakeSufficient(stake);
-        model.paused = true;
+        model.facts = model.facts.toggled(PAUSED);
         emit ModelStatusChanged(modelId, ModelStatus.Paused);
     }
 
@@ -111,22 +137,61 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
     /// @inheritdoc IModelRegistry
     function setSuspended(bytes32 modelId, bool suspended) external restricted {
         Record storage model = _known(modelId);
-        if (model.suspended == suspended) revert BadModelStatus(_statusOf(model));
-        model.suspended = suspended;
+        if ((model.facts.halts() & SUSPENDED != 0) == suspended) revert BadModelStatus(_statusOf(model));
+        model.facts = model.facts.toggled(SUSPENDED);
         emit ModelStatusChanged(modelId, _statusOf(model));
+    }
+
+    /// @inheritdoc IModelRegistry
+    function setPricing(Pricing calldata pricing_) external restricted {
+        _setPricing(pricing_);
     }
 
     // ---- task manager ----
 
     /// @inheritdoc IModelRegistry
+    /// @dev One word is read and written. What demand makes of the price is known from the epochs before, so nobody's own
+    /// order moves the price that it pays.
+    function orderTask(bytes32 modelId, uint256 seats) external onlyTaskManager returns (Offer memory) {
+        Record storage model = _models[modelId];
+        Facts facts = model.facts;
+        if (facts.index() == 0) revert UnknownModel(modelId);
+        facts = _counted(modelId, facts, int256(seats));
+        model.facts = facts;
+        return Offer({
+            index: facts.index(),
+            price: DemandPrice.price(facts.price(), facts.multiple()),
+            policy: facts.halts() == 0 ? facts.policy() : Policy.None,
+            providers: facts.providers()
+        });
+    }
+
+    /// @inheritdoc IModelRegistry
+    function setProviders(bytes32 modelId, uint256 providers) external onlyTaskManager {
+        Record storage model = _known(modelId);
+        model.facts =
+            model.facts.withProviders(providers > FactsWord.MAX_PROVIDERS ? FactsWord.MAX_PROVIDERS : providers);
+        emit ModelProvidersChanged(modelId, providers);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function cancelOrder(uint32 index, uint256 seats) external onlyTaskManager {
+        bytes32 modelId = modelAt(index);
+        Record storage model = _models[modelId];
+        model.facts = _counted(modelId, model.facts, -int256(seats));
+    }
+
+    /// @inheritdoc IModelRegistry
     /// @dev A model whose results judges cannot agree on is worth less trust: each such task takes a quarter of its
     /// reputation. Nothing raises it again; a corrected manifest is a new model.
-    function flag(uint32 index, bytes32 taskId) external {
-        if (msg.sender != taskManager) revert OnlyTaskManager();
+    function flag(uint32 index, bytes32 taskId) external onlyTaskManager {
         bytes32 modelId = modelAt(index);
         Record storage model = _models[modelId];
         uint256 reputation = uint256(model.reputation) * 3 / 4;
         model.reputation = uint16(reputation);
+        if (FULL_REPUTATION - reputation > _distrust[model.provider]) {
+            _distrust[model.provider] = FULL_REPUTATION - reputation;
+        }
         uint32 flags = model.flags + 1;
         model.flags = flags;
         emit ModelFlagged(modelId, taskId, flags);
@@ -150,8 +215,8 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
         )
     {
         Record storage model = _models[modelId];
-        if (model.index == 0) return (0, address(0), "", 0, ModelStatus.None, 0);
-        return (modelId, model.provider, model.ipfsHash, model.price, _statusOf(model), model.reputation);
+        if (model.facts.index() == 0) return (0, address(0), "", 0, ModelStatus.None, 0);
+        return (modelId, model.provider, model.ipfsHash, model.facts.price(), _statusOf(model), model.reputation);
     }
 
     /// @inheritdoc IModelRegistry
@@ -178,12 +243,13 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
     /// @inheritdoc IModelRegistry
     function terms(bytes32 modelId) public view returns (Terms memory) {
         Record storage model = _known(modelId);
+        Facts facts = model.facts;
         return Terms({
-            index: model.index,
+            index: facts.index(),
             provider: model.provider,
-            price: model.price,
-            policy: model.policy,
-            active: !model.paused && !model.suspended
+            price: DemandPrice.price(facts.price(), _multipleAt(facts, priceEpoch())),
+            policy: facts.policy(),
+            active: facts.halts() == 0
         });
     }
 
@@ -193,16 +259,76 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
         return (modelId, terms(modelId));
     }
 
+    /// @inheritdoc IModelRegistry
+    function demandOf(bytes32 modelId) external view returns (Demand memory) {
+        Facts facts = _known(modelId).facts;
+        return Demand(facts.multiple(), facts.epoch(), facts.ordered(), facts.providers());
+    }
+
+    /// @inheritdoc IModelRegistry
+    function pricing() external view returns (Pricing memory) {
+        return _pricing;
+    }
+
+    /// @inheritdoc IModelRegistry
+    function priceEpoch() public view returns (uint256) {
+        return block.timestamp / epochSeconds;
+    }
+
+    /// @inheritdoc IModelRegistry
+    function qualityOf(address provider) external view returns (uint256) {
+        return FULL_REPUTATION - _distrust[provider];
+    }
+
     // ---- internal ----
 
     function _known(bytes32 modelId) private view returns (Record storage model) {
         model = _models[modelId];
-        if (model.index == 0) revert UnknownModel(modelId);
+        if (model.facts.index() == 0) revert UnknownModel(modelId);
     }
 
     function _ownModel(bytes32 modelId) private view returns (Record storage model) {
         model = _known(modelId);
         if (model.provider != msg.sender) revert NotModelProvider(modelId, msg.sender);
+    }
+
+    /// @dev Moves the price to this epoch, if the last order was in another, and counts the seats. The count stops at the
+    /// bounds of its field.
+    function _counted(bytes32 modelId, Facts facts, int256 seats) private returns (Facts) {
+        uint256 epoch = priceEpoch();
+        if (facts.epoch() != epoch) {
+            uint256 multiple = _multipleAt(facts, epoch);
+            if (multiple != facts.multiple()) emit ModelPriceMoved(modelId, epoch, multiple);
+            facts = facts.moved(epoch, multiple);
+        }
+        seats += facts.ordered();
+        if (seats > type(int24).max) seats = type(int24).max;
+        if (seats < type(int24).min) seats = type(int24).min;
+        return facts.withOrdered(seats);
+    }
+
+    /// @dev The multiple that holds in an epoch, which is not before that of the last order.
+    function _multipleAt(Facts facts, uint256 epoch) private view returns (uint256 multiple) {
+        multiple = facts.multiple();
+        uint256 last = facts.epoch();
+        if (last == epoch) return multiple;
+        // A quiet model stays at its floor under any pricing, so the common case reads no more.
+        if (multiple == DemandPrice.ONE && facts.ordered() <= int256(facts.providers())) return multiple;
+        Pricing memory pricing_ = _pricing;
+        uint256 capacity = facts.providers() * pricing_.seatsPerProvider;
+        multiple = DemandPrice.next(multiple, facts.ordered(), capacity, pricing_.ceiling);
+        return DemandPrice.decayed(multiple, epoch - last - 1);
+    }
+
+    function _setPricing(Pricing memory pricing_) private {
+        _require(pricing_.seatsPerProvider, 1, MOST_SEATS_PER_PROVIDER, "seatsPerProvider");
+        _require(pricing_.ceiling, DemandPrice.ONE, HIGHEST_CEILING, "ceiling");
+        _pricing = pricing_;
+        emit PricingChanged(pricing_);
+    }
+
+    function _require(uint256 value, uint256 least, uint256 most, string memory name) private pure {
+        if (value < least || value > most) revert BadPricing(name, value, least, most);
     }
 
     function _requireStake(address provider) private view {
@@ -212,8 +338,9 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
     }
 
     function _statusOf(Record storage model) private view returns (ModelStatus) {
-        if (model.suspended) return ModelStatus.Suspended;
-        return model.paused ? ModelStatus.Paused : ModelStatus.Active;
+        uint256 halts = model.facts.halts();
+        if (halts & SUSPENDED != 0) return ModelStatus.Suspended;
+        return halts & PAUSED != 0 ? ModelStatus.Paused : ModelStatus.Active;
     }
 
     function _price(uint256 price) private pure returns (uint96) {

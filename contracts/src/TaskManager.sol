@@ -216,18 +216,18 @@ contract TaskManager is TaskViews {
         taskId = Hashing.taskId(spec);
         if (!_tasks[taskId].head.isEmpty()) revert TaskExists(taskId);
 
-        IModelRegistry.Terms memory terms = registry.terms(spec.modelId);
-        if (!terms.active || terms.policy == Policy.None || terms.index > HeadWord.MAX_MODEL) {
+        IModelRegistry.Offer memory offer = registry.orderTask(spec.modelId, spec.seats);
+        if (offer.policy == Policy.None || offer.index > HeadWord.MAX_MODEL) {
             revert ModelNotActive(spec.modelId);
         }
-        if (spec.payment > PurseWord.MAX_REWARD || terms.price > HeadWord.MAX_MODEL_FEE) {
+        if (spec.payment > PurseWord.MAX_REWARD || offer.price > HeadWord.MAX_MODEL_FEE) {
             revert PaymentTooHigh(spec.payment);
         }
-        uint256 required = _quote(terms.price, spec.seats);
+        uint256 required = _quote(offer.price, spec.seats);
         if (spec.payment < required) revert PaymentTooLow(spec.payment, required);
-        _admit(spec.modelId, terms.index, spec.seats);
+        _admit(spec.modelId, offer, spec.seats);
 
-        Head head = HeadWord.make(terms.price, terms.index, spec.deadline, spec.seats, TIPS, _run.version);
+        Head head = HeadWord.make(offer.price, offer.index, spec.deadline, spec.seats, TIPS, _run.version);
         Round storage first;
         (head, first) = _place(taskId, head);
         first.purse = PurseWord.make(spec.requester, spec.payment, named);
@@ -237,10 +237,12 @@ contract TaskManager is TaskViews {
 
     /// @dev No more seats at once than the pool can be expected to serve, or a burst of tasks would have its members
     /// punished for what nobody could do; and enough operators beside them to judge.
-    function _admit(bytes32 modelId, uint256 model, uint256 seats) private {
+    function _admit(bytes32 modelId, IModelRegistry.Offer memory offer, uint256 seats) private {
         SizeRules memory sizes = _sizes;
+        uint256 model = offer.index;
         uint256 available = _eligible(_poolId(model, false));
         if (available < seats) revert TooFewProviders(modelId, available, seats);
+        if (available != offer.providers) registry.setProviders(modelId, available);
         if (sizes.spareSeats != 0) {
             uint256 wanted = seats + sizes.spareSeats;
             uint256 both = available < wanted ? available + _eligible(_poolId(model, true)) : available;

@@ -16,8 +16,12 @@ contract ModelRegistryTest is LedgerTest {
 
     function setUp() public override {
         super.setUp();
-        registry = new ModelRegistry(address(manager), taskManager, address(ledger));
+        registry = new ModelRegistry(address(manager), taskManager, address(ledger), 300, _pricing());
         staked(alice, Role.ModelProvider, PROVIDER_MIN);
+    }
+
+    function _pricing() private pure returns (IModelRegistry.Pricing memory) {
+        return IModelRegistry.Pricing({seatsPerProvider: 10, ceiling: 16_000_000});
     }
 
     function _metadata(uint8 policy, string memory name) private pure returns (bytes memory) {
@@ -308,10 +312,10 @@ contract ModelRegistryTest is LedgerTest {
 
     function test_TheConstructorRefusesZeroAddresses() public {
         vm.expectRevert(ModelRegistry.ZeroAddress.selector);
-        new ModelRegistry(address(0), taskManager, address(ledger));
+        new ModelRegistry(address(0), taskManager, address(ledger), 300, _pricing());
         vm.expectRevert(ModelRegistry.ZeroAddress.selector);
-        new ModelRegistry(address(manager), address(0), address(ledger));
+        new ModelRegistry(address(manager), address(0), address(ledger), 300, _pricing());
         vm.expectRevert(ModelRegistry.ZeroAddress.selector);
-        new ModelRegistry(address(manager), taskManager, address(0));
+        new ModelRegistry(address(manager), taskManager, address(0), 300, _pricing());
     }
 }

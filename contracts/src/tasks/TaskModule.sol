@@ -54,6 +54,7 @@ contract TaskModule is PoolDesk {
         _vacate(taskId, head, purse);
         uint256 amount = purse.reward();
         emit ITaskManager.TaskCancelled(taskId, amount);
+        registry.cancelOrder(head.model(), head.seats());
         distributor.credit(caller, taskId, amount);
     }
 
