@@ -10,34 +10,64 @@ import {Time} from "@openzeppelin/contracts/utils/types/Time.sol";
 
 import {IMLBridgeToken} from "./interfaces/IMLBridgeToken.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
+import {IRewardPool} from "./interfaces/IRewardPool.sol";
+import {Inflation} from "./libraries/Inflation.sol";
 
 /// @title MLB
-/// @notice Stake, slashes and judge fees are paid in it. The whole supply is minted once, to the treasury; this
-/// contract has no way to mint more.
+/// @notice Stake, slashes, judge fees and rewards are paid in it. The genesis supply is minted at construction. After that
+/// the RewardPool alone can mint, only to itself, and never more than `Inflation` allows by that moment.
 contract MLBridgeToken is ERC20, ERC20Burnable, ERC20Permit, ERC20Votes, IMLBridgeToken {
     /// @inheritdoc IMLBridgeToken
-    /// @dev What was minted. `totalSupply` is less once slashes have burned some.
-    uint256 public constant TOTAL_SUPPLY = 1_000_000_000e18;
-
+    /// @dev What was minted at genesis. `totalSupply` has inflation added and burned slashes taken off.
+    uint256 public constant TOTAL_SUPPLY = Inflation.GENESIS_SUPPLY;
     /// @inheritdoc IMLBridgeToken
-    /// @dev Basis points a year. A bound for a future issuance module; nothing here issues.
-    uint256 public constant INFLATION_RATE = 300;
-
+    uint256 public constant INFLATION_RATE = Inflation.RATE;
     /// @inheritdoc IMLBridgeToken
-    /// @dev Basis points a year from the eleventh year on.
-    uint256 public constant INFLATION_CAP = 50;
+    uint256 public constant INFLATION_CAP = Inflation.LATE_RATE;
+
+    uint256 private constant HUNDREDTH = TOTAL_SUPPLY / 100;
 
     /// @notice The stake ledger: holds every staked MLB.
     IRewardDistributor public immutable distributor;
+    /// @inheritdoc IMLBridgeToken
+    address public immutable rewardPool;
+    /// @inheritdoc IMLBridgeToken
+    uint256 public immutable genesis;
+
+    /// @inheritdoc IMLBridgeToken
+    uint256 public inflationMinted;
 
     error ZeroAddress();
 
-    /// @param treasury receives the whole supply
+    /// @param allocation who receives the genesis supply; contracts among them may not exist yet
     /// @param distributor_ the RewardDistributor, whose address may be predicted before it exists
-    constructor(address treasury, address distributor_) ERC20("ML Bridge", "MLB") ERC20Permit("ML Bridge") {
-        if (treasury == address(0) || distributor_ == address(0)) revert ZeroAddress();
+    constructor(Allocation memory allocation, address distributor_) ERC20("ML Bridge", "MLB") ERC20Permit("ML Bridge") {
+        // The zero address cannot receive MLB, so only the distributor has to be asked for.
+        if (distributor_ == address(0)) revert ZeroAddress();
         distributor = IRewardDistributor(distributor_);
-        _mint(treasury, TOTAL_SUPPLY);
+        rewardPool = allocation.community;
+        genesis = block.timestamp;
+        _mint(allocation.community, 40 * HUNDREDTH);
+        _mint(allocation.team, 15 * HUNDREDTH);
+        _mint(allocation.ecosystem, 20 * HUNDREDTH);
+        _mint(allocation.liquidity, 10 * HUNDREDTH);
+        _mint(allocation.reserve, 15 * HUNDREDTH);
+    }
+
+    /// @inheritdoc IMLBridgeToken
+    function mint() external returns (uint256 amount) {
+        if (msg.sender != rewardPool) revert OnlyRewardPool(msg.sender);
+        uint256 minted = inflationMinted;
+        amount = mintable();
+        if (amount == 0) revert NothingToMint(minted);
+        inflationMinted = minted + amount;
+        emit InflationMinted(amount, minted + amount);
+        _mint(msg.sender, amount);
+    }
+
+    /// @inheritdoc IMLBridgeToken
+    function mintable() public view returns (uint256) {
+        return Inflation.issuable(block.timestamp - genesis) - inflationMinted;
     }
 
     /// @inheritdoc IMLBridgeToken
@@ -56,7 +86,7 @@ contract MLBridgeToken is ERC20, ERC20Burnable, ERC20Permit, ERC20Votes, IMLBrid
 
     /// @inheritdoc IMLBridgeToken
     function stakingRewards(address holder) external view returns (uint256) {
-        return distributor.claimableTokens(holder);
+        return distributor.claimableTokens(holder) + IRewardPool(rewardPool).owedTo(holder);
     }
 
     /// @notice Voting checkpoints are kept by time, not by block number, so that they mean the same on every chain.

@@ -115,7 +115,7 @@ contract RewardDistributorConservationTest is LedgerTest {
         assertGt(succeeded, 20, "most actions do something");
         assertEq(_mlbOwed(), token.balanceOf(address(ledger)), "MLB");
         assertEq(_weiCredited(), weiOwed, "wei");
-        uint256 outside = token.balanceOf(treasury);
+        uint256 outside = token.balanceOf(treasury) + token.balanceOf(team) + token.balanceOf(address(rewardPool));
         for (uint256 i; i < 4; ++i) {
             outside += token.balanceOf(who[i]);
         }

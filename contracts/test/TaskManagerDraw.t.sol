@@ -87,18 +87,18 @@ contract TaskManagerDrawTest is BaseTest {
 
     function testDrawIgnoresWhoJoinedAfterArming() public {
         bytes32 taskId = submit(exactModel, 3);
-        Operator memory whale = addOperator(Role.Compute, 10_000 * COMPUTE_MIN);
+        Operator memory whale = addOperator(Role.Compute, 5_000 * COMPUTE_MIN);
         serve(whale, exactModel);
         assertEq(tasks.poolSize(exactModel, false), 6, "not before the next epoch");
         draw(taskId);
         assertFalse(_sits(taskId, whale.account));
         nextEpoch();
         assertEq(tasks.poolSize(exactModel, false), 7);
-        assertTrue(_sits(begin(exactModel, 3), whale.account), "10,000 against 6");
+        assertTrue(_sits(begin(exactModel, 3), whale.account), "5,000 against 6");
     }
 
     function testDrawIgnoresJoiningInTheEpochOfArming() public {
-        Operator memory whale = addOperator(Role.Compute, 10_000 * COMPUTE_MIN);
+        Operator memory whale = addOperator(Role.Compute, 5_000 * COMPUTE_MIN);
         serve(whale, exactModel);
         // Armed after joining, in the same epoch.
         bytes32 taskId = submit(exactModel, 3);

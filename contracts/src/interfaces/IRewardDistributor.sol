@@ -96,6 +96,9 @@ interface IRewardDistributor {
     function minimumStake(Role role) external view returns (uint256);
     function claimable(address claimant) external view returns (uint256 weiAmount);
     function claimableTokens(address claimant) external view returns (uint256 amount);
+    /// @notice Wei that an address earned since the beginning, claimed or not: fees of its accounts' seats, and fees of its
+    /// models.
+    function feesEarned(address earner) external view returns (uint256 seatFees, uint256 modelFees);
     /// @notice MLB that pays the judges of a model's disputes. Models are named by their index in the registry; 0 is common:
     /// what contradictions cost, until governance allocates it.
     function disputeReserve(uint32 model) external view returns (uint256);

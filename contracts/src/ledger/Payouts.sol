@@ -19,10 +19,17 @@ abstract contract Payouts is Slashing {
     /// @notice Holds the wei.
     IMLBridge public immutable bridge;
 
+    /// @dev Of a credit, what may be claimed. The upper half counts the model fees earned since the beginning: in the same
+    /// word, so that counting them costs a task nothing.
+    uint256 private constant DUE = type(uint128).max;
+    uint256 private constant MODEL_FEES = 128;
+
     /// @inheritdoc IRewardDistributor
     uint256 public protocolFees;
-    /// @dev Wei that an address may claim, apart from the seat fees that its accounts earned.
+    /// @dev Wei that an address may claim, apart from the seat fees that its accounts earned, and model fees.
     mapping(address claimant => uint256) private _credits;
+    /// @dev Seat fees that its accounts earned and it claimed.
+    mapping(address operator => uint256) private _claimedSeatFees;
 
     constructor(address bridge_) {
         if (bridge_ == address(0)) revert BadParameter("bridge");
@@ -33,10 +40,14 @@ abstract contract Payouts is Slashing {
     /// @dev `TaskSettled` says it all; there is no `Credited` for its parts.
     function settle(Settlement calldata settlement) external onlyTaskManager {
         uint256 seatFee = settlement.seatFee;
+        // Neither is longer than both together.
+        _narrow(settlement.modelFee | settlement.refund);
         for (uint256 i; i < settlement.winners.length; ++i) {
             _reward(settlement.winners[i], seatFee);
         }
-        if (settlement.modelFee != 0) _credits[settlement.modelProvider] += settlement.modelFee;
+        if (settlement.modelFee != 0) {
+            _credits[settlement.modelProvider] += settlement.modelFee | settlement.modelFee << MODEL_FEES;
+        }
         if (settlement.protocolFee != 0) protocolFees += settlement.protocolFee;
         if (settlement.refund != 0) _credits[settlement.requester] += settlement.refund;
         emit TaskSettled(
@@ -52,7 +63,7 @@ abstract contract Payouts is Slashing {
     /// @inheritdoc IRewardDistributor
     function credit(address to, bytes32 taskId, uint256 amount) external onlyTaskManager {
         if (amount == 0) return;
-        _credits[to] += amount;
+        _credits[to] += _narrow(amount);
         emit Credited(to, taskId, amount);
     }
 
@@ -60,11 +71,14 @@ abstract contract Payouts is Slashing {
     /// @dev Anyone may call it, and it pays nobody but the claimant: a receiver that rejects the money stops only
     /// itself, and its credit stays.
     function claim(address claimant) external nonReentrant returns (uint256 amount) {
-        amount = _credits[claimant];
-        _credits[claimant] = 0;
+        uint256 held = _credits[claimant];
+        amount = held & DUE;
+        _credits[claimant] = held - amount;
         if (_operatorIds[claimant] != 0) {
-            amount += _takeWei(_accountOf(claimant, Role.Compute));
-            amount += _takeWei(_accountOf(claimant, Role.Verifier));
+            uint256 seatFees =
+                _takeWei(_accountOf(claimant, Role.Compute)) + _takeWei(_accountOf(claimant, Role.Verifier));
+            if (seatFees != 0) _claimedSeatFees[claimant] += seatFees;
+            amount += seatFees;
         }
         if (amount == 0) revert NothingToClaim(claimant);
         emit Claimed(claimant, amount);
@@ -86,17 +100,18 @@ abstract contract Payouts is Slashing {
         uint256 amount = protocolFees;
         if (amount == 0) revert ZeroAmount();
         protocolFees = 0;
-        _credits[to] += amount;
+        _credits[to] += _narrow(amount);
         emit ProtocolFeesAssigned(to, amount);
     }
 
     /// @inheritdoc IRewardDistributor
     function claimable(address claimant) external view returns (uint256 weiAmount) {
-        weiAmount = _credits[claimant];
-        if (_operatorIds[claimant] != 0) {
-            weiAmount += _hot[_accountOf(claimant, Role.Compute)].weiCredit;
-            weiAmount += _hot[_accountOf(claimant, Role.Verifier)].weiCredit;
-        }
+        return (_credits[claimant] & DUE) + _unclaimedSeatFees(claimant);
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function feesEarned(address earner) external view returns (uint256 seatFees, uint256 modelFees) {
+        return (_claimedSeatFees[earner] + _unclaimedSeatFees(earner), _credits[earner] >> MODEL_FEES);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -118,7 +133,19 @@ abstract contract Payouts is Slashing {
         hot.reputation = uint16(reputation);
         hot.absences = 0;
         hot.decayedAt = uint32(decayedAt);
-        _hot[account] = hot;
+        _storeHot(account, hot);
+    }
+
+    /// @dev A sum of 2**32 of the largest amounts still fits its half of the word. There are not so many wei.
+    function _narrow(uint256 amount) private pure returns (uint256) {
+        if (amount > type(uint96).max) revert AmountTooLarge(amount);
+        return amount;
+    }
+
+    function _unclaimedSeatFees(address operator) private view returns (uint256) {
+        if (_operatorIds[operator] == 0) return 0;
+        return uint256(_hot[_accountOf(operator, Role.Compute)].weiCredit)
+            + _hot[_accountOf(operator, Role.Verifier)].weiCredit;
     }
 
     function _takeWei(uint32 account) private returns (uint256 amount) {

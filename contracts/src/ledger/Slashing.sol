@@ -6,7 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
-import {Fault} from "../interfaces/Types.sol";
+import {Fault, Role} from "../interfaces/Types.sol";
 import {Reputation} from "../libraries/Reputation.sol";
 import {SlashMath} from "../libraries/SlashMath.sol";
 import {StakeLedger} from "./StakeLedger.sol";
@@ -79,6 +79,7 @@ abstract contract Slashing is StakeLedger {
         (amount, points) = _punish(account, fault, confidence);
         if (points == 0) return 0;
         emit Slashed(account, taskId, fault, amount, points);
+        if (_roleOf(account) == Role.Compute) rewardPool.interrupt(account);
         if (amount != 0) _distribute(taskId, model, amount, reporter);
     }
 
@@ -178,7 +179,7 @@ abstract contract Slashing is StakeLedger {
             cold.jailedUntil = uint64(block.timestamp + jailSeconds);
             emit Jailed(account, cold.jailedUntil);
         }
-        _hot[account] = hot;
+        _storeHot(account, hot);
         _cold[account] = cold;
     }
 

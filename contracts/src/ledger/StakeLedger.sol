@@ -7,7 +7,9 @@ import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC2
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
+import {IMLBridgeToken} from "../interfaces/IMLBridgeToken.sol";
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
+import {IRewardPool} from "../interfaces/IRewardPool.sol";
 import {Role} from "../interfaces/Types.sol";
 import {Reputation} from "../libraries/Reputation.sol";
 
@@ -49,6 +51,9 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
 
     /// @notice The token staked, MLB.
     IERC20 public immutable token;
+    /// @dev Told when stake that earns rewards moves: whom the token names. Without a getter, which would make every call
+    /// of this contract dearer; the token has one.
+    IRewardPool internal immutable rewardPool;
     /// @inheritdoc IRewardDistributor
     uint256 public immutable unbondingDelay;
     /// @inheritdoc IRewardDistributor
@@ -71,6 +76,7 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
         if (unbondingDelay_ == 0 || unbondingDelay_ > LONGEST_DELAY) revert BadParameter("unbondingDelay");
         if (jailSeconds_ == 0 || jailSeconds_ > LONGEST_DELAY) revert BadParameter("jailSeconds");
         token = IERC20(token_);
+        rewardPool = IRewardPool(IMLBridgeToken(token_).rewardPool());
         unbondingDelay = unbondingDelay_;
         jailSeconds = jailSeconds_;
     }
@@ -110,13 +116,17 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
             hot.bonded = _bondedAfter(role, hot.bonded, amount);
             cold.unbonding += uint96(amount);
             cold.releaseAt = releaseAt;
+            emit UnbondRequested(msg.sender, role, amount, releaseAt);
+            if (role == Role.Compute) rewardPool.interrupt(account);
         } else {
             Plain storage plain = _plain[msg.sender][role];
-            plain.bonded = _bondedAfter(role, plain.bonded, amount);
+            uint256 bonded = plain.bonded;
+            plain.bonded = _bondedAfter(role, bonded, amount);
             plain.unbonding += uint96(amount);
             plain.releaseAt = releaseAt;
+            emit UnbondRequested(msg.sender, role, amount, releaseAt);
+            rewardPool.stakeChanged(msg.sender, bonded, bonded - amount);
         }
-        emit UnbondRequested(msg.sender, role, amount, releaseAt);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -240,6 +250,7 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
         if (_holdsSeats(role)) _hot[_openAccount(operator, role)].bonded = uint96(bonded);
         else _plain[operator][role].bonded = uint96(bonded);
         emit Staked(operator, role, amount, bonded);
+        if (!_holdsSeats(role)) rewardPool.stakeChanged(operator, bonded - amount, bonded);
     }
 
     /// @dev The account of an operator in a role; made at its first stake. It is never closed, so leaving and coming
@@ -282,6 +293,16 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
 
     function _holdsSeats(Role role) internal pure returns (bool) {
         return role == Role.Compute || role == Role.Verifier;
+    }
+
+    /// @dev In one write: member by member the compiler may write the slot six times, or run out of stack.
+    function _storeHot(uint32 account, Hot memory hot) internal {
+        Hot storage target = _hot[account];
+        uint256 word = uint256(hot.bonded) | uint256(hot.weiCredit) << 96 | uint256(hot.reputation) << 192
+            | uint256(hot.absences) << 208 | uint256(hot.jailed) << 216 | uint256(hot.decayedAt) << 224;
+        assembly ("memory-safe") {
+            sstore(target.slot, word)
+        }
     }
 
     function _reputationNow(Hot memory hot) internal view returns (uint256 reputation) {

@@ -8,7 +8,12 @@ import {MLBridge} from "../../src/MLBridge.sol";
 import {MLBridgeToken} from "../../src/MLBridgeToken.sol";
 import {ModelRegistry} from "../../src/ModelRegistry.sol";
 import {RewardDistributor} from "../../src/RewardDistributor.sol";
+import {RewardPool} from "../../src/RewardPool.sol";
 import {TaskManager} from "../../src/TaskManager.sol";
+import {TeamVesting} from "../../src/TeamVesting.sol";
+import {IMLBridgeToken} from "../../src/interfaces/IMLBridgeToken.sol";
+import {IModelRegistry} from "../../src/interfaces/IModelRegistry.sol";
+import {IRewardPool} from "../../src/interfaces/IRewardPool.sol";
 import {ITaskManager} from "../../src/interfaces/ITaskManager.sol";
 import {Policy, Role, RoundKind, Seat, TaskStatus} from "../../src/interfaces/Types.sol";
 import {Test} from "./Test.sol";
@@ -46,9 +51,12 @@ abstract contract BaseTest is Test {
     TaskManager internal tasks;
     ConsensusVerifier internal verifier;
     MLBridge internal bridge;
+    TeamVesting internal vesting;
+    RewardPool internal rewardPool;
 
     address internal governor = makeAddr("governor");
     address internal treasury = makeAddr("treasury");
+    address internal team = makeAddr("team");
     address internal provider = makeAddr("model provider");
     address internal requester = makeAddr("requester");
     address internal keeper = makeAddr("keeper");
@@ -90,6 +98,24 @@ abstract contract BaseTest is Test {
         });
     }
 
+    /// @dev What a test wants to change about the rewards.
+    function rewardRates() internal view virtual returns (IRewardPool.Rates memory) {
+        return IRewardPool.Rates({
+            stakingRate: 200,
+            uptimeRate: 300,
+            voteRate: 100,
+            rebateFee: 500,
+            mlbPerCoin: 1_000e18,
+            rebateBudget: 20_000e18,
+            voteBudget: 20_000e18
+        });
+    }
+
+    /// @dev What a test wants to change about prices.
+    function pricing() internal view virtual returns (IModelRegistry.Pricing memory) {
+        return IModelRegistry.Pricing({seatsPerProvider: 10, ceiling: 16_000_000});
+    }
+
     function jailSeconds() internal view virtual returns (uint256) {
         return JAIL;
     }
@@ -110,10 +136,16 @@ abstract contract BaseTest is Test {
         address tasksAt = vm.computeCreateAddress(address(this), nonce + 5);
         address verifierAt = vm.computeCreateAddress(address(this), nonce + 6);
         address bridgeAt = vm.computeCreateAddress(address(this), nonce + 7);
+        address vestingAt = vm.computeCreateAddress(address(this), nonce + 8);
+        address poolAt = vm.computeCreateAddress(address(this), nonce + 9);
 
         _create("AccessManager", abi.encode(governor), managerAt);
-        _create("MLBridgeToken", abi.encode(treasury, ledgerAt), tokenAt);
-        _create("ModelRegistry", abi.encode(managerAt, tasksAt, ledgerAt), registryAt);
+        _create(
+            "MLBridgeToken",
+            abi.encode(IMLBridgeToken.Allocation(poolAt, vestingAt, treasury, treasury, treasury), ledgerAt),
+            tokenAt
+        );
+        _create("ModelRegistry", abi.encode(managerAt, tasksAt, ledgerAt, EPOCH, pricing()), registryAt);
         _create(
             "RewardDistributor",
             abi.encode(managerAt, tokenAt, bridgeAt, tasksAt, verifierAt, UNBONDING, jailSeconds(), JUDGE_FEE),
@@ -127,6 +159,8 @@ abstract contract BaseTest is Test {
         );
         _create("ConsensusVerifier", abi.encode(tasksAt, ledgerAt), verifierAt);
         _create("MLBridge", abi.encode(managerAt, tasksAt, ledgerAt), bridgeAt);
+        _create("TeamVesting", abi.encode(team), vestingAt);
+        _create("RewardPool", abi.encode(managerAt, tokenAt, ledgerAt, tasksAt, registryAt, rewardRates()), poolAt);
 
         manager = AccessManager(managerAt);
         token = MLBridgeToken(tokenAt);
@@ -135,6 +169,8 @@ abstract contract BaseTest is Test {
         tasks = TaskManager(tasksAt);
         verifier = ConsensusVerifier(verifierAt);
         bridge = MLBridge(bridgeAt);
+        vesting = TeamVesting(payable(vestingAt));
+        rewardPool = RewardPool(poolAt);
     }
 
     function _create(string memory name, bytes memory arguments, address expected) private {

@@ -5,7 +5,10 @@ import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {MLBridgeToken} from "../../src/MLBridgeToken.sol";
 import {RewardDistributor} from "../../src/RewardDistributor.sol";
+import {RewardPool} from "../../src/RewardPool.sol";
+import {IMLBridgeToken} from "../../src/interfaces/IMLBridgeToken.sol";
 import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
+import {IRewardPool} from "../../src/interfaces/IRewardPool.sol";
 import {Fault, Role} from "../../src/interfaces/Types.sol";
 import {Test} from "./Test.sol";
 
@@ -43,11 +46,14 @@ abstract contract LedgerTest is Test {
     MLBridgeToken internal token;
     RewardDistributor internal ledger;
     BridgeStub internal bridge;
+    RewardPool internal rewardPool;
 
     address internal governor = makeAddr("governor");
     address internal treasury = makeAddr("treasury");
+    address internal team = makeAddr("team");
     address internal taskManager = makeAddr("taskManager");
     address internal verifier = makeAddr("verifier");
+    address internal modelRegistry = makeAddr("registry");
     address internal alice = makeAddr("alice");
     address internal bob = makeAddr("bob");
     address internal carol = makeAddr("carol");
@@ -57,13 +63,31 @@ abstract contract LedgerTest is Test {
         manager = new AccessManager(governor);
         bridge = new BridgeStub();
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        token = new MLBridgeToken(treasury, predicted);
+        address poolAt = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        token = new MLBridgeToken(IMLBridgeToken.Allocation(poolAt, team, treasury, treasury, treasury), predicted);
         ledger = new RewardDistributor(
             address(manager), address(token), address(bridge), taskManager, verifier, UNBONDING, JAIL, JUDGE_FEE
         );
         assertEq(address(ledger), predicted);
+        rewardPool = new RewardPool(
+            address(manager), address(token), address(ledger), taskManager, modelRegistry, rewardRates()
+        );
+        assertEq(address(rewardPool), poolAt);
         bridge.setDistributor(address(ledger));
         vm.deal(address(bridge), 1_000 ether);
+    }
+
+    /// @dev What a test wants to change about the rewards.
+    function rewardRates() internal view virtual returns (IRewardPool.Rates memory) {
+        return IRewardPool.Rates({
+            stakingRate: 200,
+            uptimeRate: 300,
+            voteRate: 100,
+            rebateFee: 500,
+            mlbPerCoin: 1_000e18,
+            rebateBudget: 20_000e18,
+            voteBudget: 20_000e18
+        });
     }
 
     function fund(address who, uint256 amount) internal {
