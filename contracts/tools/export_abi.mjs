@@ -25,10 +25,12 @@ const CONTRACTS = [
   "PrevrandaoSource",
   "RandomnessBeacon",
   "RewardDistributor",
+  "RewardPool",
   "TaskManager",
   "TaskModule",
   "TimelockController",
   "VoterRoll",
+  "TeamVesting",
 ];
 // The largest code, and the largest creation code, that a chain accepts (EIP-170, EIP-3860).
 const LARGEST = 24_576;
