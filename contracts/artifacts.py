@@ -20,7 +20,20 @@ VERIFIER = "ConsensusVerifier"
 DISTRIBUTOR = "RewardDistributor"
 TOKEN = "MLBridgeToken"  # noqa: S105 - a contract's name
 AUTHORITY = "AccessManager"
-NAMES = (AUTHORITY, TOKEN, REGISTRY, DISTRIBUTOR, TASK_MODULE, TASKS, VERIFIER, BRIDGE)
+VESTING = "TeamVesting"
+REWARD_POOL = "RewardPool"
+NAMES = (
+    AUTHORITY,
+    TOKEN,
+    REGISTRY,
+    DISTRIBUTOR,
+    TASK_MODULE,
+    TASKS,
+    VERIFIER,
+    BRIDGE,
+    VESTING,
+    REWARD_POOL,
+)
 
 TIMELOCK = "TimelockController"
 ROLL = "VoterRoll"

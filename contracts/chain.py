@@ -69,7 +69,7 @@ class Endpoint:
 
 
 class Chain(Endpoint):
-    """One deployment on one chain. bridge ... token are web3 AsyncContracts."""
+    """One deployment on one chain. authority ... reward_pool are web3 AsyncContracts."""
 
     def __init__(self, network: Network, w3: AsyncWeb3[Any]) -> None:
         super().__init__(w3, network.chain_id)
@@ -81,6 +81,8 @@ class Chain(Endpoint):
         self.tasks = self._contract(artifacts.TASKS, network.addresses.tasks)
         self.verifier = self._contract(artifacts.VERIFIER, network.addresses.verifier)
         self.bridge = self._contract(artifacts.BRIDGE, network.addresses.bridge)
+        self.vesting = self._contract(artifacts.VESTING, network.addresses.vesting)
+        self.reward_pool = self._contract(artifacts.REWARD_POOL, network.addresses.reward_pool)
         self.contract_names = {a.lower(): name for name, a in network.addresses.named().items()}
         if network.governance is not None:
             self.contract_names |= {a.lower(): name for name, a in network.governance.named().items()}

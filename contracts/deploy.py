@@ -15,6 +15,7 @@ from web3.contract.async_contract import AsyncContractConstructor
 
 from contracts import artifacts
 from contracts.chain import Chain, Endpoint
+from contracts.economy import MLB, Pricing, RewardRates
 from contracts.events import as_int
 from contracts.network import Addresses, Network, save, write_whole
 from contracts.reads import Parameters
@@ -24,7 +25,6 @@ from mlbridge.protocol.hashing import keccak as keccak256
 
 log = structlog.get_logger(__name__)
 
-MLB: Final = 10**18
 DAY: Final = 86_400
 
 
@@ -33,9 +33,11 @@ class DeployParams:
     """What a deployment is built with.
 
     epoch_seconds, unbonding_delay, jail_seconds: seconds; judge_fee, reserve: MLB with 18 decimals. admin
-    may set parameters, pause and suspend; treasury receives the whole supply; empty: the deployer. reserve:
-    taken from the treasury into the common dispute reserve, only where the deployer is the treasury; models
-    get their parts of it by `contracts.reserves`.
+    may set parameters, pause and suspend; treasury: who gets the shares of the supply that name nobody
+    else; empty: the deployer. ecosystem, liquidity, reserve_fund: 20, 10 and 15 % of the supply; team:
+    owner of the vesting wallet with 15 %; empty: the treasury. The community's 40 % go to the RewardPool.
+    reserve: taken from the treasury into the common dispute reserve, only where the deployer is the treasury;
+    models get their parts of it by `contracts.reserves`.
     """
 
     epoch_seconds: int
@@ -46,6 +48,25 @@ class DeployParams:
     admin: str = ""
     treasury: str = ""
     reserve: int = 0
+    team: str = ""
+    ecosystem: str = ""
+    liquidity: str = ""
+    reserve_fund: str = ""
+    rates: RewardRates = field(default_factory=RewardRates)
+    pricing: Pricing = field(default_factory=Pricing)
+
+    def with_owners(self, deployer: str) -> DeployParams:
+        """The same with every empty address filled in."""
+        treasury = self.treasury or deployer
+        return replace(
+            self,
+            admin=self.admin or deployer,
+            treasury=treasury,
+            team=self.team or treasury,
+            ecosystem=self.ecosystem or treasury,
+            liquidity=self.liquidity or treasury,
+            reserve_fund=self.reserve_fund or treasury,
+        )
 
 
 DEVNET: Final = DeployParams(
@@ -69,6 +90,8 @@ DEVNET: Final = DeployParams(
         protocol_fee=500,
     ),
     reserve=100_000 * MLB,
+    # short epochs and bursts of tests: a price that moved between quote and payment would refuse tasks
+    pricing=Pricing(seats_per_provider=1_000),
 )
 PUBLIC: Final = DeployParams(
     epoch_seconds=300,
@@ -142,16 +165,25 @@ def plan_addresses(deployer: str, first_nonce: int) -> Addresses:
         tasks=at[artifacts.TASKS],
         verifier=at[artifacts.VERIFIER],
         bridge=at[artifacts.BRIDGE],
+        vesting=at[artifacts.VESTING],
+        reward_pool=at[artifacts.REWARD_POOL],
     )
 
 
 def constructor_arguments(name: str, at: Addresses, params: DeployParams) -> tuple[Any, ...]:
-    """Constructor arguments of a contract. params: with admin and treasury filled in."""
+    """Constructor arguments of a contract. params: with every owner filled in."""
     rooms = (at.bridge, at.verifier, at.distributor, at.registry)
+    shares = (at.reward_pool, at.vesting, params.ecosystem, params.liquidity, params.reserve_fund)
     arguments: dict[str, tuple[Any, ...]] = {
         artifacts.AUTHORITY: (params.admin,),
-        artifacts.TOKEN: (params.treasury, at.distributor),
-        artifacts.REGISTRY: (at.authority, at.tasks, at.distributor),
+        artifacts.TOKEN: (shares, at.distributor),
+        artifacts.REGISTRY: (
+            at.authority,
+            at.tasks,
+            at.distributor,
+            params.epoch_seconds,
+            params.pricing.as_tuple(),
+        ),
         artifacts.DISTRIBUTOR: (
             at.authority,
             at.token,
@@ -172,6 +204,15 @@ def constructor_arguments(name: str, at: Addresses, params: DeployParams) -> tup
         ),
         artifacts.VERIFIER: (at.tasks, at.distributor),
         artifacts.BRIDGE: (at.authority, at.tasks, at.distributor),
+        artifacts.VESTING: (params.team,),
+        artifacts.REWARD_POOL: (
+            at.authority,
+            at.token,
+            at.distributor,
+            at.tasks,
+            at.registry,
+            params.rates.as_tuple(),
+        ),
     }
     return arguments[name]
 
@@ -197,9 +238,7 @@ async def deploy(
     each contract's name. Raises MLBridgeError `deploy.moved` (the deployer's account was used in between),
     `deploy.changed` (other parameters or code than the record's), or what a Sender raises.
     """
-    full = replace(
-        params, admin=params.admin or deployer.address, treasury=params.treasury or deployer.address
-    )
+    full = params.with_owners(deployer.address)
     async with await Endpoint.open(rpc_url) as endpoint:
         record = await _open_record(endpoint, deployer, full, record_file)
         addresses = plan_addresses(record.deployer, record.first_nonce)

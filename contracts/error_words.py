@@ -120,8 +120,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Serve it on an engine and build of the model's class.",
     ),
     "NotOperator": (
-        "{caller} is not the operator of this account.",
-        "Stake first, and use the operator's key, not a node key.",
+        "{caller} may not act for this account.",
+        "Stake first, and use the operator's key; check-ins may also come from one of its node keys.",
     ),
     "AccountOverflow": ("The account's number is beyond what a pool can hold.", _DEFECT),
     "NoConsent": (
@@ -133,7 +133,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "One key serves one operator for ever: make a new key.",
     ),
     "AlreadyServing": ("Account {account} already serves model {modelId}.", "Nothing to do."),
-    "NotServing": ("Account {account} does not serve model {modelId}.", "Nothing to stop or refresh."),
+    "NotServing": (
+        "Account {account} does not serve model {modelId}.",
+        "There is nothing to stop or refresh; to check in, serve a model that takes tasks.",
+    ),
     "WeightOverflow": ("The draw weights exceed what a pool can hold.", _PARAMETER_HINT),
     # ConsensusVerifier
     "NotContradicting": (
@@ -168,6 +171,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "ProviderStakeSufficient": (
         "The model provider's stake of {stake:mlb} suffices, so its model cannot be stopped for it.",
         "Nothing to do.",
+    ),
+    "BadPricing": (
+        "The pricing value {name} is {value}, but must be between {least} and {most}.",
+        "Choose a value within these bounds.",
     ),
     "BadModelStatus": ("The model's status does not allow this change.", "Read its status again."),
     # RewardDistributor
@@ -310,6 +317,35 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The signature is not that of all the named signers on {digest} for epoch {epoch}.",
         "Check digest, epoch, verifier contract and the list of signers.",
     ),
+    # RewardPool
+    "OnlyRewardPool": ("Only the RewardPool contract mints MLB; {caller} is not it.", _DEFECT),
+    "OnlyVoteRecorder": ("{caller} is not the governor that reports votes.", _DEFECT),
+    "BadRate": ("The rate {name} is {value}, but may be {most} at most.", "Choose a lower value."),
+    "NothingToMint": (
+        "Inflation allows no more MLB now; {minted:mlb} were minted since genesis.",
+        "Try again after the next epoch of 300 seconds.",
+    ),
+    "NothingToCollect": (
+        "{earner} has nothing to collect now.",
+        "Fees count from the first collection of a season; a used-up daily budget is renewed tomorrow.",
+    ),
+    "SeasonNotOpen": (
+        "Rebates were raised; the new season opens at {opensAt:time}, when earlier tasks have ended.",
+        "Collect after that; fees count from then on.",
+    ),
+    "NotCompute": (
+        "Account {account} is a verifier's; uptime is paid to compute providers.",
+        "Check in with the account of the compute role.",
+    ),
+    "NotUp": (
+        "Account {account} is jailed, below its minimum stake, or was absent when last drawn.",
+        "Unjail it, stake more, or take part in the next task that draws it.",
+    ),
+    "StillServing": ("Account {account} does serve model {modelId}.", "There is nothing to report."),
+    "NotCheckedIn": ("Account {account} has not checked in.", "There is nothing to report."),
+    "VotePeriodOpen": ("Votes of this period end at {endsAt:time}.", "Collect after that."),
+    "OwnableInvalidOwner": ("{owner} cannot own the vesting wallet.", "Use a real address."),
+    "OwnableUnauthorizedAccount": ("{account} does not own the vesting wallet.", "Use its owner's key."),
     # MLBridgeToken and OpenZeppelin's token parts
     "InvalidStakeAmount": ("The amount to stake must be above zero.", "Give an amount above zero."),
     "ERC20InsufficientBalance": (

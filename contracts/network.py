@@ -41,6 +41,8 @@ class Addresses(BaseModel):
     tasks: Address
     verifier: Address
     bridge: Address
+    vesting: Address
+    reward_pool: Address
 
     def named(self) -> dict[str, str]:
         """Contract name -> address."""
@@ -55,6 +57,8 @@ class Addresses(BaseModel):
             artifacts.TASKS: self.tasks,
             artifacts.VERIFIER: self.verifier,
             artifacts.BRIDGE: self.bridge,
+            artifacts.VESTING: self.vesting,
+            artifacts.REWARD_POOL: self.reward_pool,
         }
 
 

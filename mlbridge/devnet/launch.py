@@ -19,7 +19,8 @@ import httpx2
 from cluster.config import load_config
 from contracts import reads
 from contracts.chain import Chain
-from contracts.deploy import DEVNET, MLB, DeployParams, deploy
+from contracts.deploy import DEVNET, DeployParams, deploy
+from contracts.economy import MLB
 from contracts.network import Network
 from contracts.sender import Sender, SendPolicy
 from mlbridge.devnet import accounts, machines

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from contracts.chain import Chain
-from contracts.deploy import MLB
+from contracts.economy import MLB
 from contracts.network import Network
 from contracts.reserves import ensure_reserve
 from contracts.sender import Sender
