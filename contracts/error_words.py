@@ -11,6 +11,7 @@ from typing import Final
 
 _PARAMETER_HINT: Final = "Check the value against the limits in docs/design/direct-lane.md."
 _DEFECT: Final = "This call is made by another contract of the deployment, never by a person."
+_CHANNEL_HINT: Final = "Check it against docs/design/channel-lane.md."
 _POKE: Final = "Read the task's status again; somebody may just have moved it on."
 _GOVERNANCE: Final = "Only governance may do this, through the AccessManager."
 _PROPOSAL_ONLY: Final = "Only a proposal can do this: `mlbridge gov propose`."
@@ -529,6 +530,134 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Stake the difference first, in any role.",
     ),
     "ZeroMinimum": ("The least stake of the voter roll must be above zero.", "Give an amount above zero."),
+    # StakeSnapshots
+    "NotCompute": (
+        "The account {account} is not in the compute role.",
+        "Committees of the channel lane are of compute accounts; name one.",
+    ),
+    "SeedKnown": (
+        "The seed of epoch {epoch} is known already, so its draws are fixed.",
+        "Record again in the next epoch.",
+    ),
+    "ModelNotRecorded": (
+        "The model {modelId} had no recorded price in epoch {epoch}.",
+        "Anybody can record it with recordModel; it counts from the next epoch on.",
+    ),
+    "ModelTooDear": ("The price {price:wei} of the model {modelId} is too high.", "Lower the model's price."),
+    # PaymentChannels
+    "BadShare": (
+        "A share of {share} basis points is above the largest, {maximum}.",
+        "Take a smaller share.",
+    ),
+    "BadDelay": ("The value of {name} is outside its limits.", _CHANNEL_HINT),
+    "NotPending": ("No voucher waits in the channel {channel}.", "Present one first."),
+    "ChannelExists": (
+        "The channel {channel} is open already.",
+        "Use it, top it up, or open another one with another salt.",
+    ),
+    "ChannelClosing": (
+        "The channel {channel} is closing; it may be finished from {closesAt:time} on.",
+        "Settle what was signed before then, or open another channel.",
+    ),
+    "ChannelNotClosing": ("The channel {channel} is not closing.", "Start to close it first."),
+    "UnknownChannel": (
+        "There is no channel {channel} on this deployment.",
+        "Check its terms: every one of them is part of its id.",
+    ),
+    "NotParty": ("{caller} is not the party of the channel {channel} that may do this.", _CHANNEL_HINT),
+    "WrongChannel": (
+        "The message names {actual}, but {expected} is meant.",
+        "Use the message that was signed for it.",
+    ),
+    "TooEarly": ("This is possible from {readyAt:time} on.", "Wait until then."),
+    "VoucherTooLow": (
+        "The total of {total:wei} is below the {least:wei} that wait already.",
+        "A voucher counts from the opening of the channel: present the newest one.",
+    ),
+    "CoversTooMuch": (
+        "Sequences up to {covered} are more than can be passed at once; the limit is {most}.",
+        "Cover them in several steps.",
+    ),
+    "BadOrderSignature": (
+        "The message {order} was not signed by the party that it binds.",
+        "Sign it again; contract accounts count where the evidence is checked on chain, not in batches.",
+    ),
+    "BadSeatSignature": (
+        "The attestation of account {account} for the order {order} is not valid.",
+        "Its operator's node key must sign order, result, salt and the root of the closed commitments.",
+    ),
+    "BadCommittee": (
+        "The seats given for the order {order} cannot be a committee.",
+        "Give as many compute accounts as the order has seats, 3 to 15, in ascending order.",
+    ),
+    "NotEligible": (
+        "The account {account} had no recorded weight for the order {order}.",
+        "Record its weight with recordWeight; it counts from the next epoch on.",
+    ),
+    "NoVerdict": (
+        "The attestations for the order {order} do not reach the verdict rule.",
+        "70 % of the weight, 2/3 of the seats and 3 seats are needed.",
+    ),
+    "PolicyNotSettled": (
+        "Orders under the policy {policy} cannot be settled by digest.",
+        "Use a model with the exact policy, or the direct lane.",
+    ),
+    "OrderExpired": (
+        "The order {order} could be settled until {closedAt:time}.",
+        "Nothing is owed for it any more.",
+    ),
+    "EpochTooOld": (
+        "The order's epoch {epoch} is too old; the oldest that settles is {oldest}.",
+        "Nothing is owed for it any more.",
+    ),
+    "EpochAhead": ("The order's epoch {epoch} has not begun; now is {current}.", "Wait for its epoch."),
+    "ChannelTooYoung": (
+        "The channel was opened in epoch {openedIn}, so the seed of epoch {epoch} is not younger.",
+        "Order with the next epoch.",
+    ),
+    "SeedUnknown": ("The seed of epoch {epoch} is not known yet.", "Wait for the randomness beacon."),
+    "AlreadySettled": (
+        "The sequence {sequence} of the channel {channel} is settled already.",
+        "A sequence settles once; take the next one.",
+    ),
+    "SequenceTooFar": (
+        "The sequence {sequence} is too far ahead; the limit is {limit}.",
+        "Settle the sequences before it, or cover them by a voucher.",
+    ),
+    "InsufficientDeposit": (
+        "The channel {channel} holds {available:wei}, but {needed:wei} are needed.",
+        "Top it up.",
+    ),
+    "NotOpenAgain": (
+        "The sequence {sequence} of the channel {channel} was not opened again.",
+        "It is below the floor: a batch or a voucher settled it.",
+    ),
+    "SeatNotFalse": (
+        "The accounts given do not all arrive before account {account} in the draw of {order}.",
+        "Compute the draw again; perhaps the account was seated.",
+    ),
+    "AlreadyProvenFault": (
+        "The account {account} was punished for the order {order} already.",
+        "Nothing is left to report.",
+    ),
+    "OnlySettlement": ("Only the Settlement contract may call this.", _DEFECT),
+    "WrongFloor": (
+        "The channel {channel} stands at sequence {actual}, not at {expected}.",
+        "Build the batch again from the channel's present floor.",
+    ),
+    "FeeTooLow": (
+        "The order's price of {fee:wei} is below the {required:wei} of shares and model fee.",
+        "Sign a higher maximum fee.",
+    ),
+    # the ledger's side of the channel lane
+    "OnlyBridge": ("Only the MLBridge contract may call this.", _DEFECT),
+    "OnlyChannels": ("Only the PaymentChannels contract may call this.", _DEFECT),
+    "ChannelsSet": ("PaymentChannels was named already: {channels}.", "It is named once and for all."),
+    "LaneFundsExceeded": (
+        "{amount:wei} are more than the {funds:wei} that channels hold.",
+        "Please report it: a defect.",
+    ),
+    "LaneFault": ("The fault {fault} is not punished by the channel lane.", _DEFECT),
     # not Solidity: what the node says
     "OutOfGas": (
         "The call needs more gas than a block or its limit allows.",

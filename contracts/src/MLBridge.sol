@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 
+import {IChannelLedger} from "./interfaces/IChannelLedger.sol";
 import {IMLBridge} from "./interfaces/IMLBridge.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {ITaskManager} from "./interfaces/ITaskManager.sol";
@@ -66,6 +67,13 @@ contract MLBridge is IMLBridge, AccessManaged, Pausable {
     function submitResult(bytes32 taskId, bytes calldata result, bytes calldata proof) external {
         if (result.length > MAX_CONTENT) revert InputSize(result.length, MAX_CONTENT);
         taskManager.reveal(taskId, msg.sender, result, proof);
+    }
+
+    // ---- PaymentChannels ----
+
+    /// @inheritdoc IMLBridge
+    function fundLane() external payable {
+        IChannelLedger(address(distributor)).fundLane(msg.sender, msg.value);
     }
 
     // ---- the RewardDistributor ----

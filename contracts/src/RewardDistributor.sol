@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {ChannelPayouts} from "./ledger/ChannelPayouts.sol";
 import {Payouts} from "./ledger/Payouts.sol";
 import {Slashing} from "./ledger/Slashing.sol";
 import {StakeLedger} from "./ledger/StakeLedger.sol";
@@ -8,7 +9,7 @@ import {StakeLedger} from "./ledger/StakeLedger.sol";
 /// @title The one ledger: stake by role, unbonding, slashing, reputation, payouts
 /// @notice Holds every staked MLB. What it owes in MLB is never more than what it holds: bonded and unbonding stake,
 /// the dispute reserve, and claims. What it owes in wei is held by MLBridge.
-contract RewardDistributor is Payouts {
+contract RewardDistributor is ChannelPayouts {
     /// @param authority AccessManager of the two governed functions
     /// @param token_ MLB
     /// @param bridge_ holds the wei

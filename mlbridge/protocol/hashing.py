@@ -33,7 +33,8 @@ COMMIT_TYPEHASH: Final = keccak(
 )
 
 
-def _hash(types: Sequence[str], values: Sequence[object]) -> bytes:
+def hash_words(types: Sequence[str], values: Sequence[object]) -> bytes:
+    """keccak256 of abi.encode of static values."""
     for kind, value in zip(types, values, strict=True):
         if kind == "bytes32" and not (isinstance(value, bytes) and len(value) == 32):
             raise _argument("a bytes32 must be exactly 32 bytes")
@@ -64,7 +65,7 @@ def payload_root(payload: bytes) -> bytes:
 
 def submit_salt(block_number: int) -> bytes:
     """The salt `submitTask` uses in block `block_number`; `submitTaskWith` takes any."""
-    return _hash(["uint256"], [block_number])
+    return hash_words(["uint256"], [block_number])
 
 
 def task_id(
@@ -79,7 +80,7 @@ def task_id(
     salt: bytes,
 ) -> bytes:
     """Id of a task; deadline in unix seconds, payment in wei, seats at most 15 (the chain's rule)."""
-    return _hash(
+    return hash_words(
         [
             "bytes32",
             "uint256",
@@ -109,7 +110,7 @@ def task_id(
 
 def result_digest(chain_id: int, task_id: bytes, payload_root: bytes) -> bytes:
     """What members compare: binds the payload to chain and task, and by the task id to model and class."""
-    return _hash(
+    return hash_words(
         ["bytes32", "uint256", "bytes32", "bytes32"], [RESULT_TYPEHASH, chain_id, task_id, payload_root]
     )
 
@@ -118,7 +119,7 @@ def commitment(
     chain_id: int, task_manager: str, task_id: bytes, round: int, account: int, digest: bytes, salt: bytes
 ) -> bytes:
     """What a seat stores before anybody reveals. salt: 32 secret random bytes."""
-    return _hash(
+    return hash_words(
         ["bytes32", "uint256", "address", "bytes32", "uint8", "uint32", "bytes32", "bytes32"],
         [COMMIT_TYPEHASH, chain_id, task_manager, task_id, round, account, digest, salt],
     )
@@ -126,4 +127,4 @@ def commitment(
 
 def draw_seed(block_hash: bytes, task_id: bytes, round: int, redraw: int) -> bytes:
     """Seed of a draw; block_hash is that of the armed randomness block."""
-    return _hash(["bytes32", "bytes32", "uint256", "uint256"], [block_hash, task_id, round, redraw])
+    return hash_words(["bytes32", "bytes32", "uint256", "uint256"], [block_hash, task_id, round, redraw])

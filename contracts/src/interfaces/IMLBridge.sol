@@ -58,6 +58,9 @@ interface IMLBridge {
     /// @notice The least payment in wei that a task of this size needs now.
     function quote(bytes32 modelId, uint8 seats) external view returns (uint256);
 
+    /// @notice Take in wei of payment channels. Only PaymentChannels; anybody else reverts with OnlyChannels.
+    function fundLane() external payable;
+
     /// @notice Pay out a claim. Only the RewardDistributor, which keeps the ledger.
     function release(address payable to, uint256 amount) external;
 

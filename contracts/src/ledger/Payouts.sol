@@ -16,6 +16,13 @@ import {Slashing} from "./Slashing.sol";
 abstract contract Payouts is Slashing {
     using SafeERC20 for IERC20;
 
+    /// @dev Where the members of StakeLedger.Hot lie in its word; the bonded stake is lowest.
+    uint256 private constant CREDIT = 96;
+    uint256 private constant REPUTATION = 192;
+    uint256 private constant ABSENCES = 208;
+    uint256 private constant JAILED = 216;
+    uint256 private constant DECAYED_AT = 224;
+
     /// @notice Holds the wei.
     IMLBridge public immutable bridge;
 
@@ -27,7 +34,7 @@ abstract contract Payouts is Slashing {
     /// @inheritdoc IRewardDistributor
     uint256 public protocolFees;
     /// @dev Wei that an address may claim, apart from the seat fees that its accounts earned, and model fees.
-    mapping(address claimant => uint256) private _credits;
+    mapping(address claimant => uint256) internal _credits;
     /// @dev Seat fees that its accounts earned and it claimed.
     mapping(address operator => uint256) private _claimedSeatFees;
 
@@ -43,7 +50,7 @@ abstract contract Payouts is Slashing {
         // Neither is longer than both together.
         _narrow(settlement.modelFee | settlement.refund);
         for (uint256 i; i < settlement.winners.length; ++i) {
-            _reward(settlement.winners[i], seatFee);
+            _reward(settlement.winners[i], seatFee, true);
         }
         if (settlement.modelFee != 0) {
             _credits[settlement.modelProvider] += settlement.modelFee | settlement.modelFee << MODEL_FEES;
@@ -119,25 +126,33 @@ abstract contract Payouts is Slashing {
         return _tokenCredits[claimant];
     }
 
-    /// @dev One slot is read and written.
-    function _reward(uint32 account, uint256 seatFee) private {
-        Hot memory hot = _hot[account];
-        if (hot.decayedAt == 0) revert UnknownAccount(account);
+    /// @dev One slot is read and written, as a whole (see StakeLedger.Hot): the compiler would do it member by member.
+    /// @param present whether it counts against absences. Those are of the direct lane, and nobody shall wash them off by
+    /// orders of the channel lane to itself
+    function _reward(uint32 account, uint256 amount, bool present) internal {
+        Hot storage hot = _hot[account];
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(hot.slot)
+        }
+        uint256 since = word >> DECAYED_AT;
+        if (since == 0) revert UnknownAccount(account);
         // 2**96 wei is several hundred times the supply of ether: real payments never reach it.
-        uint256 total = hot.weiCredit + seatFee;
+        uint256 total = uint96(word >> CREDIT) + amount;
         if (total > type(uint96).max) revert AmountTooLarge(total);
-        (uint256 reputation, uint256 decayedAt) = Reputation.decayed(hot.reputation, hot.decayedAt, block.timestamp);
+        (uint256 reputation, uint256 decayedAt) = Reputation.decayed(uint16(word >> REPUTATION), since, block.timestamp);
         reputation = Reputation.afterSuccess(reputation);
         emit ReputationChanged(account, reputation);
-        hot.weiCredit = uint96(total);
-        hot.reputation = uint16(reputation);
-        hot.absences = 0;
-        hot.decayedAt = uint32(decayedAt);
-        _storeHot(account, hot);
+        uint256 kept = uint256(type(uint96).max) | uint256(type(uint8).max) << JAILED;
+        if (!present) kept |= uint256(type(uint8).max) << ABSENCES;
+        word = (word & kept) | total << CREDIT | reputation << REPUTATION | decayedAt << DECAYED_AT;
+        assembly ("memory-safe") {
+            sstore(hot.slot, word)
+        }
     }
 
     /// @dev A sum of 2**32 of the largest amounts still fits its half of the word. There are not so many wei.
-    function _narrow(uint256 amount) private pure returns (uint256) {
+    function _narrow(uint256 amount) internal pure returns (uint256) {
         if (amount > type(uint96).max) revert AmountTooLarge(amount);
         return amount;
     }

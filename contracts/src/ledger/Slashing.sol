@@ -152,7 +152,10 @@ abstract contract Slashing is StakeLedger {
     }
 
     /// @dev Take the stake, mark the record, jail.
-    function _punish(uint32 account, Fault fault, uint256 confidence) private returns (uint256 amount, uint256 points) {
+    function _punish(uint32 account, Fault fault, uint256 confidence)
+        internal
+        returns (uint256 amount, uint256 points)
+    {
         Hot memory hot = _hot[account];
         Cold memory cold = _cold[account];
         if (hot.decayedAt == 0) revert UnknownAccount(account);
@@ -183,7 +186,7 @@ abstract contract Slashing is StakeLedger {
         _cold[account] = cold;
     }
 
-    function _distribute(bytes32 taskId, uint32 model, uint256 amount, address reporter) private {
+    function _distribute(bytes32 taskId, uint32 model, uint256 amount, address reporter) internal {
         (uint256 toReserve, uint256 toReporter, uint256 burned) = SlashMath.split(amount, reporter != address(0));
         _reserves[model] += toReserve;
         if (toReporter != 0) _tokenCredits[reporter] += toReporter;

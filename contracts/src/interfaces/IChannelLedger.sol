@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Outcome} from "./ChannelTypes.sol";
+import {Fault} from "./Types.sol";
+
+/// @title What the ledger does for the channel lane
+/// @notice Deposits of channels lie in MLBridge with all other wei. The ledger counts what came in for them, and never
+/// credits more on the word of PaymentChannels: whatever was wrong there, the direct lane's money is out of its reach.
+interface IChannelLedger {
+    error OnlyBridge();
+    error OnlyChannels();
+    error ChannelsSet(address channels);
+    error LaneFundsExceeded(uint256 amount, uint256 funds);
+    error LaneFault(Fault fault);
+
+    event ChannelsNamed(address channels);
+    event LaneFunded(uint256 amount, uint256 funds);
+    event LaneCredited(bytes32 indexed channel, address indexed to, uint256 amount, uint256 protocolFee);
+    event LaneSeatCredited(bytes32 indexed batch, uint32 indexed account, uint256 amount);
+
+    /// @notice PaymentChannels; zero until it was named.
+    function channels() external view returns (address);
+    /// @notice Wei paid in for channels and not yet credited to anybody.
+    function laneFunds() external view returns (uint256);
+
+    /// @notice Name PaymentChannels, once and for all. Governance only.
+    /// @dev Reverts with ChannelsSet the second time, BadParameter for the zero address.
+    function setChannels(address channels_) external;
+
+    /// @notice Count wei that MLBridge has just received for channels. MLBridge only.
+    /// @param from who paid it in; must be PaymentChannels
+    /// @dev Reverts with OnlyBridge, OnlyChannels.
+    function fundLane(address from, uint256 amount) external;
+
+    // ---- PaymentChannels only; all revert with OnlyChannels and LaneFundsExceeded ----
+
+    /// @notice Credit the seats and the model's provider of one order; the winners' reputation rises.
+    function settleLane(Outcome calldata outcome) external;
+    /// @notice Credit an address, and the protocol.
+    /// @param source channel or batch that it comes from
+    function creditLane(bytes32 source, address to, uint256 amount, uint256 protocolFee) external;
+    /// @notice Credit an account's seat fees of a whole batch; its reputation rises as after one task.
+    function creditSeat(bytes32 source, uint32 account, uint96 amount) external;
+    /// @notice Punish a proven fault: Malicious (two results for one order, 100 %) or Incorrect (an attestation without
+    /// a seat, 10 %). The reporter gets at most 10 %.
+    /// @dev Reverts with LaneFault for any other fault.
+    function slashLane(uint32 account, bytes32 order, Fault fault, address reporter) external returns (uint256 amount);
+}

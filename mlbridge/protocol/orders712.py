@@ -1,0 +1,143 @@
+"""Messages of the channel lane, hashed as EIP-712 wants it (docs/design/channel-lane.md, "Messages").
+
+Every bytes32 is a `bytes` of length 32, every address a checksummed `str`. Arguments of the wrong length or
+range raise MLBridgeError `hash.argument`. The Solidity twin is contracts/src/libraries/ChannelHashing.sol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import ClassVar, Final
+
+from mlbridge.protocol.hashing import hash_words, keccak
+from mlbridge.protocol.types import Policy
+
+DOMAIN_TYPEHASH: Final = keccak(
+    b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+)
+COMMIT_TYPEHASH: Final = keccak(
+    b"ChannelCommitment(bytes32 order,uint32 account,bytes32 result,bytes32 salt)"
+)
+DRAW_TYPEHASH: Final = keccak(b"ChannelDraw(bytes32 seed,bytes32 channel,uint32 sequence)")
+
+_NAME: Final = keccak(b"ML Bridge")
+_VERSION: Final = keccak(b"1")
+
+
+@dataclass(frozen=True)
+class ChannelTerms:
+    """What a channel was opened under; its id is its hash. Shares in basis points."""
+
+    requester: str
+    coordinator: str
+    opened_in: int
+    coordinator_share: int
+    protocol_share: int
+    salt: bytes
+
+    def details(self) -> bytes:
+        """Hash of everything but the coordinator."""
+        return hash_words(
+            ["address", "uint32", "uint16", "uint16", "bytes32"],
+            [self.requester, self.opened_in, self.coordinator_share, self.protocol_share, self.salt],
+        )
+
+    def channel(self) -> bytes:
+        """The channel's id."""
+        return hash_words(["address", "bytes32"], [self.coordinator, self.details()])
+
+
+@dataclass(frozen=True)
+class _Message:
+    """One EIP-712 struct whose members are single words."""
+
+    TYPE: ClassVar[str]
+
+    def struct_hash(self) -> bytes:
+        members = [member.split()[0] for member in self.TYPE.split("(")[1].rstrip(")").split(",")]
+        return hash_words(["bytes32", *members], [keccak(self.TYPE.encode()), *astuple(self)])
+
+    def digest(self, chain_id: int, contract: str) -> bytes:
+        """What is signed, for the PaymentChannels contract of one chain."""
+        return keccak(b"\x19\x01" + domain_separator(chain_id, contract) + self.struct_hash())
+
+
+@dataclass(frozen=True)
+class TaskOrder(_Message):
+    """What a requester signs for one task. max_fee in wei, deadline in unix seconds."""
+
+    TYPE: ClassVar[str] = (
+        "TaskOrder(bytes32 channel,uint32 sequence,uint32 epoch,bytes32 modelId,bytes32 inputDigest,"
+        "bytes32 paramsDigest,uint8 seats,uint8 policy,uint96 maxFee,uint40 deadline)"
+    )
+    channel: bytes
+    sequence: int
+    epoch: int
+    model_id: bytes
+    input_digest: bytes
+    params_digest: bytes
+    seats: int
+    policy: Policy
+    max_fee: int
+    deadline: int
+
+
+@dataclass(frozen=True)
+class Attestation(_Message):
+    """What a member's node key signs when it reveals."""
+
+    TYPE: ClassVar[str] = (
+        "Attestation(bytes32 order,uint32 account,bytes32 result,bytes32 salt,bytes32 commitments)"
+    )
+    order: bytes
+    account: int
+    result: bytes
+    salt: bytes
+    commitments: bytes
+
+
+@dataclass(frozen=True)
+class Voucher(_Message):
+    """What a requester signs in place of the evidence of many orders. total in wei since the opening."""
+
+    TYPE: ClassVar[str] = "Voucher(bytes32 channel,uint96 total,uint32 covered)"
+    channel: bytes
+    total: int
+    covered: int
+
+
+@dataclass(frozen=True)
+class Close(_Message):
+    """What one party signs to let the other close the channel without the long delay."""
+
+    TYPE: ClassVar[str] = "Close(bytes32 channel,uint96 total,uint32 covered)"
+    channel: bytes
+    total: int
+    covered: int
+
+
+def domain_separator(chain_id: int, contract: str) -> bytes:
+    """EIP-712 domain of the PaymentChannels contract."""
+    return hash_words(
+        ["bytes32", "bytes32", "bytes32", "uint256", "address"],
+        [DOMAIN_TYPEHASH, _NAME, _VERSION, chain_id, contract],
+    )
+
+
+def commitment(order: bytes, account: int, result: bytes, salt: bytes) -> bytes:
+    """What a member sends before anybody reveals. order: the digest that the requester signed."""
+    return hash_words(
+        ["bytes32", "bytes32", "uint32", "bytes32", "bytes32"],
+        [COMMIT_TYPEHASH, order, account, result, salt],
+    )
+
+
+def commitments_root(commitments: Sequence[bytes]) -> bytes:
+    """Root of a closed set: the commitments of all seats, in the order of their accounts."""
+    return hash_words(["bytes32"] * len(commitments), list(commitments))
+
+
+def draw(seed: bytes, channel: bytes, sequence: int) -> bytes:
+    """What the committee of one order follows from."""
+    return hash_words(["bytes32", "bytes32", "bytes32", "uint32"], [DRAW_TYPEHASH, seed, channel, sequence])
