@@ -649,6 +649,105 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The order's price of {fee:wei} is below the {required:wei} of shares and model fee.",
         "Sign a higher maximum fee.",
     ),
+    "ChannelsUnsorted": (
+        "The debits are not sorted: {channel} stands too late.",
+        "Sort them by channel, each channel once.",
+    ),
+    # EcdsaAttestations
+    "BadAttesters": (
+        "The attesters are not a list of verifier accounts in ascending order with a signature each.",
+        "Sort them, each once.",
+    ),
+    "NotAttester": (
+        "The account {account} has no weight, so it stands behind nothing.",
+        "Leave it out.",
+    ),
+    "BadAttesterSignature": (
+        "The signature of account {account} is not by an allowed node key of its operator.",
+        "Ask the attester again.",
+    ),
+    # Settlement
+    "BondTooLow": (
+        "The bond of {bond:wei} is below the {required:wei} that this takes.",
+        "Deposit more with depositBond.",
+    ),
+    "BondLocked": (
+        "The bond is locked until {until:time}, when the last batch is final.",
+        "Wait until then.",
+    ),
+    "NothingToWithdraw": ("Nothing waits for {account}.", "There is nothing to do."),
+    "TooManyDebits": (
+        "A batch of {count} channels is too large; the limit is {most}.",
+        "Post it in parts.",
+    ),
+    "EmptyBatch": ("The batch is empty.", "Give at least one task, one entry and one debit."),
+    "BatchExists": ("The batch {batch} was posted already.", "Nothing needs to be done."),
+    "AttestersTooFew": (
+        "{signers} attesters with a weight of {weight} are not enough.",
+        "Collect more signatures.",
+    ),
+    "UnknownBatch": (
+        "There is no batch {batch} on this deployment.",
+        "Give its header exactly as BatchPosted showed it.",
+    ),
+    "BatchVoid": ("The batch {batch} is void.", "Its channels get their debits back with restore."),
+    "BatchNotVoid": ("The batch {batch} is not void.", "Its parties claim from it once it is final."),
+    "BatchFinal": (
+        "The batch {batch} could be challenged until {finalAt:time}.",
+        "It is final now.",
+    ),
+    "BatchNotFinal": (
+        "The batch {batch} is final from {finalAt:time} on; {demands} demands are open.",
+        "Wait until then.",
+    ),
+    "NotInBatch": (
+        "That leaf is not in the batch {batch}.",
+        "Check index, leaf and Merkle path against the published data.",
+    ),
+    "NoFault": (
+        "That shows no fault of the batch {batch}.",
+        "Look at the rules in docs/design/channel-lane.md.",
+    ),
+    "WrongData": (
+        "The data given is not what the batch {batch} holds the hash of.",
+        "Take it from the published data.",
+    ),
+    "AlreadyStruck": ("The leaf {index} of the batch {batch} was struck already.", "Nothing is left to do."),
+    "StruckTooMuch": (
+        "The leaves of channel {channel} in the batch {batch} say more than was taken from it.",
+        "Void the batch with challengeDebit.",
+    ),
+    "AlreadyClaimed": (
+        "The party {party} was paid from the batch {batch} already.",
+        "Nothing is left to claim.",
+    ),
+    "NotLastEntry": (
+        "The leaf {index} is not the last of its party in the batch {batch}.",
+        "Claim with the last one: it carries the total.",
+    ),
+    "BatchEmpty": (
+        "The batch {batch} holds {pot:wei}, less than the {amount:wei} claimed.",
+        "Its leaves were wrong and nobody showed it in time.",
+    ),
+    "AlreadyRestored": (
+        "The channel {channel} got its debit in the batch {batch} back already.",
+        "Nothing is left to do.",
+    ),
+    "WrongBond": (
+        "The demand came with {sent:wei} instead of {required:wei}.",
+        "Send exactly the bond of a demand.",
+    ),
+    "DemandOpen": ("The leaf {index} of the batch {batch} is demanded already.", "Wait for the answer."),
+    "NoDemand": (
+        "No demand for the leaf {index} of the batch {batch} is open.",
+        "It may be answered already.",
+    ),
+    "DemandNotDue": ("The demand may be answered until {dueAt:time}.", "Wait until then."),
+    "DemandOverdue": (
+        "The demand could be answered until {dueAt:time}.",
+        "Anybody may void the batch now.",
+    ),
+    "NotEnoughGas": ("The call had too little gas to judge the evidence.", "Send it again with more gas."),
     # the ledger's side of the channel lane
     "OnlyBridge": ("Only the MLBridge contract may call this.", _DEFECT),
     "OnlyChannels": ("Only the PaymentChannels contract may call this.", _DEFECT),

@@ -81,7 +81,7 @@ abstract contract ChannelTest is BaseTest {
     BeaconStub internal beacon;
     StakeSnapshots internal snapshots;
     PaymentChannels internal channels;
-    address internal settlementAt = makeAddr("settlement");
+    address internal settlementAt;
 
     address internal client;
     uint256 internal clientKey;
@@ -107,7 +107,7 @@ abstract contract ChannelTest is BaseTest {
     // ---- deployment ----
 
     function settlementAddress() internal virtual returns (address) {
-        return settlementAt;
+        return settlementAt = makeAddr("settlement");
     }
 
     function deployLane() internal {
