@@ -24,22 +24,14 @@ contract Settlement is BatchBook {
     uint256 private immutable settleWindow;
     uint256 private immutable orderEpochs;
 
-    /// @param channels_ PaymentChannels
+    /// @param channels_ PaymentChannels, already deployed: an order is fit to settle by the same times as there
     /// @param attesters_ verifier of the attesters' signatures
     /// @param treasury_ gets what penalties leave
-    constructor(
-        address channels_,
-        address attesters_,
-        address beacon_,
-        address treasury_,
-        uint256 settleWindow_,
-        uint256 orderEpochs_,
-        Limits memory limits
-    ) BatchBook(channels_, attesters_, beacon_, treasury_, limits) {
-        if (settleWindow_ == 0) revert BadParameter("settleWindow");
-        if (orderEpochs_ == 0) revert BadParameter("orderEpochs");
-        settleWindow = settleWindow_;
-        orderEpochs = orderEpochs_;
+    constructor(address channels_, address attesters_, address beacon_, address treasury_, Limits memory limits)
+        BatchBook(channels_, attesters_, beacon_, treasury_, limits)
+    {
+        settleWindow = channels.settleWindow();
+        orderEpochs = channels.orderEpochs();
     }
 
     // ---- what voids a batch ----

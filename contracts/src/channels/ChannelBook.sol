@@ -57,8 +57,7 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
     uint256 public immutable epochSeconds;
     /// @notice Seconds from the start of a forced close to its end.
     uint256 public immutable closingDelay;
-    /// @notice Seconds in which an order may be settled after its deadline, and in which a voucher or a close by consent
-    /// waits for orders that it would cover.
+    /// @inheritdoc IPaymentChannels
     uint256 public immutable settleWindow;
     /// @notice Basis points for the protocol in channels opened from now on.
     uint16 public protocolShare;

@@ -33,7 +33,7 @@ abstract contract OrderDesk is ChannelBook {
     IStakeSnapshots public immutable snapshots;
     /// @notice Knows the operators' node keys.
     ITaskManager public immutable taskManager;
-    /// @notice Epochs in which an order may be settled, its own included.
+    /// @inheritdoc IPaymentChannels
     uint256 public immutable orderEpochs;
 
     mapping(bytes32 channel => mapping(uint32 to => Gap)) internal _gaps;

@@ -215,6 +215,11 @@ interface IPaymentChannels {
 
     // ---- views ----
 
+    /// @notice Seconds in which an order may be settled after its deadline, and in which a voucher or a close by consent
+    /// waits for orders that it would cover.
+    function settleWindow() external view returns (uint256);
+    /// @notice Epochs in which an order may be settled, its own included.
+    function orderEpochs() external view returns (uint256);
     function channels(bytes32 channel) external view returns (ChannelView memory);
     /// @notice Whether a sequence was settled by itself before a batch passed it.
     /// @param floor the channel's floor before that batch; at most `sequence`

@@ -38,10 +38,8 @@ abstract contract BatchTest is ChannelTest {
         super.setUp();
         attesters = EcdsaAttestations(make("EcdsaAttestations", abi.encode(address(ledger), address(tasks))));
         BatchBook.Limits memory limits = BatchBook.Limits(CHALLENGE, ANSWER, BOND, LEAF_PENALTY, DEMAND, 3, 1);
-        address made = make(
-            "Settlement",
-            abi.encode(address(channels), address(attesters), address(beacon), treasury, SETTLE, ORDER_EPOCHS, limits)
-        );
+        address made =
+            make("Settlement", abi.encode(address(channels), address(attesters), address(beacon), treasury, limits));
         assertEq(made, settlementAt, "predicted");
         settlement = Settlement(made);
         for (uint256 i; i < 3; ++i) {
