@@ -653,6 +653,21 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The debits are not sorted: {channel} stands too late.",
         "Sort them by channel, each channel once.",
     ),
+    # Dissents
+    "AnotherOrder": (
+        "The attestation is for the order {actual}, not for {expected}.",
+        "Report it with the evidence of its own order.",
+    ),
+    "NoDissent": ("The account {account} attested the verdict of {order}.", "There is nothing to report."),
+    "NoSeat": ("The account {account} had no seat in the order {order}.", "Prove the false seat instead."),
+    "BadDissentSignature": (
+        "The attestation of account {account} for the order {order} is not signed by a key of its operator.",
+        "Report it as it was sent.",
+    ),
+    "AlreadyReported": (
+        "The dissent of account {account} in the order {order} is recorded already.",
+        "Nothing is left to report.",
+    ),
     # EcdsaAttestations
     "BadAttesters": (
         "The attesters are not a list of verifier accounts in ascending order with a signature each.",

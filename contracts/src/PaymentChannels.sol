@@ -110,28 +110,27 @@ contract PaymentChannels is OrderDesk {
     // ---- Settlement ----
 
     /// @inheritdoc IPaymentChannels
-    function debit(bytes32 batch, address coordinator, ChannelDebit[] calldata debits)
-        external
-        onlySettlement
-        returns (uint256 total)
-    {
+    function debit(bytes32 batch, address coordinator, ChannelDebit[] calldata debits) external onlySettlement {
         bytes32 previous;
-        for (uint256 i; i < debits.length; ++i) {
+        uint256 count = debits.length;
+        for (uint256 i; i < count; ++i) {
             ChannelDebit calldata entry = debits[i];
             bytes32 channel = ChannelHashing.channelOf(coordinator, entry.details);
             if (channel <= previous) revert ChannelsUnsorted(channel);
             previous = channel;
+            (uint88 amount, uint32 from, uint32 to) = (entry.debit, entry.from, entry.to);
             Purse memory purse = _purse(channel);
-            if (purse.floor != entry.from) revert WrongFloor(channel, entry.from, purse.floor);
-            uint256 most = uint256(entry.from) + MAX_STRIDE;
-            if (entry.to <= entry.from || entry.to > most) revert CoversTooMuch(entry.to, most);
-            if (entry.debit > purse.balance) revert InsufficientDeposit(channel, entry.debit, purse.balance);
-            purse.balance -= entry.debit;
-            if (purse.window != 0) _early[channel][entry.from] = purse.window;
-            _advance(purse, entry.to - entry.from);
+            if (purse.floor != from) revert WrongFloor(channel, from, purse.floor);
+            uint256 most = uint256(from) + MAX_STRIDE;
+            if (to <= from || to > most) revert CoversTooMuch(to, most);
+            if (amount > purse.balance) revert InsufficientDeposit(channel, amount, purse.balance);
+            if (purse.window != 0) _early[channel][from] = purse.window;
+            unchecked {
+                purse.balance -= amount;
+                _advance(purse, to - from);
+            }
             _keep(channel, purse);
-            total += entry.debit;
-            emit Debited(channel, batch, entry.debit, entry.from, entry.to);
+            emit Debited(channel, batch, amount, from, to);
         }
     }
 
@@ -147,6 +146,7 @@ contract PaymentChannels is OrderDesk {
     function reopen(bytes32 channel, uint32 floor, uint32 from, uint32 to, uint40 postedAt) external onlySettlement {
         uint256 until = block.timestamp + settleWindow;
         _gaps[channel][to] = Gap(floor, from, uint40(until), postedAt);
+        _hold(channel, until);
         emit Reopened(channel, from, to, until);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {ChannelTerms, Evidence, Outcome, TaskOrder} from "../src/interfaces/ChannelTypes.sol";
+import {ChannelTerms, Close, Evidence, Outcome, TaskOrder, Voucher} from "../src/interfaces/ChannelTypes.sol";
 import {IPaymentChannels} from "../src/interfaces/IPaymentChannels.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
 import {LedgerLeaf, TaskLeaf} from "../src/libraries/BatchLeaves.sol";
@@ -454,6 +454,76 @@ contract SettlementChallengesTest is BatchTest {
         vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.NotOpenAgain.selector, channel, 2));
         channels.settleReopened(made.evidence[2], 3);
         assertEq(uint256(settlement.batches(batch).status), uint256(ISettlement.Status.Void));
+    }
+
+    /// @dev The requester closes while a batch is under way, and the batch turns out to be void: the seats still come
+    /// before the refund.
+    function testAVoidBatchHoldsUpACloseForItsSeats() public {
+        Draft memory made = draft(2);
+        made.tasks[1].rank = 9;
+        post(made);
+        (Close memory close, bytes memory signature) = signedClose(coordinatorKey, 0, 0);
+        vm.prank(client);
+        channels.closeTogether(terms, close, signature);
+        skip(SETTLE);
+        channels.finishClose(terms);
+        vm.prank(stranger);
+        settlement.challengeTasks(made.header, task(made, 0), task(made, 1));
+        settlement.restore(made.header, made.debits, 0);
+        uint256 until = vm.getBlockTimestamp() + SETTLE;
+        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.TooEarly.selector, until));
+        channels.finishClose(terms);
+        channels.settleReopened(made.evidence[0], 2);
+        vm.warp(until);
+        assertEq(channels.finishClose(terms), made.tasks[1].debit, "what nobody settled goes home");
+    }
+
+    /// @dev A voucher signed for the same orders waits for their seats, and pays only what they left; once it paid, they
+    /// are settled.
+    function testAVoucherAndAVoidBatchNeverTakeTheSameMoney() public {
+        Draft memory made = draft(2);
+        made.tasks[1].rank = 9;
+        post(made);
+        uint96 total = uint96(made.header.pot);
+        (Voucher memory voucher, bytes memory signature) = signedVoucher(total, 2);
+        vm.prank(coordinator);
+        channels.presentVoucher(terms, voucher, signature);
+        skip(SETTLE - 1);
+        vm.prank(stranger);
+        settlement.challengeTasks(made.header, task(made, 0), task(made, 1));
+        settlement.restore(made.header, made.debits, 0);
+        uint256 until = vm.getBlockTimestamp() + SETTLE;
+        skip(1);
+        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.TooEarly.selector, until));
+        channels.redeemVoucher(terms);
+        uint256 paid = channels.settleReopened(made.evidence[0], 2);
+        vm.warp(until);
+        assertEq(channels.redeemVoucher(terms), total - paid);
+        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.AlreadySettled.selector, channel, 1));
+        channels.settleReopened(made.evidence[1], 2);
+        assertEq(channels.channels(channel).balance, DEPOSIT - total, "the requester paid what it signed");
+    }
+
+    /// @dev A voucher that was paid before leaves the orders of a void batch to their seats.
+    function testAVoucherPaidBeforeDoesNotTakeTheSeatsPay() public {
+        Draft memory made = draft(2);
+        made.tasks[1].rank = 9;
+        post(made);
+        uint96 total = uint96(made.header.pot);
+        (Voucher memory voucher, bytes memory signature) = signedVoucher(total, 2);
+        vm.prank(coordinator);
+        channels.presentVoucher(terms, voucher, signature);
+        skip(SETTLE);
+        assertEq(channels.redeemVoucher(terms), 0, "the batch took it");
+        vm.prank(stranger);
+        settlement.challengeTasks(made.header, task(made, 0), task(made, 1));
+        settlement.restore(made.header, made.debits, 0);
+        uint256 paid = channels.settleReopened(made.evidence[0], 2) + channels.settleReopened(made.evidence[1], 2);
+        assertEq(paid, total);
+        vm.prank(coordinator);
+        channels.presentVoucher(terms, voucher, signature);
+        skip(SETTLE);
+        assertEq(channels.redeemVoucher(terms), 0, "nothing is left of it");
     }
 
     function testAnOrderThatABatchLeftOut() public {

@@ -18,6 +18,7 @@ const CONTRACTS = [
   "BlsAttestations",
   "ConsensusVerifier",
   "DrandSource",
+  "Dissents",
   "EcdsaAttestations",
   "MLBridge",
   "MLBridgeGovernor",

@@ -54,12 +54,19 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     IRandomnessBeacon public immutable beacon;
     /// @notice Gets what penalties leave.
     address public immutable treasury;
+    /// @notice Seconds in which a batch may be challenged.
     uint40 public immutable challengeWindow;
+    /// @notice Seconds to answer a demand, and then again to challenge what it showed.
     uint40 public immutable answerWindow;
+    /// @notice Wei that a coordinator keeps to post, and loses by a void batch.
     uint96 public immutable requiredBond;
+    /// @notice Wei that a struck leaf costs.
     uint96 public immutable leafPenalty;
+    /// @notice Wei that go with a demand.
     uint96 public immutable demandBond;
+    /// @notice Least number of attesters of a batch.
     uint32 public immutable minSigners;
+    /// @notice Least weight of a batch's attesters.
     uint64 public immutable minWeight;
 
     mapping(bytes32 batch => Batch) internal _batches;

@@ -27,6 +27,8 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
     struct Track {
         uint88 deposited; // never less than the purse's balance
         uint40 closesAt;
+        uint32 covered; // sequences below it were covered by the last voucher paid,
+        uint40 coveredAt; // at this time
     }
 
     struct Pledge {
@@ -299,6 +301,7 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
         if (pledge.covered > purse.floor) _advance(purse, pledge.covered - purse.floor);
         _keep(channel, purse);
         delete _pledges[channel];
+        (_tracks[channel].covered, _tracks[channel].coveredAt) = (pledge.covered, uint40(block.timestamp));
         emit VoucherRedeemed(channel, paid, pledge.covered);
         uint256 protocolFee = paid * terms.protocolShare / BASIS;
         if (paid != 0) ledger.creditLane(channel, terms.coordinator, paid - protocolFee, protocolFee);
@@ -325,6 +328,16 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
     function _requireOpen(bytes32 channel) private view {
         uint256 closesAt = _tracks[channel].closesAt;
         if (closesAt != 0) revert ChannelClosing(channel, closesAt);
+    }
+
+    /// @dev Whatever would take the money away waits for orders that may be settled until then.
+    function _hold(bytes32 channel, uint256 until) internal {
+        if (_pledges[channel].dueAt != 0 && _pledges[channel].dueAt < until) {
+            _pledges[channel].dueAt = uint40(until);
+            emit VoucherPresented(channel, _pledges[channel].total, _pledges[channel].covered, until);
+        }
+        uint256 closesAt = _tracks[channel].closesAt;
+        if (closesAt != 0 && closesAt < until) _startClose(channel, until);
     }
 
     function _purse(bytes32 channel) internal view returns (Purse memory) {

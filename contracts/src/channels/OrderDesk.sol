@@ -82,6 +82,11 @@ abstract contract OrderDesk is ChannelBook {
         if (block.timestamp > gap.until || sequence < gap.from || sequence >= to) {
             revert NotOpenAgain(channel, sequence);
         }
+        // A voucher paid after it was opened again has paid for it.
+        Track memory track = _tracks[channel];
+        if (sequence < track.covered && track.coveredAt + settleWindow > gap.until) {
+            revert AlreadySettled(channel, sequence);
+        }
         if (_late[channel].get(sequence) || settledBefore(channel, gap.floor, sequence)) {
             revert AlreadySettled(channel, sequence);
         }

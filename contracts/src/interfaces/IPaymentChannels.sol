@@ -190,13 +190,12 @@ interface IPaymentChannels {
     // ---- Settlement only; all revert with OnlySettlement ----
 
     /// @notice Take a batch's debits from the channels of one coordinator.
-    /// @return total wei
     /// @dev Reverts with WrongFloor, CoversTooMuch, InsufficientDeposit, ChannelsUnsorted.
-    function debit(bytes32 batch, address coordinator, ChannelDebit[] calldata debits) external returns (uint256 total);
+    function debit(bytes32 batch, address coordinator, ChannelDebit[] calldata debits) external;
     /// @notice Give a debit back, as far as it is void.
     function restore(bytes32 batch, bytes32 channel, uint88 amount) external;
     /// @notice Let sequences that a batch passed be settled one by one, for the short delay from now; not those that were
-    /// settled before it.
+    /// settled before it. A close or a voucher that is under way waits as long.
     /// @param floor the channel's floor before that batch
     /// @param postedAt time of that batch; an order must have been fit to settle then
     function reopen(bytes32 channel, uint32 floor, uint32 from, uint32 to, uint40 postedAt) external;
@@ -209,8 +208,9 @@ interface IPaymentChannels {
 
     /// @notice Basis points for the protocol in channels opened from now on.
     function setProtocolShare(uint16 share) external;
-    /// @notice Stop or allow new channels and deposits. Settlement, closing and withdrawal go on.
+    /// @notice Stop new channels and deposits. Settlement, closing and withdrawal go on.
     function pause() external;
+    /// @notice Allow new channels and deposits again.
     function unpause() external;
 
     // ---- views ----
@@ -220,16 +220,20 @@ interface IPaymentChannels {
     function settleWindow() external view returns (uint256);
     /// @notice Epochs in which an order may be settled, its own included.
     function orderEpochs() external view returns (uint256);
+    /// @notice Where a channel stands; all zero for an unknown one.
     function channels(bytes32 channel) external view returns (ChannelView memory);
     /// @notice Whether a sequence was settled by itself before a batch passed it.
     /// @param floor the channel's floor before that batch; at most `sequence`
     function settledBefore(bytes32 channel, uint32 floor, uint32 sequence) external view returns (bool);
+    /// @notice The id of the channel with these terms.
     function channelId(ChannelTerms calldata terms) external view returns (bytes32);
     /// @notice What the requester signs for an order.
     function orderHash(TaskOrder calldata order) external view returns (bytes32);
     /// @notice What a node key signs for an attestation.
     function attestationHash(Attestation calldata attestation) external view returns (bytes32);
+    /// @notice What the requester signs for a voucher.
     function voucherHash(Voucher calldata voucher) external view returns (bytes32);
+    /// @notice What a party signs for a close.
     function closeHash(Close calldata close) external view returns (bytes32);
 
     /// @notice Whether all of `better`, as many as the order has seats, arrive before the account, so that it has no seat.

@@ -232,8 +232,11 @@ interface ISettlement {
 
     // ---- views ----
 
+    /// @notice Where a batch stands; all zero for an unknown one.
     function batches(bytes32 batch) external view returns (Batch memory);
+    /// @notice A coordinator's bond in wei, and until when it is locked.
     function bonds(address coordinator) external view returns (uint96 amount, uint40 lockedUntil);
+    /// @notice Wei that an account may withdraw: rewards, returned bonds, bonds of answered demands.
     function withdrawable(address account) external view returns (uint256);
     /// @notice The id of a batch.
     function batchId(Header memory header) external view returns (bytes32);
