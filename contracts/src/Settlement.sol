@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {BatchBook} from "./batches/BatchBook.sol";
+import {DataDemands} from "./batches/DataDemands.sol";
 import {Evidence, Outcome, TaskOrder} from "./interfaces/ChannelTypes.sol";
 import {IPaymentChannels} from "./interfaces/IPaymentChannels.sol";
 import {ISettlement} from "./interfaces/ISettlement.sol";
@@ -11,7 +12,7 @@ import {BatchLeaves, LedgerProof, TaskLeaf, TaskProof} from "./libraries/BatchLe
 /// @title Batches of settled orders, and how anybody shows that one is wrong
 /// @notice Every leaf that is published can be checked by itself or with one neighbour; a leaf that is not published is
 /// demanded. So a batch that outlives its window is right if one honest party looked at it.
-contract Settlement is BatchBook {
+contract Settlement is DataDemands {
     using BatchLeaves for TaskProof;
     using BatchLeaves for LedgerProof;
 

@@ -32,52 +32,52 @@ contract ChannelHashingTest is Test {
         }
     }
 
-    function _checkMessage(string memory at) private view {
+    function _checkMessage(string memory place) private view {
         ChannelTerms memory terms = ChannelTerms({
-            requester: abi.decode(vm.parseJson(json, string.concat(at, ".requester")), (address)),
-            coordinator: abi.decode(vm.parseJson(json, string.concat(at, ".coordinator")), (address)),
-            openedIn: uint32(_number(at, ".openedIn")),
-            coordinatorShare: uint16(_number(at, ".coordinatorShare")),
-            protocolShare: uint16(_number(at, ".protocolShare")),
-            salt: _word(at, ".salt")
+            requester: abi.decode(vm.parseJson(json, string.concat(place, ".requester")), (address)),
+            coordinator: abi.decode(vm.parseJson(json, string.concat(place, ".coordinator")), (address)),
+            openedIn: uint32(_number(place, ".openedIn")),
+            coordinatorShare: uint16(_number(place, ".coordinatorShare")),
+            protocolShare: uint16(_number(place, ".protocolShare")),
+            salt: _word(place, ".salt")
         });
-        assertEq(ChannelHashing.details(terms), _word(at, ".details"), "details");
-        assertEq(ChannelHashing.channel(terms), _word(at, ".channel"), "channel");
-        assertEq(this.channelIn(terms), _word(at, ".channel"), "channel from calldata");
+        assertEq(ChannelHashing.details(terms), _word(place, ".details"), "details");
+        assertEq(ChannelHashing.channel(terms), _word(place, ".channel"), "channel");
+        assertEq(this.channelIn(terms), _word(place, ".channel"), "channel from calldata");
         TaskOrder memory order = TaskOrder({
-            channel: _word(at, ".channel"),
-            sequence: uint32(_number(at, ".sequence")),
-            epoch: uint32(_number(at, ".epoch")),
-            modelId: _word(at, ".modelId"),
-            inputDigest: _word(at, ".inputDigest"),
-            paramsDigest: _word(at, ".paramsDigest"),
-            seats: uint8(_number(at, ".seats")),
-            policy: Policy(_number(at, ".policy")),
-            maxFee: uint96(_number(at, ".maxFee")),
-            deadline: uint40(_number(at, ".deadline"))
+            channel: _word(place, ".channel"),
+            sequence: uint32(_number(place, ".sequence")),
+            epoch: uint32(_number(place, ".epoch")),
+            modelId: _word(place, ".modelId"),
+            inputDigest: _word(place, ".inputDigest"),
+            paramsDigest: _word(place, ".paramsDigest"),
+            seats: uint8(_number(place, ".seats")),
+            policy: Policy(_number(place, ".policy")),
+            maxFee: uint96(_number(place, ".maxFee")),
+            deadline: uint40(_number(place, ".deadline"))
         });
-        assertEq(_typed(this.hashOrder(order)), _word(at, ".order"), "order");
-        _checkAttestations(at);
+        assertEq(_typed(this.hashOrder(order)), _word(place, ".order"), "order");
+        _checkAttestations(place);
         Voucher memory voucher = Voucher(order.channel, order.maxFee, order.sequence);
-        assertEq(_typed(this.hashVoucher(voucher)), _word(at, ".voucher"), "voucher");
+        assertEq(_typed(this.hashVoucher(voucher)), _word(place, ".voucher"), "voucher");
         Close memory close = Close(order.channel, order.maxFee, order.sequence);
-        assertEq(_typed(this.hashClose(close)), _word(at, ".close"), "close");
-        assertEq(ChannelHashing.draw(_word(at, ".seed"), order.channel, order.sequence), _word(at, ".draw"), "draw");
+        assertEq(_typed(this.hashClose(close)), _word(place, ".close"), "close");
+        assertEq(ChannelHashing.draw(_word(place, ".seed"), order.channel, order.sequence), _word(place, ".draw"), "draw");
     }
 
-    function _checkAttestations(string memory at) private view {
-        uint256[] memory accounts = vm.parseJsonUintArray(json, string.concat(at, ".accounts"));
-        bytes32[] memory salts = abi.decode(vm.parseJson(json, string.concat(at, ".salts")), (bytes32[]));
-        bytes32[] memory set = abi.decode(vm.parseJson(json, string.concat(at, ".commitments")), (bytes32[]));
-        bytes32 order_ = _word(at, ".order");
-        bytes32 result = _word(at, ".result");
+    function _checkAttestations(string memory place) private view {
+        uint256[] memory accounts = vm.parseJsonUintArray(json, string.concat(place, ".accounts"));
+        bytes32[] memory salts = abi.decode(vm.parseJson(json, string.concat(place, ".salts")), (bytes32[]));
+        bytes32[] memory set = abi.decode(vm.parseJson(json, string.concat(place, ".commitments")), (bytes32[]));
+        bytes32 order_ = _word(place, ".order");
+        bytes32 result = _word(place, ".result");
         for (uint256 i; i < accounts.length; ++i) {
             assertEq(ChannelHashing.commitment(order_, uint32(accounts[i]), result, salts[i]), set[i], "commitment");
         }
         bytes32 root = ChannelHashing.commitments(set);
-        assertEq(root, _word(at, ".root"), "root");
+        assertEq(root, _word(place, ".root"), "root");
         Attestation memory attestation = Attestation(order_, uint32(accounts[0]), result, salts[0], root);
-        assertEq(_typed(ChannelHashing.attestation(attestation)), _word(at, ".attestation"), "attestation");
+        assertEq(_typed(ChannelHashing.attestation(attestation)), _word(place, ".attestation"), "attestation");
     }
 
     function testRaces() public {
@@ -90,13 +90,13 @@ contract ChannelHashingTest is Test {
     }
 
     /// @dev The committee is recounted seat by seat, as the chain does it.
-    function _checkRace(string memory at) private view {
-        bytes32 draw = _word(at, ".draw");
-        uint256[] memory accounts = vm.parseJsonUintArray(json, string.concat(at, ".accounts"));
-        uint256[] memory weights = vm.parseJsonUintArray(json, string.concat(at, ".weights"));
-        uint256[] memory distances = vm.parseJsonUintArray(json, string.concat(at, ".distances"));
-        uint256[] memory committee = vm.parseJsonUintArray(json, string.concat(at, ".committee"));
-        uint256 seats = _number(at, ".seats");
+    function _checkRace(string memory place) private view {
+        bytes32 draw = _word(place, ".draw");
+        uint256[] memory accounts = vm.parseJsonUintArray(json, string.concat(place, ".accounts"));
+        uint256[] memory weights = vm.parseJsonUintArray(json, string.concat(place, ".weights"));
+        uint256[] memory distances = vm.parseJsonUintArray(json, string.concat(place, ".distances"));
+        uint256[] memory committee = vm.parseJsonUintArray(json, string.concat(place, ".committee"));
+        uint256 seats = _number(place, ".seats");
         uint256 found;
         for (uint256 i; i < accounts.length; ++i) {
             assertEq(Race.distance(draw, uint32(accounts[i])), distances[i], "distance");
@@ -158,11 +158,11 @@ contract ChannelHashingTest is Test {
         return MessageHashUtils.toTypedDataHash(domain, structHash);
     }
 
-    function _word(string memory at, string memory key) private view returns (bytes32) {
-        return abi.decode(vm.parseJson(json, string.concat(at, key)), (bytes32));
+    function _word(string memory place, string memory key) private view returns (bytes32) {
+        return abi.decode(vm.parseJson(json, string.concat(place, key)), (bytes32));
     }
 
-    function _number(string memory at, string memory key) private view returns (uint256) {
-        return vm.parseJsonUint(json, string.concat(at, key));
+    function _number(string memory place, string memory key) private view returns (uint256) {
+        return vm.parseJsonUint(json, string.concat(place, key));
     }
 }

@@ -12,7 +12,7 @@ import {ISettlement} from "../interfaces/ISettlement.sol";
 import {BatchLeaves, LedgerLeaf, LedgerProof, TaskLeaf, TaskProof} from "../libraries/BatchLeaves.sol";
 import {ChannelHashing} from "../libraries/ChannelHashing.sol";
 
-/// @title Bonds, batches, demands for data, claims
+/// @title Bonds, batches, claims
 /// @notice First layer of Settlement. It holds bonds and nothing else; what batches pay lies in MLBridge.
 abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     using BatchLeaves for TaskProof;
@@ -21,11 +21,6 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     struct Bond {
         uint96 amount;
         uint40 lockedUntil;
-    }
-
-    struct Demand {
-        address by;
-        uint40 dueAt;
     }
 
     /// @dev What it takes to run batches on a chain.
@@ -74,7 +69,6 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     mapping(address coordinator => Bond) public bonds;
     /// @inheritdoc ISettlement
     mapping(address account => uint256) public withdrawable;
-    mapping(bytes32 batch => mapping(bool ledger => mapping(uint256 index => Demand))) private _demands;
     mapping(bytes32 batch => mapping(uint256 index => bool)) private _struck;
     mapping(bytes32 batch => mapping(uint256 party => uint256)) private _struckOf;
     mapping(bytes32 batch => mapping(bytes32 channel => uint256)) private _struckIn;
@@ -156,71 +150,7 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
         channels.debit(batch, msg.sender, debits);
     }
 
-    // ---- anyone: data ----
-
-    /// @inheritdoc ISettlement
-    function demand(Header calldata header, bool ledger, uint32 index) external payable {
-        (bytes32 batch, Batch storage state) = _live(header);
-        // By the first window alone, so that demands cannot put off the end for ever.
-        uint256 until = uint256(header.postedAt) + challengeWindow;
-        if (block.timestamp >= until) revert BatchFinal(batch, until);
-        if (msg.value != demandBond) revert WrongBond(msg.value, demandBond);
-        if (index >= (ledger ? header.entries : header.tasks)) revert NotInBatch(batch);
-        Demand storage open = _demands[batch][ledger][index];
-        if (open.by != address(0)) revert DemandOpen(batch, index);
-        uint40 dueAt = uint40(block.timestamp) + answerWindow;
-        (open.by, open.dueAt) = (msg.sender, dueAt);
-        ++state.demands;
-        // Time to challenge what the answer shows.
-        if (dueAt + answerWindow > state.finalAt) {
-            state.finalAt = dueAt + answerWindow;
-            if (bonds[header.coordinator].lockedUntil < state.finalAt) {
-                bonds[header.coordinator].lockedUntil = state.finalAt;
-            }
-        }
-        emit DataDemanded(batch, ledger, index, msg.sender, dueAt);
-    }
-
-    /// @inheritdoc ISettlement
-    function answerTask(
-        Header calldata header,
-        TaskProof calldata leaf,
-        Evidence calldata evidence,
-        Outcome calldata outcome
-    ) external {
-        bytes32 batch = _holds(header, leaf);
-        _requireData(batch, leaf.leaf, evidence, outcome);
-        _answered(batch, header, false, leaf.leaf.index);
-    }
-
-    /// @inheritdoc ISettlement
-    function answerLedger(Header calldata header, LedgerProof calldata entry) external {
-        _answered(_holds(header, entry), header, true, entry.leaf.index);
-    }
-
-    /// @inheritdoc ISettlement
-    function voidUnanswered(Header calldata header, bool ledger, uint32 index) external {
-        (bytes32 batch,) = _live(header);
-        Demand memory open = _demands[batch][ledger][index];
-        if (open.by == address(0)) revert NoDemand(batch, index);
-        if (block.timestamp <= open.dueAt) revert DemandNotDue(open.dueAt);
-        delete _demands[batch][ledger][index];
-        withdrawable[open.by] += demandBond;
-        _void(batch, header, open.by);
-    }
-
     // ---- anyone: afterwards ----
-
-    /// @inheritdoc ISettlement
-    function returnDemand(Header calldata header, bool ledger, uint32 index) external {
-        bytes32 batch = batchId(header);
-        if (_batches[batch].status != Status.Void) revert BatchNotVoid(batch);
-        address by = _demands[batch][ledger][index].by;
-        if (by == address(0)) revert NoDemand(batch, index);
-        delete _demands[batch][ledger][index];
-        withdrawable[by] += demandBond;
-        emit DataAnswered(batch, ledger, index);
-    }
 
     /// @inheritdoc ISettlement
     function restore(Header calldata header, IPaymentChannels.ChannelDebit[] calldata debits, uint256 position)
@@ -383,16 +313,6 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     }
 
     // ---- private ----
-
-    function _answered(bytes32 batch, Header calldata header, bool ledger, uint256 index) private {
-        Demand memory open = _demands[batch][ledger][index];
-        if (open.by == address(0)) revert NoDemand(batch, index);
-        if (block.timestamp > open.dueAt) revert DemandOverdue(open.dueAt);
-        delete _demands[batch][ledger][index];
-        --_batches[batch].demands;
-        withdrawable[header.coordinator] += demandBond;
-        emit DataAnswered(batch, ledger, index);
-    }
 
     /// @dev As far as the bond reaches. Channels were made whole from the pot; nobody else lost wei.
     function _punish(address coordinator, address challenger, uint256 amount) private {
