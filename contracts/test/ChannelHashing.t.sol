@@ -62,7 +62,9 @@ contract ChannelHashingTest is Test {
         assertEq(_typed(this.hashVoucher(voucher)), _word(place, ".voucher"), "voucher");
         Close memory close = Close(order.channel, order.maxFee, order.sequence);
         assertEq(_typed(this.hashClose(close)), _word(place, ".close"), "close");
-        assertEq(ChannelHashing.draw(_word(place, ".seed"), order.channel, order.sequence), _word(place, ".draw"), "draw");
+        assertEq(
+            ChannelHashing.draw(_word(place, ".seed"), order.channel, order.sequence), _word(place, ".draw"), "draw"
+        );
     }
 
     function _checkAttestations(string memory place) private view {

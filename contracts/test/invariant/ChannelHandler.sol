@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Evidence, TaskOrder, Voucher} from "../../src/interfaces/ChannelTypes.sol";
+import {Evidence, Voucher} from "../../src/interfaces/ChannelTypes.sol";
 import {IPaymentChannels} from "../../src/interfaces/IPaymentChannels.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {BatchTest} from "../utils/BatchTest.sol";
