@@ -307,7 +307,7 @@ contract PaymentChannelsSettleTest is ChannelTest {
         Operator memory operator = operators[(evidence.seats[0].account >> 1) - 1];
         assertEq(operator.account, evidence.seats[0].account);
         vm.prank(operator.cold);
-        tasks.setNodeKey(operator.node, false);
+        tasks.setNodeKey(operator.node, false, "");
         channels.settle(evidence);
     }
 
@@ -330,13 +330,28 @@ contract PaymentChannelsSettleTest is ChannelTest {
         channels.settle(evidence);
     }
 
+    function _consentHash(address cold, address node) private view returns (bytes32) {
+        bytes32 separator = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("ML Bridge"),
+                keccak256("1"),
+                block.chainid,
+                address(tasks)
+            )
+        );
+        bytes32 word = keccak256(abi.encode(keccak256("NodeConsent(address operator,address node)"), cold, node));
+        return keccak256(abi.encodePacked(hex"1901", separator, word));
+    }
+
     function testAWalletAsNodeKey() public {
         TaskOrder memory order = orderOf(0, 3);
         Evidence memory evidence = proven(order, 0);
         Operator memory operator = operators[(evidence.seats[0].account >> 1) - 1];
         WalletStub wallet = new WalletStub(operator.node);
+        bytes memory consent = signBy(nodeKeyOf(operator.account), _consentHash(operator.cold, address(wallet)));
         vm.prank(operator.cold);
-        tasks.setNodeKey(address(wallet), true);
+        tasks.setNodeKey(address(wallet), true, consent);
         evidence.seats[0].signature = abi.encodePacked(address(wallet), evidence.seats[0].signature);
         bytes memory bad = abi.encodeWithSelector(
             IPaymentChannels.BadSeatSignature.selector, hashOf(order), evidence.seats[0].account

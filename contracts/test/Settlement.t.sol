@@ -207,7 +207,7 @@ contract SettlementTest is BatchTest {
         // A key that was forbidden, and an operator that left.
         evidence = attested(digest, judges);
         vm.prank(operatorOf(judges[1]));
-        tasks.setNodeKey(nodeOf[judges[1]], false);
+        tasks.setNodeKey(nodeOf[judges[1]], false, "");
         vm.expectRevert(abi.encodeWithSelector(EcdsaAttestations.BadAttesterSignature.selector, judges[1]));
         attesters.verify(digest, 0, evidence);
         vm.prank(operatorOf(judges[0]));
