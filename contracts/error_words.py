@@ -606,7 +606,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The order {order} could be settled until {closedAt:time}.",
         "Nothing is owed for it any more.",
     ),
-    "EpochTooOld": (
+    "OrderTooOld": (
         "The order's epoch {epoch} is too old; the oldest that settles is {oldest}.",
         "Nothing is owed for it any more.",
     ),

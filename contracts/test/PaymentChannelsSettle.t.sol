@@ -182,7 +182,7 @@ contract PaymentChannelsSettleTest is ChannelTest {
         order.epoch -= uint32(1 + ORDER_EPOCHS);
         _refuse(
             provenBy(terms, clientKey, order, _anyThree(), 0),
-            abi.encodeWithSelector(IPaymentChannels.EpochTooOld.selector, order.epoch, order.epoch + 1)
+            abi.encodeWithSelector(IPaymentChannels.OrderTooOld.selector, order.epoch, order.epoch + 1)
         );
     }
 

@@ -123,7 +123,7 @@ abstract contract OrderDesk is ChannelBook {
         uint256 epoch = order.epoch;
         uint256 current = _epochAt(time);
         if (epoch > current) revert EpochAhead(epoch, current);
-        if (epoch + orderEpochs <= current) revert EpochTooOld(epoch, current + 1 - orderEpochs);
+        if (epoch + orderEpochs <= current) revert OrderTooOld(epoch, current + 1 - orderEpochs);
     }
 
     /// @dev The one place where an order is settled by itself. The caller marked its sequence.

@@ -65,7 +65,7 @@ interface IPaymentChannels {
     error NoVerdict(bytes32 order);
     error PolicyNotSettled(Policy policy);
     error OrderExpired(bytes32 order, uint256 closedAt);
-    error EpochTooOld(uint256 epoch, uint256 oldest);
+    error OrderTooOld(uint256 epoch, uint256 oldest);
     error EpochAhead(uint256 epoch, uint256 current);
     error ChannelTooYoung(uint256 epoch, uint256 openedIn);
     error SeedUnknown(uint256 epoch);
