@@ -401,22 +401,64 @@ contract TaskManagerJudgesTest is BaseTest {
 
     // ---- silence that proves nothing ----
 
-    function testAMajorityThatIsSilentOnAPointerIsReplacedAndNotPunished() public {
+    function testAMajorityThatIsSilentOnAPointerEndsTheTaskUnpunished() public {
         bytes32 taskId = submit(exactModel, 3, 1 ether, pointer_("nowhere"), 600);
         draw(taskId);
         Seat[] memory seats = committee(taskId);
         // The requester's accomplice has the input.
         commitAs(seats[0].account, taskId, RIGHT);
         passPhase(taskId);
+        vm.expectEmit(address(tasks));
+        emit ITaskManager.TaskRefunded(taskId, 1 ether - 2 * parameters().tip, "silent committee");
         poke(taskId);
-        assertStatus(taskId, TaskStatus.Redrawing);
-        for (uint256 i = 1; i < 3; ++i) {
+        assertStatus(taskId, TaskStatus.Refunded);
+        for (uint256 i; i < 3; ++i) {
             assertEq(bondedOf(seats[i].account), 2 * COMPUTE_MIN);
             assertEq(ledger.accounts(seats[i].account).absences, 0);
         }
+        assertEq(ledger.claimable(operatorOf(seats[0].account)), 0, "the accomplice is not paid");
     }
 
-    function testAMinorityThatIsSilentOnAPointerIsAbsent() public {
+    /// @dev Judges that cannot get the input decide nothing, whatever the accomplices among them say.
+    function testJudgesThatCannotGetThePointerEndTheTaskUnpunished() public {
+        (bytes32 taskId, Seat[] memory members) = _dissentOnPointer();
+        Seat[] memory judges = committee(taskId);
+        commitAs(judges[0].account, taskId, WRONG);
+        commitAs(judges[1].account, taskId, WRONG);
+        passPhase(taskId);
+        poke(taskId);
+        assertStatus(taskId, TaskStatus.Refunded);
+        for (uint256 i; i < 3; ++i) {
+            assertEq(bondedOf(members[i].account), 2 * COMPUTE_MIN, "no member is condemned");
+        }
+        for (uint256 i; i < 5; ++i) {
+            assertEq(bondedOf(judges[i].account), 2 * VERIFIER_MIN);
+            assertEq(ledger.claimableTokens(operatorOf(judges[i].account)), 0);
+        }
+        assertEq(ledger.earmarked(taskId), 0);
+        assertEq(ledger.disputeReserve(registry.terms(exactModel).index), 50_000e18, "fees go back");
+        (,,,,, uint256 reputation) = registry.models(exactModel);
+        assertEq(reputation, 10_000, "it does not speak against the model");
+    }
+
+    /// @dev The rest of the bench decides, and who was silent is not replaced.
+    function testAMinorityOfJudgesThatIsSilentOnAPointerIsAbsentAndNotReplaced() public {
+        (bytes32 taskId,) = _dissentOnPointer();
+        Seat[] memory judges = committee(taskId);
+        for (uint256 i; i < 4; ++i) {
+            commitAs(judges[i].account, taskId, RIGHT);
+        }
+        passPhase(taskId);
+        poke(taskId);
+        assertStatus(taskId, TaskStatus.Revealing);
+        assertEq(bondedOf(judges[4].account), 2 * VERIFIER_MIN * 95 / 100);
+        for (uint256 i; i < 4; ++i) {
+            revealAs(judges[i].account, taskId, RIGHT);
+        }
+        assertStatus(taskId, TaskStatus.Finalized);
+    }
+
+    function testAMinorityThatIsSilentOnAPointerIsAbsentAndNotReplaced() public {
         bytes32 taskId = submit(exactModel, 3, 1 ether, pointer_("somewhere"), 600);
         draw(taskId);
         Seat[] memory seats = committee(taskId);
@@ -424,6 +466,7 @@ contract TaskManagerJudgesTest is BaseTest {
         commitAs(seats[1].account, taskId, RIGHT);
         passPhase(taskId);
         poke(taskId);
+        assertStatus(taskId, TaskStatus.Refunded);
         assertEq(bondedOf(seats[2].account), 2 * COMPUTE_MIN * 95 / 100);
     }
 
@@ -452,6 +495,17 @@ contract TaskManagerJudgesTest is BaseTest {
     }
 
     // ---- helpers ----
+
+    /// @dev A task whose input lies off chain, disputed; its first judges are drawn.
+    function _dissentOnPointer() private returns (bytes32 taskId, Seat[] memory members) {
+        taskId = submit(exactModel, 3, 1 ether, pointer_("somewhere"), 600);
+        draw(taskId);
+        members = committee(taskId);
+        bytes[] memory payloads = new bytes[](3);
+        (payloads[0], payloads[1], payloads[2]) = (RIGHT, RIGHT, WRONG);
+        playRound(taskId, payloads);
+        draw(taskId);
+    }
 
     function _split(bytes32 taskId) private {
         Seat[] memory seats = committee(taskId);

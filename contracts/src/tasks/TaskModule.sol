@@ -94,35 +94,35 @@ contract TaskModule is PoolDesk {
         uint256 tip;
         (head, tip) = _takeTip(head);
         uint32[] memory silent = _silentSeats(taskId, head);
-        if (!_forgiven(taskId, head, silent.length)) {
+        bool voting = head.stage() == 0 && head.kind() == RoundKind.Vote;
+        // The first committee's own results, on which it votes, are on chain, wherever the input lies.
+        bool named = !voting && _purseOf(taskId, head).named();
+        // At least as many were silent as committed: it may be that nobody could get the input.
+        bool forgiven = named && 2 * silent.length >= head.seats();
+        if (!forgiven) {
             for (uint256 i; i < silent.length; ++i) {
                 distributor.slash(silent[i], taskId, head.model(), Fault.Absent, 0, address(0));
             }
         }
 
-        if (head.stage() == 0 && head.kind() == RoundKind.Vote) {
+        if (voting) {
             // Nobody can step in: a newcomer holds no result of its own to compare with.
             _openReveal(taskId, head, _roundAt(taskId, head, head.round()));
             if (head.committed() == 0) verifier.processVerificationRound(taskId);
         } else {
             emit ITaskManager.SeatsVacated(taskId, uint8(head.round()), silent);
-            if (head.redraws() < _sizesAt[head.version()].maxRedraws && !_tooLate(head)) {
+            // Whoever alone can serve an input silences whom it likes: were the silent replaced, it could have seats
+            // drawn again until its friends held them.
+            if (!named && head.redraws() < _sizesAt[head.version()].maxRedraws && !_tooLate(head)) {
                 _arm(taskId, head.withRedraw(), TaskStatus.Redrawing);
                 emit ITaskManager.RandomnessArmed(taskId, uint8(head.round()), block.number + RANDOMNESS_DELAY);
-            } else if (head.stage() != 0 && HeadWord.ones(head.committed()) >= MIN_SEATS) {
+            } else if (!forgiven && head.stage() != 0 && HeadWord.ones(head.committed()) >= MIN_SEATS) {
                 _openReveal(taskId, head, _roundAt(taskId, head, head.round()));
             } else {
-                _refund(taskId, head, "silent committee");
+                _refund(taskId, head, "silent committee", 0, 0, !forgiven && head.stage() == LAST_STAGE);
             }
         }
         _payTip(taskId, caller, tip);
-    }
-
-    /// @dev Whether silence proves nothing: the input lies off chain, and at least as many were silent as committed, so it
-    /// may be that nobody could get it. The first committee's own results, on which it votes, are on chain.
-    function _forgiven(bytes32 taskId, Head head, uint256 silent) private view returns (bool) {
-        if (head.stage() == 0 && head.kind() == RoundKind.Vote) return false;
-        return _purseOf(taskId, head).named() && 2 * silent >= head.seats();
     }
 
     function _silentSeats(bytes32 taskId, Head head) private view returns (uint32[] memory silent) {
