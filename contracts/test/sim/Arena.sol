@@ -13,7 +13,7 @@ import {Chance} from "./Chance.sol";
 /// @title A network of equals, a coalition within it, and what the coalition's attacks earn
 /// @notice Every run starts from the same state and differs by its seed alone. The coalition splits its stake as the
 /// others do: an operator holds at most one seat, so stake in one hand draws less. Gas is not counted, which favours
-/// the coalition. COALITION_RUNS says how many runs each attack has at each share.
+/// the coalition. COALITION_RUNS says how many runs each attack has at each share, and asks for a report.
 /// @dev A run is a call of this contract to itself that reverts with its outcome: so it leaves nothing behind.
 abstract contract Arena is BaseTest {
     using Strings for uint256;
@@ -117,19 +117,25 @@ abstract contract Arena is BaseTest {
 
     // ---- runs ----
 
-    function _runs() internal view returns (uint256) {
-        return vm.envOr("COALITION_RUNS", FEW_RUNS);
+    /// @dev 0 unless somebody asks for a number, and for a report.
+    function _asked() private view returns (uint256) {
+        return vm.envOr("COALITION_RUNS", uint256(0));
+    }
+
+    function _report(string memory line) internal {
+        if (_asked() != 0) emit log(line);
     }
 
     function _sample(string memory attack, uint256 share, uint256 chance, function(uint256) external episode)
         internal
         returns (Row memory row)
     {
-        (row.attack, row.share, row.runs, row.chance) = (attack, share, _runs(), chance);
+        (row.attack, row.share, row.runs, row.chance) = (attack, share, _asked(), chance);
+        if (row.runs == 0) row.runs = FEW_RUNS;
         for (uint256 i; i < row.runs; ++i) {
             _add(row, _try(episode, uint256(keccak256(abi.encode(attack, share, i)))), i == 0);
         }
-        emit log(_json(row));
+        _report(_json(row));
     }
 
     /// @dev One run. A revert undoes everything but the clock.

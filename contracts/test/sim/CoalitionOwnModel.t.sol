@@ -88,15 +88,9 @@ contract CoalitionOwnModelTest is Player {
         int256 spent = -_gained().coin;
         assertTrue(spent > 0, "it is paid for");
         assertLe(_meanReputation(members), BASIS);
-        emit log(string.concat(
-                '{"record":"weight doubled","members":',
-                vm.toString(members),
-                ',"tasks":',
-                vm.toString(count),
-                ',"coin":"',
-                vm.toString(uint256(spent)),
-                '"}'
-            ));
+        string memory line = string.concat('{"record":"weight doubled","members":', vm.toString(members));
+        line = string.concat(line, ',"tasks":', vm.toString(count));
+        _report(string.concat(line, ',"coin":"', vm.toString(uint256(spent)), '"}'));
     }
 
     // ---- internal ----
