@@ -18,7 +18,8 @@ from web3.contract import AsyncContract
 
 from contracts import artifacts, roles
 from contracts.chain import Chain
-from contracts.deploy import DAY, MLB
+from contracts.deploy import DAY
+from contracts.economy import MLB
 from contracts.network import GovernanceAddresses, Network, save, write_whole
 from contracts.proposals import Category, Terms
 from contracts.reads import call

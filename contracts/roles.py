@@ -86,6 +86,21 @@ RULES: Final = (
         Category.ECONOMIC,
         "Gives the protocol fees collected so far to somebody.",
     ),
+    Rule(
+        artifacts.REGISTRY,
+        "setPricing",
+        ADMIN,
+        Category.ECONOMIC,
+        "Seats that a provider is expected to fill an epoch, and the ceiling of prices.",
+    ),
+    Rule(
+        artifacts.REWARD_POOL,
+        "setRates",
+        ADMIN,
+        Category.ECONOMIC,
+        "What stake, uptime, fees and votes earn.",
+    ),
+    Rule(artifacts.REWARD_POOL, "setVoteRecorder", ADMIN, None, "Who tells the reward pool of votes."),
     Rule(artifacts.BEACON, "setSource", ADMIN, None, "Where the seeds of later epochs come from."),
 )
 

@@ -48,6 +48,9 @@ abstract contract GovernanceTest is BaseTest {
     function setUp() public virtual override {
         super.setUp();
         deployGovernance();
+        // Votes are counted against the whole supply, of which the treasury has less than half.
+        vm.prank(address(rewardPool));
+        token.transfer(treasury, 350_000_000e18);
         giveVotes(whale, 100_000_000e18);
     }
 
