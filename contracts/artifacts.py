@@ -41,6 +41,8 @@ GOVERNOR = "MLBridgeGovernor"
 GOVERNANCE_NAMES = (TIMELOCK, ROLL, GOVERNOR)
 BEACON = "RandomnessBeacon"
 BEACON_NAMES = (BEACON, "PrevrandaoSource", "DrandSource", "BlsAttestations")
+CHANNELS = "PaymentChannels"
+CHANNEL_NAMES = ("StakeSnapshots", CHANNELS, "EcdsaAttestations", "Settlement", "Dissents")
 
 
 @dataclass(frozen=True)
@@ -82,5 +84,5 @@ def load_all() -> tuple[Artifact, ...]:
 
 @cache
 def load_known() -> tuple[Artifact, ...]:
-    """Every contract whose errors and events are ours: deployment, governance, beacon."""
-    return load_all() + tuple(load(name) for name in (*GOVERNANCE_NAMES, *BEACON_NAMES))
+    """Every contract whose errors and events are ours: deployment, governance, beacon, channel lane."""
+    return load_all() + tuple(load(name) for name in (*GOVERNANCE_NAMES, *BEACON_NAMES, *CHANNEL_NAMES))

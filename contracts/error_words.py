@@ -334,10 +334,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Rebates were raised; the new season opens at {opensAt:time}, when earlier tasks have ended.",
         "Collect after that; fees count from then on.",
     ),
-    "NotCompute": (
-        "Account {account} is a verifier's; uptime is paid to compute providers.",
-        "Check in with the account of the compute role.",
-    ),
     "NotUp": (
         "Account {account} is jailed, below its minimum stake, or was absent when last drawn.",
         "Unjail it, stake more, or take part in the next task that draws it.",
@@ -533,7 +529,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # StakeSnapshots
     "NotCompute": (
         "The account {account} is not in the compute role.",
-        "Committees of the channel lane are of compute accounts; name one.",
+        "Uptime is paid to compute accounts, and committees of the channel lane are of them; name one.",
     ),
     "SeedKnown": (
         "The seed of epoch {epoch} is known already, so its draws are fixed.",

@@ -101,6 +101,10 @@ RULES: Final = (
         "What stake, uptime, fees and votes earn.",
     ),
     Rule(artifacts.REWARD_POOL, "setVoteRecorder", ADMIN, None, "Who tells the reward pool of votes."),
+    Rule(artifacts.DISTRIBUTOR, "setChannels", ADMIN, None, "Names the channel lane's contract, once."),
+    Rule(artifacts.CHANNELS, "pause", PAUSER, Category.TECHNICAL, "Stops new channels; nothing else."),
+    Rule(artifacts.CHANNELS, "unpause", ADMIN, Category.TECHNICAL, "Lets new channels in again."),
+    Rule(artifacts.CHANNELS, "setProtocolShare", ADMIN, Category.ECONOMIC, "The protocol's part of orders."),
     Rule(artifacts.BEACON, "setSource", ADMIN, None, "Where the seeds of later epochs come from."),
 )
 

@@ -227,6 +227,7 @@ async def test_every_restricted_function_obeys_the_timelock_and_refuses_everybod
         (artifacts.TASKS, chain.tasks),
         (artifacts.TOKEN, chain.token),
         (artifacts.VERIFIER, chain.verifier),
+        (artifacts.REWARD_POOL, chain.reward_pool),
     ):
         for item in artifacts.load(name).abi:
             if item["type"] != "function" or item["stateMutability"] in ("view", "pure"):
@@ -243,8 +244,10 @@ async def test_every_restricted_function_obeys_the_timelock_and_refuses_everybod
                 by_timelock = request | {"from": governance.timelock}
                 assert await _refusal(chain, by_timelock) != "AccessManagedUnauthorized", item["name"]
     # setAuthority asks for the AccessManager itself as its caller, in words of the same error.
-    named = {pair for pair in refusing if pair[1] != "setAuthority"}
-    assert named == {(rule.contract, rule.function) for rule in roles.RULES}
+    # The task module has a storage of its own, which nobody reads.
+    named = {pair for pair in refusing if pair[1] != "setAuthority" and pair[0] != artifacts.TASK_MODULE}
+    deployed = (*artifacts.NAMES, *artifacts.GOVERNANCE_NAMES)
+    assert named == {(rule.contract, rule.function) for rule in roles.RULES if rule.contract in deployed}
 
 
 def _once(contract: str, function: str) -> bool:
