@@ -48,7 +48,8 @@ class NodeFace:
         import ray
 
         actor = ray.get_actor(self._config.agent_name, namespace=AGENT_NAMESPACE)
-        status: dict[str, Any] = await asyncio.wait_for(actor.status.remote(), _PATIENCE)
+        async with asyncio.timeout(_PATIENCE):
+            status: dict[str, Any] = await actor.status.remote()
         return status
 
     def describe(self, status: dict[str, Any]) -> dict[str, Any]:

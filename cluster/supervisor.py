@@ -137,7 +137,8 @@ class Supervisor:
                 log.warning("chain_unreachable", problem=error.message, again_in=pause)
                 self._tell(problem=str(error))
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._stop.wait()
         try:
             yield chain
         finally:
@@ -253,7 +254,8 @@ class Supervisor:
         async with httpx2.AsyncClient(timeout=5) as client:
             while not self._stop.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), _LOOK_EVERY)
+                    async with asyncio.timeout(_LOOK_EVERY):
+                        await self._stop.wait()
                     return
                 try:
                     if not await asyncio.to_thread(self.cluster.alive):
@@ -355,7 +357,8 @@ class Supervisor:
                 "draining", open_tasks=len(status["open_tasks"]), left=round(deadline - time.monotonic())
             )
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), 1)
+                async with asyncio.timeout(1):
+                    await self._hurry.wait()
 
     def _tell(self, **changes: Any) -> None:
         """Write what `provider status` reads."""

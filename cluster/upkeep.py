@@ -49,8 +49,10 @@ class Upkeep:
                 self.problem = str(error)
                 log.warning("upkeep_failed", code=error.code, problem=error.message)
             self._soon.clear()
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes with what it waits for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._soon.wait(), period)
+                async with asyncio.timeout(period):
+                    await self._soon.wait()
 
     def soon(self) -> None:
         """Our standing on chain just changed."""

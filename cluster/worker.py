@@ -348,6 +348,7 @@ class TaskWorker:
             at = step.at if step is not None else None
             seconds = _LOOK_AT_LEAST if at is None else at - self._context.clock.now() + 0.05
         try:
-            await asyncio.wait_for(self._woken.wait(), min(_LOOK_AT_LEAST, max(0.05, seconds)))
+            async with asyncio.timeout(min(_LOOK_AT_LEAST, max(0.05, seconds))):
+                await self._woken.wait()
         except TimeoutError:
             return

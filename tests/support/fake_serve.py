@@ -53,7 +53,8 @@ class FakeRecorder:
         """Waits until so many runs are in flight."""
         while self.count != count:
             self._changed.clear()
-            await asyncio.wait_for(self._changed.wait(), 10)
+            async with asyncio.timeout(10):
+                await self._changed.wait()
 
     def finished(self, outcome: str, seconds: float) -> None:
         assert seconds >= 0
