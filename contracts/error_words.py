@@ -270,6 +270,55 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "AccessManagerUnauthorizedCall": ("{caller} may not call {selector} on {target}.", _GOVERNANCE),
     "AccessManagerUnauthorizedCancel": ("{msgsender} may not cancel this operation.", _GOVERNANCE),
     "AccessManagerUnauthorizedConsume": ("{target} may not consume this operation.", _GOVERNANCE),
+    # Slash escrow and appeals
+    "OnlySlashEscrow": ("Only the SlashEscrow contract may call this.", _DEFECT),
+    "OnlyAppeals": ("Only the Appeals contract may call this.", _DEFECT),
+    "SlashEscrowSet": (
+        "The slash escrow was chosen already: {escrow}.",
+        "It is chosen once, so that a held slash cannot lose its case.",
+    ),
+    "BadEscrowRules": (
+        "A threshold of {threshold} basis points or a window of {window} s is not allowed.",
+        "The threshold is at most 9,999; the window is 1 second to 30 days.",
+    ),
+    "WrongCaseStatus": (
+        "The case {caseId} cannot take this step now (state {current}).",
+        "0 means that no such case exists: repeat the case exactly as SlashHeld told it. 4 means closed.",
+    ),
+    "WindowOpen": (
+        "The case {caseId} may be appealed or vetoed until {until:time}.",
+        "Finalise it after that.",
+    ),
+    "WindowClosed": (
+        "The window of the case {caseId} closed at {until:time}.",
+        "The slash stands; anyone may finalise it.",
+    ),
+    "NotAppealable": (
+        "The case {caseId} is no judged result.",
+        "Absence, a commitment that was not opened and a contradiction are facts; ask governance for a veto.",
+    ),
+    "NotAppellant": (
+        "{caller} is not the operator of the slashed account in the case {caseId}.",
+        "Appeal from the cold address that staked.",
+    ),
+    "RecordMismatch": (
+        "The record does not describe the task {taskId}.",
+        "Rebuild it from the task's events, in the order of rounds and seats.",
+    ),
+    "ContentMismatch": (
+        "The content hashes to {given}, but {expected} is on record.",
+        "Give exactly what was submitted or revealed.",
+    ),
+    "BadSeat": ("Seat {seat} of the first round is not the slashed account's.", "Give the account's seat."),
+    "BadMinimumBond": (
+        "A minimum bond of {minimumBond:mlb} is not allowed.",
+        "It is at most 100,000 MLB.",
+    ),
+    "NotDecided": (
+        "The review {reviewId} has nothing to conclude (state {outcome}).",
+        "1 means that its panel still works; 5 that it was concluded.",
+    ),
+    "WrongCase": ("The review {reviewId} is not about the case {caseId}.", "Give the case that was appealed."),
     # not Solidity: what the node says
     "OutOfGas": (
         "The call needs more gas than a block or its limit allows.",

@@ -6,6 +6,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {Review} from "./interfaces/IReviewer.sol";
 import {ITaskManager} from "./interfaces/ITaskManager.sol";
 import {Policy, RoundKind, TaskStatus, Verdict} from "./interfaces/Types.sol";
 import {Hashing} from "./libraries/Hashing.sol";
@@ -168,6 +169,13 @@ contract TaskManager is TaskViews {
         else _assign(taskId, msg.sender);
     }
 
+    // ---- reviewers ----
+
+    /// @inheritdoc ITaskManager
+    function openReview(Review calldata) external returns (bytes32) {
+        _delegate();
+    }
+
     // ---- operators ----
 
     /// @inheritdoc ITaskManager
@@ -303,12 +311,15 @@ contract TaskManager is TaskViews {
     {
         bool judges = head.stage() != 0;
         if (judges) distributor.payJudges(taskId, _select(accounts, _revealed(round, head)));
-        if (verdict.passed && (judges || !verdict.dissent)) _finalize(taskId, head, verdict, round, accounts);
+        if (verdict.passed && !judges && !verdict.dissent) _finalize(taskId, head, verdict, round, accounts);
         else Address.functionDelegateCall(module, abi.encodeCall(TaskModule.proceed, (taskId, verdict)));
     }
 
-    /// @dev Run this very call with the module's code.
+    /// @dev Run this very call with the module's code, and end with its answer.
     function _delegate() private {
-        Address.functionDelegateCall(module, msg.data);
+        bytes memory answer = Address.functionDelegateCall(module, msg.data);
+        assembly ("memory-safe") {
+            return(add(answer, 32), mload(answer))
+        }
     }
 }

@@ -15,11 +15,13 @@ import { binary } from "./bin.mjs";
 const ACCESS_MANAGER = "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol";
 const CONTRACTS = [
   "AccessManager",
+  "Appeals",
   "ConsensusVerifier",
   "MLBridge",
   "MLBridgeToken",
   "ModelRegistry",
   "RewardDistributor",
+  "SlashEscrow",
   "TaskManager",
   "TaskModule",
 ];

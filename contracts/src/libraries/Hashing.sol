@@ -18,6 +18,22 @@ library Hashing {
         bytes32 salt;
     }
 
+    /// @notice A case in which judges ruled against a member of the first committee. Every part is in the task's events.
+    /// @param model its index in the registry
+    /// @param inputHash of the task
+    /// @param winner the digest that won
+    /// @param largest seats of its largest round
+    /// @param accounts whoever ever held a seat: of round 0 as it ended, of each later round, of seats that were vacated
+    /// @param digests what round 0 revealed, by seat; zero for a seat that did not
+    struct CaseRecord {
+        uint32 model;
+        bytes32 inputHash;
+        bytes32 winner;
+        uint8 largest;
+        uint32[] accounts;
+        bytes32[] digests;
+    }
+
     bytes32 internal constant TASK_TYPEHASH = keccak256(
         "MLBridgeTask(uint256 chainId,address taskManager,address requester,bytes32 modelId,bytes32 inputHash,uint256 deadline,uint256 payment,uint8 seats,bytes32 salt)"
     );
@@ -65,6 +81,10 @@ library Hashing {
 
     function seed(bytes32 randomness, bytes32 task, uint256 round, uint256 redraw) internal pure returns (bytes32) {
         return keccak256(abi.encode(randomness, task, round, redraw));
+    }
+
+    function record(CaseRecord memory found) internal pure returns (bytes32) {
+        return keccak256(abi.encode(found));
     }
 
     /// @notice Whether tagged content can be read at all: it carries its payload, or names it by a CIDv1 with codec raw or
