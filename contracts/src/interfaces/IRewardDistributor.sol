@@ -61,6 +61,8 @@ interface IRewardDistributor {
         uint32 indexed account, bytes32 indexed taskId, Fault indexed fault, uint256 toBonded, uint256 toUnbonding
     );
     event SlashEscrowChosen(address indexed escrow);
+    /// @param reference_ what it is for, as the caller counts
+    event Fined(uint32 indexed account, bytes32 indexed reference_, uint256 amount);
     event Jailed(uint32 indexed account, uint256 until);
     event Unjailed(uint32 indexed account);
     event ReputationChanged(uint32 indexed account, uint256 reputation);
@@ -147,6 +149,11 @@ interface IRewardDistributor {
     /// @notice Undo a slash: stake back where it was taken from, jail and reputation as before the fault as far as later
     /// faults allow, and never better than before.
     function restoreSlash(SlashCase calldata slashCase) external;
+
+    // ---- contracts that judge the judges ----
+    /// @notice Take a small fixed amount of stake, bonded first: half to the model's reserve, half burned. It leaves
+    /// reputation and jail alone. `restricted`; at most 7,500 MLB, and never more than there is.
+    function fine(uint32 account, bytes32 reference_, uint32 model, uint256 amount) external returns (uint256 taken);
 
     // ---- anyone ----
     /// @notice Give MLB to a model's dispute reserve, or to the common one (0). It never comes back.

@@ -11,6 +11,9 @@ import {Slashing} from "./Slashing.sol";
 /// @notice Third layer of the RewardDistributor. The MLB never leave the ledger while they wait: moving them to another
 /// contract and back would cost 15,000 gas each way and protect nobody.
 abstract contract Restitution is Slashing {
+    /// @dev Fifteen of the highest judges' fees: more than any judge can lose in one case.
+    uint256 private constant FINE_LIMIT = 15 * JUDGE_FEE_LIMIT;
+
     modifier onlySlashEscrow() {
         if (msg.sender != _waiting.escrow) revert OnlySlashEscrow();
         _;
@@ -54,6 +57,30 @@ abstract contract Restitution is Slashing {
         }
         _hot[account] = hot;
         _cold[account] = cold;
+    }
+
+    // ---- contracts that judge the judges ----
+
+    /// @inheritdoc IRewardDistributor
+    function fine(uint32 account, bytes32 reference_, uint32 model, uint256 amount)
+        external
+        restricted
+        nonReentrant
+        returns (uint256 taken)
+    {
+        if (amount > FINE_LIMIT) revert AmountTooLarge(amount);
+        Hot storage hot = _hot[account];
+        if (hot.decayedAt == 0) revert UnknownAccount(account);
+        Cold storage cold = _cold[account];
+        uint256 fromBonded = amount < hot.bonded ? amount : hot.bonded;
+        uint256 rest = amount - fromBonded;
+        uint256 fromUnbonding = rest < cold.unbonding ? rest : cold.unbonding;
+        taken = fromBonded + fromUnbonding;
+        if (taken == 0) return 0;
+        hot.bonded -= uint96(fromBonded);
+        if (fromUnbonding != 0) cold.unbonding -= uint96(fromUnbonding);
+        emit Fined(account, reference_, taken);
+        _distribute(reference_, model, taken, address(0));
     }
 
     // ---- governance ----

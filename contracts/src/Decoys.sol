@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
+
+import {IDecoys} from "./interfaces/IDecoys.sol";
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {IReviewer, Review} from "./interfaces/IReviewer.sol";
+import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
+import {ITaskManager} from "./interfaces/ITaskManager.sol";
+import {Verdict} from "./interfaces/Types.sol";
+import {DecoyMath} from "./libraries/DecoyMath.sol";
+import {Hashing} from "./libraries/Hashing.sol";
+
+/// @title Cases with planted wrong results
+/// @notice Pays authors from the MLB that it holds, as long as there are any; whoever wants decoys sends it some.
+contract Decoys is IDecoys, AccessManaged {
+    using SafeERC20 for IERC20;
+
+    uint256 private constant COUNT = DecoyMath.CANDIDATES;
+    uint8 private constant ALL = 7;
+    uint8 private constant PANEL = 5;
+    uint256 private constant RANDOMNESS_DELAY = 2;
+    /// @dev How many listed authors a draw looks at before it gives up.
+    uint256 private constant PROBES = 32;
+    /// @dev What an author that did not do its work loses, in judges' fees.
+    uint256 private constant AUTHOR_FINE = 3;
+    uint32 private constant SHORTEST = 1 minutes;
+    uint32 private constant LONGEST = 30 days;
+
+    IERC20 public immutable token;
+    IRewardDistributor public immutable distributor;
+    ITaskManager public immutable taskManager;
+    IModelRegistry public immutable registry;
+
+    uint32 public interval;
+    uint32 public window;
+    /// @notice Cases so far; ids count from 1.
+    uint256 public caseCount;
+    mapping(uint256 caseId => Case) private _cases;
+    mapping(bytes32 reviewId => uint256) private _caseOf;
+    mapping(bytes32 modelId => uint256) private _lastAt;
+    mapping(uint32 account => Author) private _authors;
+    uint32[] private _list;
+
+    constructor(
+        address authority,
+        address token_,
+        address distributor_,
+        address taskManager_,
+        address registry_,
+        uint32 interval_,
+        uint32 window_
+    ) AccessManaged(authority) {
+        if (authority == address(0) || token_ == address(0) || distributor_ == address(0)) {
+            revert ZeroAddress();
+        }
+        if (taskManager_ == address(0) || registry_ == address(0)) revert ZeroAddress();
+        token = IERC20(token_);
+        distributor = IRewardDistributor(distributor_);
+        taskManager = ITaskManager(taskManager_);
+        registry = IModelRegistry(registry_);
+        _setTimes(interval_, window_);
+    }
+
+    // ---- authors ----
+
+    /// @inheritdoc IDecoys
+    function enlist(uint32 account, bytes32 anchor) external {
+        _requireOwn(account);
+        if (account & 1 == 0 || distributor.weightOf(account) == 0) revert NotVerifier(account);
+        if (anchor == 0) revert ZeroAnchor();
+        Author storage author = _authors[account];
+        if (author.busy) revert AuthorBusy(account);
+        author.anchor = anchor;
+        if (author.index == 0) {
+            _list.push(account);
+            author.index = uint32(_list.length);
+        }
+        emit AuthorListed(account, anchor);
+    }
+
+    /// @inheritdoc IDecoys
+    function retire(uint32 account) external {
+        _requireOwn(account);
+        Author storage author = _authors[account];
+        if (author.index == 0) revert NotVerifier(account);
+        if (author.busy) revert AuthorBusy(account);
+        uint32 moved = _list[_list.length - 1];
+        _list[author.index - 1] = moved;
+        _authors[moved].index = author.index;
+        _list.pop();
+        delete _authors[account];
+        emit AuthorRetired(account);
+    }
+
+    /// @inheritdoc IDecoys
+    function bring(uint256 caseId, uint256 index, bytes calldata result) external {
+        Case storage found = _inPhase(caseId, Phase.Submitting);
+        if (index >= COUNT) revert BadIndex(index);
+        _requireOwn(found.authors[index]);
+        if (block.timestamp > found.until) revert TooLate(found.until);
+        if (found.submitted >> index & 1 == 1) revert AlreadyDone(index);
+        if (!Hashing.wellFormed(result)) revert BadInput();
+        bytes32 root = Hashing.payloadRoot(result);
+        found.roots[index] = root;
+        found.submitted |= uint8(1 << index);
+        emit CandidateBrought(caseId, index, root, result);
+    }
+
+    // ---- anyone ----
+
+    /// @inheritdoc IDecoys
+    function openCase(bytes32 modelId, bytes calldata inputData) external returns (uint256 caseId) {
+        uint256 earliest = _lastAt[modelId] + interval;
+        if (block.timestamp < earliest) revert TooSoon(earliest);
+        if (!Hashing.wellFormed(inputData)) revert BadInput();
+        _lastAt[modelId] = block.timestamp;
+        caseId = ++caseCount;
+        Case storage found = _cases[caseId];
+        found.phase = Phase.Armed;
+        found.until = uint64(block.number + RANDOMNESS_DELAY);
+        found.model = registry.terms(modelId).index;
+        (found.modelId, found.inputHash) = (modelId, keccak256(inputData));
+        emit CaseOpened(caseId, modelId, inputData, found.until);
+    }
+
+    /// @inheritdoc IDecoys
+    function drawAuthors(uint256 caseId) external {
+        Case storage found = _inPhase(caseId, Phase.Armed);
+        if (block.number <= found.until) revert NotYet(found.until);
+        bytes32 randomness = Blockhash.blockHash(found.until);
+        uint256 size = _list.length;
+        if (randomness == 0 || size < COUNT) return _void(caseId, found);
+        bytes32 seed = keccak256(abi.encode(randomness, caseId));
+        uint256 count;
+        for (uint256 i; i < PROBES && count < COUNT; ++i) {
+            uint32 account = _list[uint256(keccak256(abi.encode(seed, i))) % size];
+            if (_authors[account].busy || distributor.weightOf(account) == 0) continue;
+            _authors[account].busy = true;
+            found.authors[count++] = account;
+        }
+        if (count < COUNT) return _void(caseId, found);
+        (found.seed, found.phase) = (seed, Phase.Submitting);
+        found.until = uint64(block.timestamp + window);
+        emit AuthorsDrawn(caseId, found.authors, seed, found.until);
+    }
+
+    /// @inheritdoc IDecoys
+    function callPanel(uint256 caseId, bytes calldata inputData, bytes[] calldata results) external {
+        Case storage found = _inPhase(caseId, Phase.Submitting);
+        uint8 submitted = found.submitted;
+        if (submitted != ALL && block.timestamp <= found.until) revert NotYet(found.until);
+        // Fewer candidates would not be the case that the arithmetic is about.
+        if (submitted != ALL) return _void(caseId, found);
+        if (keccak256(inputData) != found.inputHash) revert ContentDiffers(found.inputHash, keccak256(inputData));
+        if (results.length != COUNT) revert BadIndex(results.length);
+        Review memory review;
+        (review.modelId, review.seats, review.salt) = (found.modelId, PANEL, bytes32(caseId));
+        (review.inputData, review.candidates) = (inputData, results);
+        review.authors = new uint32[](COUNT);
+        for (uint256 i; i < COUNT; ++i) {
+            if (!Hashing.wellFormed(results[i])) revert BadInput();
+            bytes32 root = Hashing.payloadRoot(results[i]);
+            if (root != found.roots[i]) revert ContentDiffers(found.roots[i], root);
+            review.authors[i] = found.authors[i];
+        }
+        found.phase = Phase.Judging;
+        found.fee = uint96(distributor.judgeFee());
+        bytes32 reviewId = taskManager.openReview(review);
+        _caseOf[reviewId] = caseId;
+        emit PanelCalled(caseId, reviewId);
+    }
+
+    /// @inheritdoc IDecoys
+    function openSecret(uint256 caseId, uint256 index, bytes32 secret) external {
+        Case storage found = _inPhase(caseId, Phase.Opening);
+        if (index >= COUNT) revert BadIndex(index);
+        if (block.timestamp > found.until) revert TooLate(found.until);
+        if (found.opened >> index & 1 == 1) revert AlreadyDone(index);
+        Author storage author = _authors[found.authors[index]];
+        if (keccak256(abi.encode(secret)) != author.anchor) revert WrongSecret(author.anchor);
+        author.anchor = secret;
+        bool decoy = DecoyMath.isDecoy(secret, found.seed);
+        found.opened |= uint8(1 << index);
+        if (decoy) found.decoys |= uint8(1 << index);
+        emit SecretOpened(caseId, index, secret, decoy);
+    }
+
+    /// @inheritdoc IDecoys
+    function settle(uint256 caseId, uint32[] calldata accounts, bytes32[] calldata values, uint256 revealed) external {
+        Case memory found = _inPhase(caseId, Phase.Opening);
+        if (found.opened != ALL && block.timestamp <= found.until) revert NotYet(found.until);
+        bytes32 given = keccak256(abi.encode(accounts, values, revealed));
+        if (given != found.votes) revert ContentDiffers(found.votes, given);
+        _end(caseId);
+        uint256 careless;
+        for (uint256 seat; seat < accounts.length; ++seat) {
+            if (revealed >> seat & 1 == 0) continue;
+            uint256 count = _careless(found, uint256(values[seat]));
+            if (count == 0) continue;
+            careless += count;
+            distributor.fine(accounts[seat], bytes32(caseId), found.model, count * found.fee);
+        }
+        emit CaseEnded(caseId, careless);
+        for (uint256 i; i < COUNT; ++i) {
+            _settleAuthor(caseId, found, i);
+        }
+    }
+
+    // ---- TaskManager only ----
+
+    /// @inheritdoc IReviewer
+    function onVerdict(
+        bytes32 taskId,
+        Verdict calldata verdict,
+        uint32[] calldata accounts,
+        bytes32[] calldata values,
+        uint256 revealed
+    ) external {
+        if (msg.sender != address(taskManager)) revert OnlyTaskManager();
+        uint256 caseId = _caseOf[taskId];
+        Case storage found = _cases[caseId];
+        found.phase = Phase.Opening;
+        found.until = uint64(block.timestamp + window);
+        (found.accepted, found.rejected) = (uint8(verdict.accepted), uint8(verdict.rejected));
+        found.votes = keccak256(abi.encode(accounts, values, revealed));
+        emit PanelVoted(caseId, found.accepted, found.rejected, found.until);
+    }
+
+    /// @inheritdoc IReviewer
+    function onNoVerdict(bytes32 taskId) external {
+        if (msg.sender != address(taskManager)) revert OnlyTaskManager();
+        uint256 caseId = _caseOf[taskId];
+        _end(caseId);
+        emit CaseVoid(caseId);
+    }
+
+    // ---- governance ----
+
+    /// @inheritdoc IDecoys
+    function setTimes(uint32 interval_, uint32 window_) external restricted {
+        _setTimes(interval_, window_);
+    }
+
+    // ---- views ----
+
+    /// @inheritdoc IDecoys
+    function cases(uint256 caseId) external view returns (Case memory) {
+        return _cases[caseId];
+    }
+
+    /// @inheritdoc IDecoys
+    function authors(uint32 account) external view returns (Author memory) {
+        return _authors[account];
+    }
+
+    /// @inheritdoc IDecoys
+    function authorCount() external view returns (uint256) {
+        return _list.length;
+    }
+
+    // ---- internal ----
+
+    /// @dev How many candidates a judge was careless about.
+    function _careless(Case memory found, uint256 votes) private pure returns (uint256 count) {
+        for (uint256 i; i < COUNT; ++i) {
+            bool decoy = found.decoys >> i & 1 == 1;
+            if (DecoyMath.isCareless(votes >> (2 * i) & 3, decoy, found.accepted >> i & 1 == 1)) ++count;
+        }
+    }
+
+    /// @dev A decoy that no other decoy agreed with could not mislead anybody, so where there are two it earns nothing.
+    function _settleAuthor(uint256 caseId, Case memory found, uint256 index) private {
+        uint32 account = found.authors[index];
+        bool decoy = found.decoys >> index & 1 == 1;
+        bool accepted = found.accepted >> index & 1 == 1;
+        if (!DecoyMath.isGoodAuthor(decoy, accepted, found.rejected >> index & 1 == 1)) {
+            distributor.fine(account, bytes32(caseId), found.model, AUTHOR_FINE * found.fee);
+            return;
+        }
+        if (found.opened >> index & 1 == 0 || found.fee == 0) return;
+        if (decoy ? !_agrees(found, index) : !accepted) return;
+        if (token.balanceOf(address(this)) < found.fee) return;
+        emit AuthorPaid(account, found.fee);
+        token.safeTransfer(distributor.accounts(account).operator, found.fee);
+    }
+
+    function _agrees(Case memory found, uint256 index) private pure returns (bool) {
+        uint256 others;
+        for (uint256 i; i < COUNT; ++i) {
+            if (i == index || found.decoys >> i & 1 == 0) continue;
+            if (found.roots[i] == found.roots[index]) return true;
+            ++others;
+        }
+        return others == 0;
+    }
+
+    /// @dev Whoever was drawn and brought nothing is fined as an author that did not do its work.
+    function _void(uint256 caseId, Case storage found) private {
+        bool late = found.phase == Phase.Submitting;
+        uint8 submitted = found.submitted;
+        _end(caseId);
+        emit CaseVoid(caseId);
+        if (!late) return;
+        uint256 amount = AUTHOR_FINE * distributor.judgeFee();
+        for (uint256 i; i < COUNT; ++i) {
+            if (submitted >> i & 1 == 0) distributor.fine(found.authors[i], bytes32(caseId), found.model, amount);
+        }
+    }
+
+    function _end(uint256 caseId) private {
+        Case storage found = _cases[caseId];
+        found.phase = Phase.Ended;
+        for (uint256 i; i < COUNT; ++i) {
+            if (found.authors[i] != 0) _authors[found.authors[i]].busy = false;
+        }
+    }
+
+    function _inPhase(uint256 caseId, Phase wanted) private view returns (Case storage found) {
+        found = _cases[caseId];
+        if (found.phase != wanted) revert WrongPhase(caseId, found.phase);
+    }
+
+    function _requireOwn(uint32 account) private view {
+        if (distributor.accounts(account).operator != msg.sender) revert NotAuthor(account, msg.sender);
+    }
+
+    function _setTimes(uint32 interval_, uint32 window_) private {
+        bool short = interval_ < SHORTEST || window_ < SHORTEST;
+        if (short || interval_ > LONGEST || window_ > LONGEST) revert BadTimes(interval_, window_);
+        (interval, window) = (interval_, window_);
+        emit TimesChanged(interval_, window_);
+    }
+}
