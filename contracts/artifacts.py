@@ -58,3 +58,9 @@ def load(name: str) -> Artifact:
 def load_all() -> tuple[Artifact, ...]:
     """Every contract of the deployment, in deployment order."""
     return tuple(load(name) for name in NAMES)
+
+
+@cache
+def load_every() -> tuple[Artifact, ...]:
+    """Every compiled contract, also those that a deployment may do without."""
+    return tuple(load(path.stem) for path in sorted(ABI_DIR.glob("*.json")))

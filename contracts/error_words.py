@@ -318,7 +318,95 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The review {reviewId} has nothing to conclude (state {outcome}).",
         "1 means that its panel still works; 5 that it was concluded.",
     ),
-    "WrongCase": ("The review {reviewId} is not about the case {caseId}.", "Give the case that was appealed."),
+    "WrongCase": (
+        "The review {reviewId} is not about the case {caseId}.",
+        "Give the case that was appealed.",
+    ),
+    "NoJudgeFees": (
+        "The dispute reserve of model {model} cannot pay {judges} judges.",
+        "Anybody may add to it with fundReserve; then try again.",
+    ),
+    # Sealing keys
+    "NotAnOperator": (
+        "{caller} has not staked for a seat.",
+        "Stake as a compute provider or verifier first.",
+    ),
+    "BadScheme": ("There is no key scheme {scheme}.", "1 is X25519, 2 is MLKEM768-X25519."),
+    "BadKeyLength": ("The key has {length} bytes instead of {expected}.", "Give the raw public key."),
+    "BadLocation": (
+        "A long key needs its digest and a CID of 1 to 64 bytes; the CID has {length}.",
+        "Store the key first, then register its keccak256 and its CID in binary form.",
+    ),
+    "BadStart": (
+        "A key cannot begin at {validFrom:time}.",
+        "It may begin between {earliest:time} and {latest:time}.",
+    ),
+    "DigestMismatch": (
+        "The key hashes to {actual}, not to {given}.",
+        "Leave the digest at zero for a short key.",
+    ),
+    "SameKey": ("The key {digest} is the current one already.", "Make a new key pair to rotate."),
+    "TooManyKeys": ("An operator registers at most {maximum} keys.", "Use another operator account."),
+    "UnknownKey": ("{operator} has no key number {index}.", "Numbers begin at 0."),
+    "AlreadyRevoked": ("The key number {index} was revoked already.", "There is nothing to do."),
+    # Policy adapters
+    "BadPolicy": ("The policy {policy} is judged by committees.", "Adapters serve policies from 3 on."),
+    "AdapterWithoutCode": ("There is no contract at {adapter}.", "Deploy the adapter first."),
+    "BadAdapterGas": ("An adapter may use at most {maximum} gas, not {gasLimit}.", "Give a lower limit."),
+    "VerifierWithoutCode": ("There is no contract at {verifier}.", "Deploy the verifier first."),
+    "BadGasLimit": ("A verifier may use at most {maximum} gas, not {gasLimit}.", "Give a lower limit."),
+    "TooLittleGas": (
+        "The call came with {available} gas, but needs {required}.",
+        "Send more gas: with less, good evidence could be refused.",
+    ),
+    # Bisection
+    "BadDepth": ("A trail cannot have 2 to the power of {depth} steps.", "The depth is 1 to 32."),
+    "BadParty": ("The account {account} cannot be the second party.", "Two operators are needed."),
+    "NothingDisputed": ("Both parties stand by the trail {trail}.", "There is nothing to find."),
+    "WrongGameStatus": (
+        "The game {gameId} cannot take this step now (state {current}).",
+        "0 means that there is no such game; read it again.",
+    ),
+    "BadSide": ("There is no side {side}.", "0 is the first party, 1 the second."),
+    "AlreadyShown": ("Side {side} of the game {gameId} has shown its children in this round.", _POKE),
+    "WrongChildren": (
+        "The children hash to {given}, but the disputed node is {node}.",
+        "Show the children that the committed trail has there.",
+    ),
+    "RoundClosed": ("The round of the game {gameId} closed at {deadline:time}.", "Anyone may call timeout."),
+    "RoundOpen": ("The round of the game {gameId} runs until {deadline:time}.", "Wait until then."),
+    "BadWindow": ("A window of {window} s is not allowed.", "It is 1 minute to 7 days."),
+    # Decoys
+    "NotAuthor": ("{caller} is not the operator of account {account}.", "Use the cold address that staked."),
+    "NotVerifier": (
+        "The account {account} is no listed verifier with stake.",
+        "Stake as a verifier and enlist.",
+    ),
+    "AuthorBusy": ("The account {account} is the author of a case that runs.", "Wait for its end."),
+    "ZeroAnchor": ("A chain of secrets cannot begin with zero.", "Give the hash of the first secret."),
+    "DrawPending": ("{cases} cases wait for their authors' draw.", "Call drawAuthors on them first."),
+    "TooSoon": ("The next case of this model may be opened at {earliest:time}.", "Wait until then."),
+    "BadInput": ("The content cannot be read.", "Give tagged bytes: inline, or a pointer with its CID."),
+    "WrongPhase": (
+        "The case {caseId} cannot take this step now (phase {current}).",
+        "0 means that there is no such case; 5 that it ended.",
+    ),
+    "NotYet": ("This is possible after {until} (block number or unix time).", "Wait until then."),
+    "TooLate": ("This was possible until {until:time}.", "Settle the case instead."),
+    "BadIndex": ("There is no author or candidate {index}.", "A case has three; numbers begin at 0."),
+    "AlreadyDone": ("Author {index} has done this already.", "There is nothing to do."),
+    "WrongSecret": (
+        "The secret does not hash to the author's anchor {anchor}.",
+        "Open the next secret of the chain, and none after it.",
+    ),
+    "ContentDiffers": (
+        "The content hashes to {given}, but {expected} is on record.",
+        "Give exactly what the events told.",
+    ),
+    "BadTimes": (
+        "An interval of {interval} s or a window of {window} s is not allowed.",
+        "Both are 1 minute to 30 days.",
+    ),
     # not Solidity: what the node says
     "OutOfGas": (
         "The call needs more gas than a block or its limit allows.",

@@ -94,7 +94,7 @@ class _Shown:
 def _selectors() -> dict[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """Selector -> (name, argument names, argument types) of every error in every ABI."""
     found: dict[bytes, tuple[str, tuple[str, ...], tuple[str, ...]]] = {}
-    for artifact in artifacts.load_all():
+    for artifact in artifacts.load_every():
         for item in artifact.abi:
             if item["type"] != "error":
                 continue

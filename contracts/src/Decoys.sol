@@ -31,12 +31,18 @@ contract Decoys is IDecoys, AccessManaged {
     uint32 private constant SHORTEST = 1 minutes;
     uint32 private constant LONGEST = 30 days;
 
+    /// @notice MLB.
     IERC20 public immutable token;
+    /// @notice Keeps accounts and takes fines.
     IRewardDistributor public immutable distributor;
+    /// @notice Has panels judge.
     ITaskManager public immutable taskManager;
+    /// @notice Knows the models.
     IModelRegistry public immutable registry;
 
+    /// @notice Seconds between two cases of a model.
     uint32 public interval;
+    /// @notice Seconds in which authors bring results, and in which they open secrets.
     uint32 public window;
     /// @notice Cases so far; ids count from 1.
     uint256 public caseCount;
@@ -45,6 +51,8 @@ contract Decoys is IDecoys, AccessManaged {
     mapping(bytes32 modelId => uint256) private _lastAt;
     mapping(uint32 account => Author) private _authors;
     uint32[] private _list;
+    /// @dev Cases that wait for their draw. Their randomness may be known, so lists and secrets hold still meanwhile.
+    uint256 private _armed;
 
     constructor(
         address authority,
@@ -73,6 +81,7 @@ contract Decoys is IDecoys, AccessManaged {
         _requireOwn(account);
         if (account & 1 == 0 || distributor.weightOf(account) == 0) revert NotVerifier(account);
         if (anchor == 0) revert ZeroAnchor();
+        if (_armed != 0) revert DrawPending(_armed);
         Author storage author = _authors[account];
         if (author.busy) revert AuthorBusy(account);
         author.anchor = anchor;
@@ -88,6 +97,7 @@ contract Decoys is IDecoys, AccessManaged {
         _requireOwn(account);
         Author storage author = _authors[account];
         if (author.index == 0) revert NotVerifier(account);
+        if (_armed != 0) revert DrawPending(_armed);
         if (author.busy) revert AuthorBusy(account);
         uint32 moved = _list[_list.length - 1];
         _list[author.index - 1] = moved;
@@ -120,6 +130,7 @@ contract Decoys is IDecoys, AccessManaged {
         if (!Hashing.wellFormed(inputData)) revert BadInput();
         _lastAt[modelId] = block.timestamp;
         caseId = ++caseCount;
+        ++_armed;
         Case storage found = _cases[caseId];
         found.phase = Phase.Armed;
         found.until = uint64(block.number + RANDOMNESS_DELAY);
@@ -132,6 +143,7 @@ contract Decoys is IDecoys, AccessManaged {
     function drawAuthors(uint256 caseId) external {
         Case storage found = _inPhase(caseId, Phase.Armed);
         if (block.number <= found.until) revert NotYet(found.until);
+        --_armed;
         bytes32 randomness = Blockhash.blockHash(found.until);
         uint256 size = _list.length;
         if (randomness == 0 || size < COUNT) return _void(caseId, found);

@@ -282,6 +282,20 @@ contract DecoysContractTest is AppealsTest {
         decoys.retire(play.authors[0]);
     }
 
+    /// @dev Who knows the block hash could choose a secret that makes it a decoy, or a list that draws it.
+    function test_NobodyChoosesASecretOrAListForAKnownSeed() public {
+        uint256 caseId = decoys.openCase(exactModel, INPUT);
+        vm.roll(vm.getBlockNumber() + 3);
+        vm.startPrank(operators[3].cold);
+        vm.expectRevert(abi.encodeWithSelector(IDecoys.DrawPending.selector, 1));
+        decoys.enlist(operators[3].account, keccak256("chosen"));
+        vm.expectRevert(abi.encodeWithSelector(IDecoys.DrawPending.selector, 1));
+        decoys.retire(operators[3].account);
+        vm.stopPrank();
+        decoys.drawAuthors(caseId);
+        _enlist(9);
+    }
+
     function test_OnlyAuthorsBringOnceInTime() public {
         Play memory play = _drawn();
         expectError(IDecoys.NotAuthor.selector);

@@ -25,7 +25,7 @@ SAMPLES: dict[str, Any] = {"address": ADDRESS, "string": "a name", "bytes": b"\x
 
 def errors() -> list[Any]:
     found = {}
-    for artifact in artifacts.load_all():
+    for artifact in artifacts.load_every():
         for item in artifact.abi:
             if item["type"] == "error":
                 entry: Any = item

@@ -59,6 +59,7 @@ interface IDecoys is IReviewer {
     error NotVerifier(uint32 account);
     error AuthorBusy(uint32 account);
     error ZeroAnchor();
+    error DrawPending(uint256 cases);
     error TooSoon(uint256 earliest);
     error BadInput();
     error WrongPhase(uint256 caseId, Phase current);
@@ -83,10 +84,11 @@ interface IDecoys is IReviewer {
     event AuthorPaid(uint32 indexed account, uint256 amount);
     event TimesChanged(uint32 interval, uint32 window);
 
-    /// @notice Become an author, or begin a new chain. The operator of a Verifier account.
+    /// @notice Become an author, or begin a new chain. The operator of a Verifier account, while no draw is pending: who
+    /// knows a seed must not choose a secret.
     /// @param anchor keccak256(abi.encode(first secret)); use it as often as the chain is long
     function enlist(uint32 account, bytes32 anchor) external;
-    /// @notice Leave the list; not while a case runs.
+    /// @notice Leave the list; not while a case runs or a draw is pending.
     function retire(uint32 account) external;
     /// @notice Begin a case about a model, at most one in an interval. Anyone.
     function openCase(bytes32 modelId, bytes calldata inputData) external returns (uint256 caseId);
@@ -104,7 +106,10 @@ interface IDecoys is IReviewer {
     /// @notice Governance. Interval between cases of a model, and time of each phase: 1 minute to 30 days.
     function setTimes(uint32 interval, uint32 window) external;
 
+    /// @notice A case; empty if there is none.
     function cases(uint256 caseId) external view returns (Case memory);
+    /// @notice An author; empty unless listed.
     function authors(uint32 account) external view returns (Author memory);
+    /// @notice Listed authors.
     function authorCount() external view returns (uint256);
 }
