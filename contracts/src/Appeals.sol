@@ -12,7 +12,7 @@ import {IReviewer, Review} from "./interfaces/IReviewer.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {ISlashEscrow, SlashCase} from "./interfaces/ISlashEscrow.sol";
 import {ITaskManager} from "./interfaces/ITaskManager.sol";
-import {Fault, Policy, Verdict} from "./interfaces/Types.sol";
+import {Fault, Policy} from "./interfaces/Types.sol";
 import {Hashing} from "./libraries/Hashing.sol";
 import {MAX_SEATS} from "./libraries/SeatPacking.sol";
 
@@ -135,14 +135,12 @@ contract Appeals is IAppeals, AccessManaged {
     /// @inheritdoc IReviewer
     /// @dev In a vote candidate 0 is the appellant's result. It wins if it is accepted, also beside the delivered one,
     /// and loses only if it is rejected, as before judges.
-    function onVerdict(bytes32 taskId, Verdict calldata verdict, uint32[] calldata, bytes32[] calldata, uint256)
-        external
-    {
+    function onVerdict(bytes32 taskId, bytes32 winner, uint256 accepted, uint256 rejected, bytes32) external {
         bytes32 expected = _appeals[taskId].expected;
         Outcome outcome = Outcome.Undecided;
-        if (expected != 0) outcome = verdict.winner == expected ? Outcome.Won : Outcome.Lost;
-        else if (verdict.accepted & 1 == 1) outcome = Outcome.Won;
-        else if (verdict.rejected & 1 == 1) outcome = Outcome.Lost;
+        if (expected != 0) outcome = winner == expected ? Outcome.Won : Outcome.Lost;
+        else if (accepted & 1 == 1) outcome = Outcome.Won;
+        else if (rejected & 1 == 1) outcome = Outcome.Lost;
         _decide(taskId, outcome);
     }
 

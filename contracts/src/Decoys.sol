@@ -11,7 +11,6 @@ import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IReviewer, Review} from "./interfaces/IReviewer.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {ITaskManager} from "./interfaces/ITaskManager.sol";
-import {Verdict} from "./interfaces/Types.sol";
 import {DecoyMath} from "./libraries/DecoyMath.sol";
 import {Hashing} from "./libraries/Hashing.sol";
 
@@ -206,7 +205,7 @@ contract Decoys is IDecoys, AccessManaged {
     function settle(uint256 caseId, uint32[] calldata accounts, bytes32[] calldata values, uint256 revealed) external {
         Case memory found = _inPhase(caseId, Phase.Opening);
         if (found.opened != ALL && block.timestamp <= found.until) revert NotYet(found.until);
-        bytes32 given = keccak256(abi.encode(accounts, values, revealed));
+        bytes32 given = Hashing.ballot(accounts, values, revealed);
         if (given != found.votes) revert ContentDiffers(found.votes, given);
         _end(caseId);
         uint256 careless;
@@ -226,20 +225,14 @@ contract Decoys is IDecoys, AccessManaged {
     // ---- TaskManager only ----
 
     /// @inheritdoc IReviewer
-    function onVerdict(
-        bytes32 taskId,
-        Verdict calldata verdict,
-        uint32[] calldata accounts,
-        bytes32[] calldata values,
-        uint256 revealed
-    ) external {
+    function onVerdict(bytes32 taskId, bytes32, uint256 accepted, uint256 rejected, bytes32 ballot) external {
         if (msg.sender != address(taskManager)) revert OnlyTaskManager();
         uint256 caseId = _caseOf[taskId];
         Case storage found = _cases[caseId];
         found.phase = Phase.Opening;
         found.until = uint64(block.timestamp + window);
-        (found.accepted, found.rejected) = (uint8(verdict.accepted), uint8(verdict.rejected));
-        found.votes = keccak256(abi.encode(accounts, values, revealed));
+        (found.accepted, found.rejected) = (uint8(accepted), uint8(rejected));
+        found.votes = ballot;
         emit PanelVoted(caseId, found.accepted, found.rejected, found.until);
     }
 

@@ -41,6 +41,7 @@ contract TaskManager is TaskViews {
         address distributor_,
         address registry_,
         uint256 epochSeconds_,
+        address module_,
         Parameters memory parameters_
     )
         AccessManaged(authority)
@@ -311,8 +312,13 @@ contract TaskManager is TaskViews {
     {
         bool judges = head.stage() != 0;
         if (judges) distributor.payJudges(taskId, _select(accounts, _revealed(round, head)));
-        if (verdict.passed && !judges && !verdict.dissent) _finalize(taskId, head, verdict, round, accounts);
-        else Address.functionDelegateCall(module, abi.encodeCall(TaskModule.proceed, (taskId, verdict)));
+        bool settle = verdict.passed && !judges && !verdict.dissent;
+        if (!settle) {
+            bytes memory answer =
+                Address.functionDelegateCall(module, abi.encodeCall(TaskModule.proceed, (taskId, verdict)));
+            settle = abi.decode(answer, (bool));
+        }
+        if (settle) _finalize(taskId, head, verdict, round, accounts);
     }
 
     /// @dev Run this very call with the module's code, and end with its answer.

@@ -6,7 +6,7 @@ import {IAppeals} from "../src/interfaces/IAppeals.sol";
 import {IRewardDistributor} from "../src/interfaces/IRewardDistributor.sol";
 import {ISlashEscrow, SlashCase} from "../src/interfaces/ISlashEscrow.sol";
 import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
-import {Fault, Role, RoundKind, Seat, TaskStatus, Verdict} from "../src/interfaces/Types.sol";
+import {Fault, Role, RoundKind, Seat, TaskStatus} from "../src/interfaces/Types.sol";
 import {AppealsTest} from "./utils/AppealsTest.sol";
 
 /// @title Cases judged again: by whom, on what, and what it costs
@@ -300,9 +300,8 @@ contract AppealsContractTest is AppealsTest {
     }
 
     function test_OnlyTheTaskManagerReports() public {
-        Verdict memory verdict;
         vm.expectRevert(IAppeals.OnlyTaskManager.selector);
-        appeals.onVerdict(0, verdict, new uint32[](0), new bytes32[](0), 0);
+        appeals.onVerdict(0, 0, 0, 0, 0);
         vm.expectRevert(IAppeals.OnlyTaskManager.selector);
         appeals.onNoVerdict(0);
     }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {BisectionGame} from "../src/adapters/BisectionGame.sol";
 import {IBisectionGame} from "../src/interfaces/IBisectionGame.sol";
-import {TaskStatus, Verdict} from "../src/interfaces/Types.sol";
+import {TaskStatus} from "../src/interfaces/Types.sol";
 import {AppealsTest} from "./utils/AppealsTest.sol";
 
 /// @title Bisection: the first differing step is found, and no liar gains by any play
@@ -254,9 +254,8 @@ contract BisectionGameTest is AppealsTest {
     }
 
     function test_OnlyTheTaskManagerReports() public {
-        Verdict memory verdict;
         vm.expectRevert(IBisectionGame.OnlyTaskManager.selector);
-        games.onVerdict(0, verdict, new uint32[](0), new bytes32[](0), 0);
+        games.onVerdict(0, 0, 0, 0, 0);
         vm.expectRevert(IBisectionGame.OnlyTaskManager.selector);
         games.onNoVerdict(0);
     }

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {Decoys} from "../src/Decoys.sol";
 import {IDecoys} from "../src/interfaces/IDecoys.sol";
 import {IRewardDistributor} from "../src/interfaces/IRewardDistributor.sol";
-import {Role, Seat, Verdict} from "../src/interfaces/Types.sol";
+import {Role, Seat} from "../src/interfaces/Types.sol";
 import {DecoyMath} from "../src/libraries/DecoyMath.sol";
 import {AppealsTest} from "./utils/AppealsTest.sol";
 import {Vm} from "./utils/Vm.sol";
@@ -398,9 +398,8 @@ contract DecoysContractTest is AppealsTest {
     }
 
     function test_OnlyTheTaskManagerReportsOnlyGovernanceSetsTimesOnlyRolesFine() public {
-        Verdict memory verdict;
         vm.expectRevert(IDecoys.OnlyTaskManager.selector);
-        decoys.onVerdict(0, verdict, new uint32[](0), new bytes32[](0), 0);
+        decoys.onVerdict(0, 0, 0, 0, 0);
         vm.expectRevert(IDecoys.OnlyTaskManager.selector);
         decoys.onNoVerdict(0);
         bytes4 refused = bytes4(keccak256("AccessManagedUnauthorized(address)"));

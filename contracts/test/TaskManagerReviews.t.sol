@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {Review} from "../src/interfaces/IReviewer.sol";
 import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
-import {RoundKind, Seat, TaskStatus, Verdict} from "../src/interfaces/Types.sol";
+import {RoundKind, Seat, TaskStatus} from "../src/interfaces/Types.sol";
 import {AppealsTest} from "./utils/AppealsTest.sol";
 import {ReviewerStub} from "./utils/ReviewerStub.sol";
 
@@ -38,6 +38,15 @@ contract TaskManagerReviewsTest is AppealsTest {
             if (seats[i].account >> 1 == account >> 1) return true;
         }
         return false;
+    }
+
+    function _ballotOf(uint32[] memory accounts, bytes32[] memory values, uint256 revealed)
+        private
+        pure
+        returns (bytes32)
+    {
+        bytes32 first = keccak256(abi.encodePacked(accounts));
+        return keccak256(abi.encode(first, keccak256(abi.encodePacked(values)), revealed));
     }
 
     // ---- who may ask, for what ----
@@ -164,31 +173,36 @@ contract TaskManagerReviewsTest is AppealsTest {
             assertEq(reviewer.failures(), 1);
             return;
         }
-        (Verdict memory verdict, uint32[] memory accounts, bytes32[] memory values) = reviewer.last();
         assertEq(reviewer.lastTask(), taskId);
-        assertTrue(verdict.passed);
-        assertEq(verdict.winner, digestOf(taskId, RIGHT));
-        assertEq(reviewer.revealed(), 15);
+        assertEq(reviewer.winner(), digestOf(taskId, RIGHT));
+        uint32[] memory accounts = new uint32[](4);
+        bytes32[] memory values = new bytes32[](4);
         for (uint256 i; i < 4; ++i) {
-            assertEq(accounts[i], seats[i].account);
-            assertEq(values[i], digestOf(taskId, payloads[i]));
+            accounts[i] = seats[i].account;
+            values[i] = digestOf(taskId, payloads[i]);
         }
+        assertEq(reviewer.ballot(), _ballotOf(accounts, values, 15));
     }
 
     function test_VotesAreReportedBySeatAndAuthorsDoNotCount() public {
         bytes32 taskId = reviewer.ask(_review(3, 2));
         assertEq(uint256(tasks.getTask(taskId).kind), uint256(RoundKind.Vote));
         draw(taskId);
+        uint32[] memory accounts = new uint32[](3);
+        for (uint256 i; i < 3; ++i) {
+            accounts[i] = committee(taskId)[i].account;
+        }
         uint8[] memory votes = new uint8[](2);
         (votes[0], votes[1]) = (ACCEPT, GREY);
         playRound(taskId, packVotes(votes));
-        (Verdict memory verdict,, bytes32[] memory values) = reviewer.last();
-        assertEq(verdict.accepted, 1);
-        assertEq(verdict.rejected, 0);
-        assertEq(verdict.winner, digestOf(taskId, RIGHT));
+        assertEq(reviewer.accepted(), 1);
+        assertEq(reviewer.rejected(), 0);
+        assertEq(reviewer.winner(), digestOf(taskId, RIGHT));
+        bytes32[] memory values = new bytes32[](3);
         for (uint256 i; i < 3; ++i) {
-            assertEq(uint256(values[i]) & 0xFFFFFFFF, ACCEPT);
+            values[i] = bytes32(uint256(ACCEPT) | 1 << 32);
         }
+        assertEq(reviewer.ballot(), _ballotOf(accounts, values, 7));
     }
 
     function test_AllRejectedIsAVerdictAndPunishesNobody() public {
@@ -198,10 +212,9 @@ contract TaskManagerReviewsTest is AppealsTest {
         (votes[0], votes[1]) = (REJECT, REJECT);
         playRound(taskId, packVotes(votes));
         assertStatus(taskId, TaskStatus.Refunded);
-        (Verdict memory verdict,,) = reviewer.last();
         assertEq(reviewer.verdicts(), 1);
-        assertEq(verdict.rejected, 3);
-        assertFalse(verdict.passed);
+        assertEq(reviewer.rejected(), 3);
+        assertEq(reviewer.winner(), 0);
         for (uint256 i; i < 2; ++i) {
             assertEq(bondedOf(operators[i].account), 2 * COMPUTE_MIN, "what it means is for the reviewer to say");
         }
@@ -234,8 +247,7 @@ contract TaskManagerReviewsTest is AppealsTest {
         for (uint256 i; i < 8; ++i) {
             playRound(taskIds[i], i & 1 == 0 ? RIGHT : packVotes(votes));
             assertStatus(taskIds[i], TaskStatus.Finalized);
-            (Verdict memory verdict,,) = reviewer.last();
-            assertEq(verdict.winner, digestOf(taskIds[i], RIGHT));
+            assertEq(reviewer.winner(), digestOf(taskIds[i], RIGHT));
         }
         assertEq(reviewer.verdicts(), 8);
     }

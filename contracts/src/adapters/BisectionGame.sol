@@ -6,7 +6,6 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IBisectionGame} from "../interfaces/IBisectionGame.sol";
 import {IReviewer, Review} from "../interfaces/IReviewer.sol";
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
-import {Verdict} from "../interfaces/Types.sol";
 import {Hashing} from "../libraries/Hashing.sol";
 
 /// @title Finding the first step at which two trajectories differ
@@ -101,12 +100,10 @@ contract BisectionGame is IBisectionGame, AccessManaged {
 
     /// @inheritdoc IReviewer
     /// @dev Both state roots accepted contradict each other: they differ, and a step has one outcome.
-    function onVerdict(bytes32 taskId, Verdict calldata verdict, uint32[] calldata, bytes32[] calldata, uint256)
-        external
-    {
+    function onVerdict(bytes32 taskId, bytes32, uint256 accepted, uint256, bytes32) external {
         Winner winner = Winner.Nobody;
-        if (verdict.accepted == 1) winner = Winner.First;
-        else if (verdict.accepted == 2) winner = Winner.Second;
+        if (accepted == 1) winner = Winner.First;
+        else if (accepted == 2) winner = Winner.Second;
         _conclude(taskId, winner);
     }
 

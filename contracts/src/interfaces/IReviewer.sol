@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Verdict} from "./Types.sol";
-
 /// @notice What a review is to find out, and who may not sit on it.
 /// @param modelId of the model that judges run; it need not take new tasks any more
 /// @param seats of the panel, 3 to 15
@@ -28,17 +26,12 @@ struct Review {
 interface IReviewer {
     /// @notice The panel said something: a result passed, or in a vote some candidate was accepted or rejected. The
     /// TaskManager only.
-    /// @param verdict in a vote, bit i stands for candidate i
-    /// @param accounts of the panel, by seat
-    /// @param values what each seat revealed: a digest, or packed votes; zero for a seat that did not
-    /// @param revealed bit i set: seat i opened its commitment
-    function onVerdict(
-        bytes32 taskId,
-        Verdict calldata verdict,
-        uint32[] calldata accounts,
-        bytes32[] calldata values,
-        uint256 revealed
-    ) external;
+    /// @param winner digest that passed; zero if none did
+    /// @param accepted in a vote, bit i: candidate i was accepted
+    /// @param rejected likewise
+    /// @param ballot who said what: `Hashing.ballot` of the panel's accounts by seat, of what each revealed (a digest, or
+    /// packed votes with bit 32 set; zero for a seat that did not), and of the mask of seats that did
+    function onVerdict(bytes32 taskId, bytes32 winner, uint256 accepted, uint256 rejected, bytes32 ballot) external;
 
     /// @notice The panel could not be drawn, was silent, or did not agree. The TaskManager only.
     function onNoVerdict(bytes32 taskId) external;

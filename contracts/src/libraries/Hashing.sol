@@ -83,8 +83,40 @@ library Hashing {
         return keccak256(abi.encode(randomness, task, round, redraw));
     }
 
+    /// @notice keccak256(abi.encode(model, inputHash, winner, largest, hash of accounts, hash of digests)), where a list
+    /// hashes as keccak256(abi.encodePacked(list)): each element in a word, without the length.
     function record(CaseRecord memory found) internal pure returns (bytes32) {
-        return keccak256(abi.encode(found));
+        uint32[] memory accounts = found.accounts;
+        bytes32[] memory digests = found.digests;
+        return keccak256(
+            abi.encode(
+                found.model, found.inputHash, found.winner, found.largest, _listHash(accounts), _wordsHash(digests)
+            )
+        );
+    }
+
+    /// @notice What a panel said by seat: keccak256(abi.encode(hash of accounts, hash of values, revealed)).
+    function ballot(uint32[] memory accounts, bytes32[] memory values, uint256 revealed)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(_listHash(accounts), _wordsHash(values), revealed));
+    }
+
+    /// @dev In memory an array of narrow integers lies as one of words does.
+    function _listHash(uint32[] memory list) private pure returns (bytes32) {
+        bytes32[] memory words;
+        assembly ("memory-safe") {
+            words := list
+        }
+        return _wordsHash(words);
+    }
+
+    function _wordsHash(bytes32[] memory words) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            hash := keccak256(add(words, 32), shl(5, mload(words)))
+        }
     }
 
     /// @notice Whether tagged content can be read at all: it carries its payload, or names it by a CIDv1 with codec raw or

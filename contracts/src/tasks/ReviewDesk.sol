@@ -54,7 +54,9 @@ abstract contract ReviewDesk is PoolDesk {
         _modelFacts[model] += (candidates == 0 ? review.seats : candidates) << OPEN_SEATS;
         if (candidates != 0) head = _present(taskId, head, first, review);
         if (review.excluded.length != 0) {
-            _replaced[taskId] = review.excluded;
+            for (uint256 i; i < review.excluded.length; ++i) {
+                _replaced[taskId].push(review.excluded[i]);
+            }
             head = head.withReplaced();
         }
         _arm(taskId, head, TaskStatus.Escalated);
@@ -83,17 +85,14 @@ abstract contract ReviewDesk is PoolDesk {
         return head.nextRound(REVIEW, RoundKind.Vote, review.seats);
     }
 
-    /// @dev Judges ruled.
-    function _judged(bytes32 taskId, Head head, Verdict calldata verdict) internal {
-        Round storage last = _roundAt(taskId, head, head.round());
-        Round storage first = _roundAt(taskId, head, 0);
+    /// @dev Judges ruled, and the TaskManager settles.
+    function _noteCondemned(bytes32 taskId, Head head, Verdict calldata verdict) internal {
         uint256 condemned = verdict.rejected;
         if (head.kind() == RoundKind.Result) {
+            Round storage first = _roundAt(taskId, head, 0);
             condemned = _revealed(first, first.past) & ~_holders(first, first.past, verdict.winner);
         }
         _remember(taskId, head, verdict.winner, condemned);
-        (uint32[] memory accounts,) = last.seats.load(head.seats());
-        _finalize(taskId, head, verdict, last, accounts);
     }
 
     /// @dev A panel that rejected every candidate has said something too.
@@ -105,7 +104,7 @@ abstract contract ReviewDesk is PoolDesk {
         Round storage last = _roundAt(taskId, head, head.round());
         (uint32[] memory accounts,) = last.seats.load(head.seats());
         uint256 revealed = _revealed(last, head);
-        bytes32[] memory values = _values(last, head, revealed);
+        bytes32 ballot = Hashing.ballot(accounts, _values(last, head, revealed), revealed);
         _tasks[taskId].head = head.withStatus(verdict.passed ? TaskStatus.Finalized : TaskStatus.Refunded);
         if (verdict.passed) {
             emit ITaskManager.TaskFinalized(
@@ -117,7 +116,7 @@ abstract contract ReviewDesk is PoolDesk {
         _punish(taskId, head, head.round() + 1, verdict.confidence, 0);
         Purse purse = _purseOf(taskId, head);
         _clear(taskId, head, purse);
-        IReviewer(purse.requester()).onVerdict(taskId, verdict, accounts, values, revealed);
+        IReviewer(purse.requester()).onVerdict(taskId, verdict.winner, verdict.accepted, verdict.rejected, ballot);
     }
 
     /// @dev Keep the hash of what an appeal needs, if anybody has a reason for one. Rounds are cleared at the end.

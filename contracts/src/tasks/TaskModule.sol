@@ -61,14 +61,16 @@ contract TaskModule is ReviewDesk {
 
     /// @notice What follows a verdict, unless a first committee agreed.
     /// @dev The TaskManager gives nobody a way to this function.
-    function proceed(bytes32 taskId, Verdict calldata verdict) external {
+    /// @return settle whether judges ruled, so that the TaskManager settles the task now
+    function proceed(bytes32 taskId, Verdict calldata verdict) external returns (bool settle) {
         Head head = _tasks[taskId].head;
         bool numeric = _policyOf(head.model()) == Policy.Numeric;
         uint256 rejected = verdict.rejected;
         if (head.stage() == REVIEW) {
             _endReview(taskId, head, verdict);
         } else if (verdict.passed && head.stage() != 0) {
-            _judged(taskId, head, verdict);
+            _noteCondemned(taskId, head, verdict);
+            return true;
         } else if (rejected != 0 && rejected == _revealed(_roundAt(taskId, head, 0), _headAt(taskId, head, 0))) {
             // There is a verdict: nothing that was revealed is right.
             _remember(taskId, head, 0, rejected);

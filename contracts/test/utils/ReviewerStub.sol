@@ -3,7 +3,6 @@ pragma solidity ^0.8.30;
 
 import {IReviewer, Review} from "../../src/interfaces/IReviewer.sol";
 import {ITaskManager} from "../../src/interfaces/ITaskManager.sol";
-import {Verdict} from "../../src/interfaces/Types.sol";
 
 /// @dev Asks for reviews and remembers what it was told.
 contract ReviewerStub is IReviewer {
@@ -12,10 +11,10 @@ contract ReviewerStub is IReviewer {
     uint256 public verdicts;
     uint256 public failures;
     bytes32 public lastTask;
-    Verdict private _verdict;
-    uint32[] private _accounts;
-    bytes32[] private _values;
-    uint256 public revealed;
+    bytes32 public winner;
+    uint256 public accepted;
+    uint256 public rejected;
+    bytes32 public ballot;
 
     constructor(ITaskManager taskManager_) {
         taskManager = taskManager_;
@@ -25,25 +24,17 @@ contract ReviewerStub is IReviewer {
         return taskManager.openReview(review);
     }
 
-    function onVerdict(
-        bytes32 taskId,
-        Verdict calldata verdict,
-        uint32[] calldata accounts,
-        bytes32[] calldata values,
-        uint256 revealed_
-    ) external {
+    function onVerdict(bytes32 taskId, bytes32 winner_, uint256 accepted_, uint256 rejected_, bytes32 ballot_)
+        external
+    {
         require(msg.sender == address(taskManager), "not the task manager");
         ++verdicts;
-        (lastTask, _verdict, _accounts, _values, revealed) = (taskId, verdict, accounts, values, revealed_);
+        (lastTask, winner, accepted, rejected, ballot) = (taskId, winner_, accepted_, rejected_, ballot_);
     }
 
     function onNoVerdict(bytes32 taskId) external {
         require(msg.sender == address(taskManager), "not the task manager");
         ++failures;
         lastTask = taskId;
-    }
-
-    function last() external view returns (Verdict memory, uint32[] memory, bytes32[] memory) {
-        return (_verdict, _accounts, _values);
     }
 }
