@@ -30,8 +30,9 @@ abstract contract Restitution is Slashing {
     function restoreSlash(SlashCase calldata slashCase) external onlySlashEscrow nonReentrant {
         _takeWaiting(slashCase);
         uint32 account = slashCase.account;
-        Hot memory hot = _hot[account];
-        Cold memory cold = _cold[account];
+        // Field by field: a second place that stored whole records would make settling a task dearer.
+        Hot storage hot = _hot[account];
+        Cold storage cold = _cold[account];
         hot.bonded += slashCase.fromBonded;
         cold.unbonding += slashCase.fromUnbonding;
         emit SlashRestored(account, slashCase.taskId, slashCase.fault, slashCase.fromBonded, slashCase.fromUnbonding);
@@ -55,8 +56,6 @@ abstract contract Restitution is Slashing {
                 emit Unjailed(account);
             }
         }
-        _hot[account] = hot;
-        _cold[account] = cold;
     }
 
     // ---- contracts that judge the judges ----
