@@ -324,7 +324,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Give the case that was appealed.",
     ),
     "NoJudgeFees": (
-        "The dispute reserve of model {model} cannot pay {judges} judges.",
+        "The dispute reserve of model {model} cannot pay the panel.",
         "Anybody may add to it with fundReserve; then try again.",
     ),
     # Sealing keys

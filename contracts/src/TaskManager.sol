@@ -41,7 +41,6 @@ contract TaskManager is TaskViews {
         address distributor_,
         address registry_,
         uint256 epochSeconds_,
-        address module_,
         Parameters memory parameters_
     )
         AccessManaged(authority)

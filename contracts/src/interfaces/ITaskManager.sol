@@ -74,7 +74,7 @@ interface ITaskManager {
     error NoConsent(address node, address operator);
     error AlreadyServing(bytes32 modelId, uint32 account);
     error NotServing(bytes32 modelId, uint32 account);
-    error NoJudgeFees(uint32 model, uint256 judges);
+    error NoJudgeFees(uint32 model);
 
     event TaskSubmitted(
         bytes32 indexed taskId,
@@ -116,10 +116,6 @@ interface ITaskManager {
     event ServingStopped(bytes32 indexed modelId, uint32 indexed account);
     event WeightRefreshed(bytes32 indexed modelId, uint32 indexed account, uint64 weight);
     event ParametersChanged(Parameters parameters);
-    /// @notice A panel is called. `TaskSubmitted` with the input, and `ResultRevealed` for each candidate, precede it.
-    event ReviewOpened(
-        bytes32 indexed taskId, address indexed reviewer, RoundKind kind, uint8 seats, uint256 randomnessBlock
-    );
     /// @notice Judges ruled against a member of the first committee. What an appeal has to say again.
     event CaseRecorded(bytes32 indexed taskId, bytes32 record);
 
@@ -151,8 +147,10 @@ interface ITaskManager {
     // ---- reviewers ----
     /// @notice Have a panel judge something: verifiers first, then compute providers, drawn from later randomness. It
     /// costs the caller nothing: judges get their fee from the model's dispute reserve, and nobody is tipped. `restricted` to
-    /// contracts that implement IReviewer and ask for a bond or a budget themselves.
-    /// @dev Reverts with BadCommitteeSize, BadParameter (what cannot be read), TaskExists, NoJudgeFees (the model's
+    /// contracts that implement IReviewer and ask for a bond or a budget themselves. Told by `TaskSubmitted` without a
+    /// reward, and `ResultRevealed` for each candidate; it ends with `TaskFinalized` without a deliverer (and without a
+    /// digest if all candidates were rejected), or with `TaskRefunded`.
+    /// @dev Reverts with BadParameter (what cannot be read, or a size out of bounds), TaskExists, NoJudgeFees (the model's
     /// reserve cannot pay the panel; anybody may fund it), or what the registry says of an unknown model.
     function openReview(Review calldata review) external returns (bytes32 taskId);
 

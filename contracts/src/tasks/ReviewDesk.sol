@@ -19,14 +19,11 @@ abstract contract ReviewDesk is PoolDesk {
 
     /// @notice See ITaskManager.
     function openReview(Review calldata review) external restricted returns (bytes32 taskId) {
-        if (review.seats < MIN_SEATS || review.seats > MAX_SEATS) {
-            revert ITaskManager.BadCommitteeSize(review.seats, uint8(MIN_SEATS), uint8(MAX_SEATS));
-        }
-        if (!Hashing.wellFormed(review.inputData)) revert ITaskManager.BadParameter("inputData");
         uint256 candidates = review.candidates.length;
-        if (candidates > MAX_SEATS || candidates != review.authors.length) {
-            revert ITaskManager.BadParameter("candidates");
-        }
+        if (
+            review.seats < MIN_SEATS || review.seats > MAX_SEATS || !Hashing.wellFormed(review.inputData)
+                || candidates > MAX_SEATS || candidates != review.authors.length
+        ) revert ITaskManager.BadParameter("review");
         Hashing.TaskSpec memory spec;
         spec.chainId = block.chainid;
         spec.taskManager = address(this);
@@ -39,12 +36,18 @@ abstract contract ReviewDesk is PoolDesk {
         taskId = Hashing.taskId(spec);
         if (!_tasks[taskId].head.isEmpty()) revert ITaskManager.TaskExists(taskId);
 
-        uint256 randomnessBlock = block.number + RANDOMNESS_DELAY;
         emit ITaskManager.TaskSubmitted(
-            taskId, msg.sender, review.modelId, review.inputData, 0, spec.deadline, review.seats, randomnessBlock
+            taskId,
+            msg.sender,
+            review.modelId,
+            review.inputData,
+            0,
+            spec.deadline,
+            review.seats,
+            block.number + RANDOMNESS_DELAY
         );
         // No tips: there is no payment that they could be paid from.
-        uint256 model = registry.terms(review.modelId).index;
+        uint32 model = registry.terms(review.modelId).index;
         Head head = HeadWord.make(0, model, spec.deadline, review.seats, 0, _run.version).withStage(REVIEW);
         Round storage first;
         (head, first) = _place(taskId, head);
@@ -53,16 +56,14 @@ abstract contract ReviewDesk is PoolDesk {
         // As a task's, because it is taken off at the end like a task's.
         _modelFacts[model] += (candidates == 0 ? review.seats : candidates) << OPEN_SEATS;
         if (candidates != 0) head = _present(taskId, head, first, review);
-        if (review.excluded.length != 0) {
-            for (uint256 i; i < review.excluded.length; ++i) {
-                _replaced[taskId].push(review.excluded[i]);
-            }
-            head = head.withReplaced();
+        uint32[] storage excluded = _replaced[taskId];
+        for (uint256 i; i < review.excluded.length; ++i) {
+            excluded.push(review.excluded[i]);
         }
+        head = head.withReplaced();
         _arm(taskId, head, TaskStatus.Escalated);
-        emit ITaskManager.ReviewOpened(taskId, msg.sender, head.kind(), review.seats, randomnessBlock);
-        if (!distributor.earmarkJudges(taskId, uint32(model), review.seats)) {
-            revert ITaskManager.NoJudgeFees(uint32(model), review.seats);
+        if (!distributor.earmarkJudges(taskId, model, review.seats)) {
+            revert ITaskManager.NoJudgeFees(model);
         }
     }
 
@@ -75,7 +76,7 @@ abstract contract ReviewDesk is PoolDesk {
         // A head like that of a round in which each seat opened a value of its own.
         Head past = HeadWord.make(0, head.model(), 0, count, 0, 0).withDesk(head.desk());
         for (uint256 i; i < count; ++i) {
-            if (!Hashing.wellFormed(review.candidates[i])) revert ITaskManager.BadParameter("candidates");
+            if (!Hashing.wellFormed(review.candidates[i])) revert ITaskManager.BadParameter("review");
             bytes32 digest = Hashing.digest(taskId, Hashing.payloadRoot(review.candidates[i]));
             first.values[i] = digest;
             past = past.withApart(i);
@@ -105,14 +106,10 @@ abstract contract ReviewDesk is PoolDesk {
         (uint32[] memory accounts,) = last.seats.load(head.seats());
         uint256 revealed = _revealed(last, head);
         bytes32 ballot = Hashing.ballot(accounts, _values(last, head, revealed), revealed);
-        _tasks[taskId].head = head.withStatus(verdict.passed ? TaskStatus.Finalized : TaskStatus.Refunded);
-        if (verdict.passed) {
-            emit ITaskManager.TaskFinalized(
-                taskId, verdict.winner, 0, uint8(head.round()), verdict.confidence, new uint32[](0)
-            );
-        } else {
-            emit ITaskManager.TaskRefunded(taskId, 0, "all rejected");
-        }
+        _tasks[taskId].head = head.withStatus(TaskStatus.Finalized);
+        emit ITaskManager.TaskFinalized(
+            taskId, verdict.winner, 0, uint8(head.round()), verdict.confidence, new uint32[](0)
+        );
         _punish(taskId, head, head.round() + 1, verdict.confidence, 0);
         Purse purse = _purseOf(taskId, head);
         _clear(taskId, head, purse);
@@ -134,7 +131,7 @@ abstract contract ReviewDesk is PoolDesk {
         emit ITaskManager.CaseRecorded(taskId, hash);
     }
 
-    /// @dev In the order of rounds and seats, then those that lost their seat. A vote of the first committee adds nobody.
+    /// @dev In the order of rounds and seats, then those that lost their seat. Whoever voted on its own results stands twice.
     function _everSeated(bytes32 taskId, Head head) private view returns (uint32[] memory everyone, uint8 largest) {
         uint32[] memory gone;
         if (head.replaced()) gone = _replaced[taskId];
@@ -142,7 +139,6 @@ abstract contract ReviewDesk is PoolDesk {
         uint256 count;
         for (uint256 round; round <= head.round(); ++round) {
             Head then = _headAt(taskId, head, round);
-            if (round != 0 && then.stage() == 0) continue;
             (uint32[] memory accounts,) = _roundAt(taskId, head, round).seats.load(then.seats());
             if (accounts.length > largest) largest = uint8(accounts.length);
             for (uint256 i; i < accounts.length; ++i) {

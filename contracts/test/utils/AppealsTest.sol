@@ -118,9 +118,8 @@ abstract contract AppealsTest is BaseTest {
                     abi.decode(logs[i].data, (uint8, uint8, uint32[], uint64[], uint256, bytes32));
                 if (round == 0) record.digests = new bytes32[](accounts.length);
                 if (accounts.length > record.largest) record.largest = uint8(accounts.length);
-                // A vote of the first committee draws nobody: its seed is zero.
                 if (round == 0 && !first) (record.accounts, first) = (accounts, true);
-                else if (_seed(logs[i].data) != 0) record.accounts = _joined(record.accounts, accounts);
+                else record.accounts = _joined(record.accounts, accounts);
             } else if (kind == ITaskManager.ResultRevealed.selector) {
                 (uint8 round, bytes32 digest,) = abi.decode(logs[i].data, (uint8, bytes32, bytes));
                 if (round != 0) continue;
@@ -132,10 +131,6 @@ abstract contract AppealsTest is BaseTest {
         while (record.accounts[papers.seat] != papers.slashCase.account) {
             ++papers.seat;
         }
-    }
-
-    function _seed(bytes memory data) private pure returns (bytes32 seed) {
-        (,,,,, seed) = abi.decode(data, (uint8, uint8, uint32[], uint64[], uint256, bytes32));
     }
 
     function _joined(uint32[] memory a, uint32[] memory b) private pure returns (uint32[] memory both) {
