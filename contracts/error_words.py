@@ -132,7 +132,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "AlreadyServing": ("Account {account} already serves model {modelId}.", "Nothing to do."),
     "NotServing": ("Account {account} does not serve model {modelId}.", "Nothing to stop or refresh."),
-    "AccountOverflow": ("The account's number exceeds what a pool can hold.", _PARAMETER_HINT),
     "WeightOverflow": ("The draw weights exceed what a pool can hold.", _PARAMETER_HINT),
     # ConsensusVerifier
     "NotContradicting": (
