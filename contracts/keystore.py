@@ -110,6 +110,7 @@ def load(
                 "keystore.wrong_password", f"The password does not open the keystore {source}.", exit_code=3
             ) from None
         raise _invalid(source) from None
+    # eth_account says NotImplementedError for a version, cipher or key derivation that it does not know.
     except (KeyError, TypeError, NotImplementedError):
         raise _invalid(source) from None
     account: LocalAccount = Account.from_key(key)
