@@ -39,10 +39,27 @@ TIMELOCK = "TimelockController"
 ROLL = "VoterRoll"
 GOVERNOR = "MLBridgeGovernor"
 GOVERNANCE_NAMES = (TIMELOCK, ROLL, GOVERNOR)
+PREVRANDAO_SOURCE = "PrevrandaoSource"
+DRAND_SOURCE = "DrandSource"
 BEACON = "RandomnessBeacon"
-BEACON_NAMES = (BEACON, "PrevrandaoSource", "DrandSource", "BlsAttestations")
+SNAPSHOTS = "StakeSnapshots"
 CHANNELS = "PaymentChannels"
-CHANNEL_NAMES = ("StakeSnapshots", CHANNELS, "EcdsaAttestations", "Settlement", "Dissents")
+ECDSA_ATTESTATIONS = "EcdsaAttestations"
+BLS_ATTESTATIONS = "BlsAttestations"
+SETTLEMENT = "Settlement"
+DISSENTS = "Dissents"
+LANE_NAMES = (
+    PREVRANDAO_SOURCE,
+    DRAND_SOURCE,
+    BEACON,
+    SNAPSHOTS,
+    CHANNELS,
+    ECDSA_ATTESTATIONS,
+    BLS_ATTESTATIONS,
+    SETTLEMENT,
+    DISSENTS,
+)
+FACTORY = "Create3Factory"
 
 
 @dataclass(frozen=True)
@@ -77,12 +94,6 @@ def load(name: str) -> Artifact:
 
 
 @cache
-def load_all() -> tuple[Artifact, ...]:
-    """Every contract of the deployment, in deployment order."""
-    return tuple(load(name) for name in NAMES)
-
-
-@cache
 def load_known() -> tuple[Artifact, ...]:
-    """Every contract whose errors and events are ours: deployment, governance, beacon, channel lane."""
-    return load_all() + tuple(load(name) for name in (*GOVERNANCE_NAMES, *BEACON_NAMES, *CHANNEL_NAMES))
+    """Every contract whose errors and events are ours: core, governance, channel lane, factory."""
+    return tuple(load(name) for name in (*NAMES, *GOVERNANCE_NAMES, *LANE_NAMES, FACTORY))

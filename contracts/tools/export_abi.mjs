@@ -17,6 +17,7 @@ const CONTRACTS = [
   "AccessManager",
   "BlsAttestations",
   "ConsensusVerifier",
+  "Create3Factory",
   "Dissents",
   "DrandSource",
   "EcdsaAttestations",
