@@ -13,6 +13,7 @@ from web3.types import TxParams
 
 from contracts import artifacts
 from contracts.chain import Endpoint
+from contracts.errors import ContractError
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.hashing import keccak
@@ -88,12 +89,21 @@ async def require_proxy(endpoint: Endpoint) -> None:
     )
 
 
+async def factory_stands(endpoint: Endpoint) -> bool:
+    """Whether the factory is there. Raises MLBridgeError `deploy.bad_factory` where something else is."""
+    code = await code_of(endpoint, factory_address())
+    # it has no immutables, so its code is a piece of its creation code
+    if code and code not in artifacts.load(artifacts.FACTORY).bytecode:
+        raise _bad_factory(endpoint)
+    return bool(code)
+
+
 async def put_factory(endpoint: Endpoint, sender: Sender) -> bool:
     """Put the factory where it belongs unless it is there. Returns whether it had to be put.
 
-    Raises MLBridgeError `deploy.no_proxy` or what a Sender raises.
+    Raises MLBridgeError `deploy.no_proxy`, `deploy.bad_factory`, or what a Sender raises.
     """
-    if await has_code(endpoint, factory_address()):
+    if await factory_stands(endpoint):
         return False
     await require_proxy(endpoint)
     data = _FACTORY_SALT + artifacts.load(artifacts.FACTORY).bytecode
@@ -102,5 +112,22 @@ async def put_factory(endpoint: Endpoint, sender: Sender) -> bool:
         "to": to_checksum_address(PROXY),
         "data": HexStr("0x" + data.hex()),
     }
-    await sender.send_call(call)
+    try:
+        await sender.send_call(call)
+    except ContractError:
+        # whoever was quicker put the same factory: its address depends on its code
+        if not await factory_stands(endpoint):
+            raise
+        return False
+    if not await factory_stands(endpoint):
+        raise _bad_factory(endpoint)
     return True
+
+
+def _bad_factory(endpoint: Endpoint) -> MLBridgeError:
+    return MLBridgeError(
+        "deploy.bad_factory",
+        f"What stands at {factory_address()} on chain {endpoint.chain_id} is not our factory: this chain has"
+        f" another contract than the known proxy at {PROXY}.",
+        hint="Do not use this chain: what stands at an address there cannot be told from the address.",
+    )

@@ -51,9 +51,9 @@ class Survey:
 
 
 async def survey(endpoint: Endpoint, plan: Plan) -> Survey:
-    """Ask the chain what stands. Sends nothing. Raises MLBridgeError `deploy.no_proxy`."""
+    """Ask the chain what stands, and send nothing. Raises `deploy.no_proxy` or `deploy.bad_factory`."""
     factory = create3.factory_address()
-    if not await create3.has_code(endpoint, factory):
+    if not await create3.factory_stands(endpoint):
         await create3.require_proxy(endpoint)
     rows = {artifacts.FACTORY: factory} | {row.name: plan.at[row.name] for row in plan.rows()}
     stands = await asyncio.gather(*(create3.has_code(endpoint, address) for address in rows.values()))

@@ -104,7 +104,7 @@ async def test_a_second_run_changes_nothing(anvil: Anvil, tmp_path: Path) -> Non
     first = await put(anvil, network_file=file)
     blocks = await head(anvil)
     assert await put(anvil, network_file=file) == first == load_network(file)
-    assert await put(anvil) == first, "the chain is the record"
+    assert (await put(anvil)).deployment == first.deployment, "the chain is the record"
     assert await head(anvil) == blocks
     made = json.loads(file.read_text())["deployment"]
     assert made["deployer"] == dev_account(0).address
@@ -188,7 +188,7 @@ async def test_a_deployer_that_does_other_things_meanwhile_does_no_harm(
     monkeypatch.setattr(Sender, "send_call", distracted)
     disturbed = await put(anvil)
     monkeypatch.setattr(Sender, "send_call", send)
-    assert disturbed == await put(anvil)
+    assert disturbed.deployment == (await put(anvil)).deployment
 
 
 async def test_a_chain_that_was_reset_is_noticed(anvil: Anvil, tmp_path: Path) -> None:
@@ -263,6 +263,24 @@ async def test_a_chain_without_the_proxy_says_how_to_get_it() -> None:
             await donor.transfer(create3.PROXY_SIGNER, create3.PROXY_COST)
             await endpoint.provider.request("eth_sendRawTransaction", [create3.PROXY_TRANSACTION])
         await put(anvil)
+
+
+async def test_a_chain_with_another_factory_or_proxy_is_refused(anvil: Anvil) -> None:
+    """A chain's owner can put at genesis what it likes: one that would make our contracts from other code."""
+    async with await Endpoint.open(anvil.rpc_url) as endpoint:
+        await endpoint.provider.request("anvil_setCode", [create3.factory_address(), "0x60016000526020"])
+        assert (await refused(anvil)).code == "deploy.bad_factory"
+        await endpoint.provider.request("anvil_setCode", [create3.factory_address(), "0x"])
+        await endpoint.provider.request("anvil_setCode", [create3.PROXY, "0x00"])
+        assert (await refused(anvil)).code == "deploy.bad_factory"
+
+
+async def test_two_who_put_the_factory_at_once_both_go_on(anvil: Anvil) -> None:
+    async with await Endpoint.open(anvil.rpc_url) as endpoint:
+        senders = [Sender(endpoint, dev_account(index), FAST) for index in (4, 5)]
+        put = await asyncio.gather(*(create3.put_factory(endpoint, sender) for sender in senders))
+        assert sum(put) == 1
+        assert await create3.factory_stands(endpoint)
 
 
 async def test_a_contract_that_fits_no_transaction_is_refused_before_it_is_sent(anvil: Anvil) -> None:
