@@ -13,6 +13,7 @@ from mlbridge.errors import MLBridgeError
 
 DAY: Final = 86_400
 COIN: Final = 10**18
+TIMELOCK_OWNER: Final = "timelock"
 
 
 def unsafe(message: str, hint: str) -> MLBridgeError:
@@ -55,9 +56,10 @@ class DeployParams:
 
     epoch_seconds, unbonding_delay, jail_seconds: seconds; judge_fee, reserve: MLB with 18 decimals. admin
     may set parameters, pause and suspend; treasury: who gets the shares of the supply that name nobody
-    else; empty: the deployer. ecosystem, liquidity, reserve_fund: 20, 10 and 15 % of the supply; team:
-    owner of the vesting wallet with 15 %; empty: the treasury. The community's 40 % go to the RewardPool.
-    reserve: taken from the treasury into the common dispute reserve, only where the deployer is the treasury;
+    else, and penalties of batches; empty: the deployer. ecosystem, liquidity, reserve_fund: 20, 10 and 15 %
+    of the supply; team: owner of the vesting wallet with 15 %; empty: the treasury. The word timelock for an
+    owner: governance's, whether it stands yet or not. The community's 40 % go to the RewardPool.
+    reserve: taken from the treasury into the common dispute reserve, where the deployer is the treasury;
     models get their parts of it by `contracts.reserves`. lane: None leaves the channel lane out.
     """
 
@@ -77,18 +79,36 @@ class DeployParams:
     pricing: Pricing = field(default_factory=Pricing)
     lane: LaneParams | None = field(default_factory=LaneParams)
 
-    def with_owners(self, deployer: str) -> DeployParams:
-        """The same with every empty address filled in."""
-        treasury = self.treasury or deployer
-        return replace(
+    def with_owners(self, deployer: str, timelock: str) -> DeployParams:
+        """The same with every address filled in. timelock: where it stands or will stand.
+
+        Raises MLBridgeError `deploy.unsafe` if all that could vote would lie in the timelock.
+        """
+
+        def owner(given: str, otherwise: str) -> str:
+            return timelock if given == TIMELOCK_OWNER else given or otherwise
+
+        treasury = owner(self.treasury, deployer)
+        full = replace(
             self,
-            admin=self.admin or deployer,
+            admin=owner(self.admin, deployer),
             treasury=treasury,
-            team=self.team or treasury,
-            ecosystem=self.ecosystem or treasury,
-            liquidity=self.liquidity or treasury,
-            reserve_fund=self.reserve_fund or treasury,
+            team=owner(self.team, treasury),
+            ecosystem=owner(self.ecosystem, treasury),
+            liquidity=owner(self.liquidity, treasury),
+            reserve_fund=owner(self.reserve_fund, treasury),
         )
+        if {full.ecosystem, full.liquidity, full.reserve_fund} == {timelock}:
+            raise unsafe(
+                "All MLB that could vote at once would lie in the timelock, and nobody could ever propose.",
+                "Give ecosystem, liquidity or reserve_fund to somebody who votes.",
+            )
+        if full.admin == timelock:
+            raise unsafe(
+                "The timelock cannot administer a deployment that is still to be put together.",
+                "Leave admin out; with governance the timelock administers in the end.",
+            )
+        return full
 
     def check(self) -> None:
         """Raises MLBridgeError `deploy.unsafe` for what the contracts would take and must not be."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
 from contracts.chain import Chain
-from contracts.deploy import SALT, Builder, describe
+from contracts.deploy import SALT, describe
+from contracts.deploy_builder import Builder, Progress
 from contracts.deploy_table import Plan
 from contracts.governance_params import GovernanceParams
 from contracts.handover import hand_over
@@ -24,7 +24,7 @@ async def deploy_governance(
     salt: str = SALT,
     network_file: Path | None = None,
     policy: SendPolicy | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Network:
     """Create what is missing, hand every power to it, and return the network with its governance.
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from eth_account.signers.local import LocalAccount
 
-from contracts import keystore
+from contracts import artifacts, create3, keystore
 from contracts.chain import Endpoint
 from contracts.chain_profile import ChainProfile, find_profile, load_profile
 from contracts.deploy import SALT
@@ -117,7 +117,8 @@ def deploy(
         profile = profile.model_copy(update={"rpc_url": rpc_url})
     profile.check()
     address, account = _deployer(profile, key, password_file, dry_run=dry_run)
-    plan = Plan(address, salt, profile.params().with_owners(address))
+    timelock = create3.contract_address(address, salt, artifacts.TIMELOCK)
+    plan = Plan(address, salt, profile.params().with_owners(address, timelock))
     if Part.CHANNELS not in wanted:
         plan = replace(plan, params=replace(plan.core, lane=None))
     if Part.GOVERNANCE in wanted:

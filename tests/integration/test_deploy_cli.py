@@ -17,7 +17,6 @@ from contracts.deploy import DEVNET, deploy
 from contracts.handover import check_governance
 from contracts.network import Network, load_network
 from contracts.reads import call
-from contracts.sender import Sender
 from tests.support.command import Say
 from tests.support.seats import FAST
 
@@ -166,22 +165,26 @@ def test_a_chain_without_what_its_file_says_is_refused(key: Path, say: Say) -> N
 
 def test_an_owner_that_is_not_the_deployer_gets_its_share(key: Path, tmp_path: Path, say: Say) -> None:
     data = yaml.safe_load((SHIPPED / "sepolia.yaml").read_text())
-    data["deploy"]["owners"] = {"liquidity": dev_account(7).address}
+    data["deploy"]["owners"] = {"treasury": "timelock", "liquidity": dev_account(7).address}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(data))
     with chain_like(11_155_111) as anvil:
         file = str(tmp_path / "out.json")
         said = say(
             "deploy", "--network", str(tmp_path / "mine.yaml"), "--rpc-url", anvil.rpc_url, "--key", str(key),
-            "--out", file, "--yes",
+            "--out", file, "--yes", "--with", "channels,governance",
         )  # fmt: skip
         assert said.code == 0, said.err
         assert said.out.strip() == file
         assert "Create3Factory" in said.err
         network = load_network(file)
+        assert network.governance is not None
+        timelock = network.governance.timelock
         assert asyncio.run(share(network, dev_account(7).address)) == 10**8 * 10**18
+        assert asyncio.run(share(network, timelock)) == 35 * 10**7 * 10**18
+        assert network.deployment is not None
+        assert network.deployment.parameters["treasury"] == timelock
 
 
 async def share(network: Network, owner: str) -> int:
     async with await Chain.connect(network) as chain:
-        await Sender(chain, dev_account(1), FAST).transfer(owner, 1)
         return int(await call(chain.token.functions.balanceOf(owner)))

@@ -32,6 +32,8 @@ NAMES = {
     "arbitrum": 42_161,
     "arbitrum-sepolia": 421_614,
 }
+DEPLOYER = "0x" + "11" * 20
+TIMELOCK = "0x" + "22" * 20
 SEQUENCED = ("base", "base-sepolia", "arbitrum", "arbitrum-sepolia")
 
 
@@ -202,8 +204,26 @@ def test_broken_files_name_the_field(tmp_path: Path) -> None:
 
 def test_owners_are_those_of_the_file() -> None:
     owner = "0x00000000000000000000000000000000000000AA"
-    params = changed("base", deploy__owners={"team": owner}).params().with_owners("0x" + "11" * 20)
-    assert (params.team, params.treasury) == (owner, "0x" + "11" * 20)
+    profile = changed("base", deploy__owners={"team": owner, "treasury": "timelock", "liquidity": owner})
+    params = profile.params().with_owners(DEPLOYER, TIMELOCK)
+    assert (params.admin, params.team, params.treasury) == (DEPLOYER, owner, TIMELOCK)
+    assert (params.ecosystem, params.liquidity, params.reserve_fund) == (TIMELOCK, owner, TIMELOCK)
+
+
+@pytest.mark.parametrize(
+    ("owners", "word"),
+    [
+        ({"treasury": "timelock"}, "nobody could ever propose"),
+        ({"treasury": "timelock", "team": DEPLOYER}, "nobody could ever propose"),
+        ({"admin": "timelock"}, "cannot administer"),
+    ],
+)
+def test_owners_that_would_lock_everybody_out_are_refused(owners: dict[str, str], word: str) -> None:
+    params = changed("base", deploy__owners=owners).params()
+    with pytest.raises(MLBridgeError) as caught:
+        params.with_owners(DEPLOYER, TIMELOCK)
+    assert caught.value.code == "deploy.unsafe"
+    assert word in caught.value.message
 
 
 def test_a_chain_is_found_although_a_deployment_has_its_name(
