@@ -15,6 +15,7 @@ ABI_DIR = Path(__file__).parent / "abi"
 BRIDGE = "MLBridge"
 REGISTRY = "ModelRegistry"
 TASK_MODULE = "TaskModule"
+SERVING_MODULE = "ServingModule"
 TASKS = "TaskManager"
 VERIFIER = "ConsensusVerifier"
 DISTRIBUTOR = "RewardDistributor"
@@ -28,6 +29,7 @@ NAMES = (
     REGISTRY,
     DISTRIBUTOR,
     TASK_MODULE,
+    SERVING_MODULE,
     TASKS,
     VERIFIER,
     BRIDGE,
@@ -59,6 +61,15 @@ LANE_NAMES = (
     SETTLEMENT,
     DISSENTS,
 )
+ESCROW = "SlashEscrow"
+APPEALS = "Appeals"
+DECOYS = "Decoys"
+BISECTION = "BisectionGame"
+POLICIES = "PolicyRegistry"
+PROOFS = "ProofAdapter"
+QUOTES = "AttestationAdapter"
+SEALING_KEYS = "SealingKeys"
+VERDICT_NAMES = (ESCROW, APPEALS, DECOYS, BISECTION, POLICIES, PROOFS, QUOTES, SEALING_KEYS)
 FACTORY = "Create3Factory"
 
 
@@ -95,5 +106,6 @@ def load(name: str) -> Artifact:
 
 @cache
 def load_known() -> tuple[Artifact, ...]:
-    """Every contract whose errors and events are ours: core, governance, channel lane, factory."""
-    return tuple(load(name) for name in (*NAMES, *GOVERNANCE_NAMES, *LANE_NAMES, FACTORY))
+    """Every contract whose errors and events are ours, also those that a deployment may do without."""
+    others = (*GOVERNANCE_NAMES, *LANE_NAMES, *VERDICT_NAMES, FACTORY)
+    return tuple(load(name) for name in (*NAMES, *others))

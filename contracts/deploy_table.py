@@ -155,7 +155,7 @@ def _distributor(plan: Plan) -> tuple[Any, ...]:
 
 def _tasks(plan: Plan) -> tuple[Any, ...]:
     at, params = plan.at, plan.core
-    first = (at[artifacts.AUTHORITY], at[artifacts.TASK_MODULE])
+    first = (at[artifacts.AUTHORITY], at[artifacts.TASK_MODULE], at[artifacts.SERVING_MODULE])
     return *first, *_rooms(plan), params.epoch_seconds, params.parameters.as_tuple()
 
 
@@ -229,7 +229,23 @@ ROWS: Final[tuple[Row, ...]] = (
         artifacts.TASK_MODULE,
         lambda plan: (plan.at[artifacts.AUTHORITY], *_rooms(plan), plan.core.epoch_seconds),
     ),
-    Row(Part.CORE, artifacts.TASKS, _tasks, needs=(artifacts.TASK_MODULE, artifacts.DISTRIBUTOR)),
+    Row(
+        Part.CORE,
+        artifacts.SERVING_MODULE,
+        lambda plan: (
+            plan.at[artifacts.AUTHORITY],
+            plan.at[artifacts.TASK_MODULE],
+            *_rooms(plan),
+            plan.core.epoch_seconds,
+        ),
+        needs=(artifacts.TASK_MODULE,),
+    ),
+    Row(
+        Part.CORE,
+        artifacts.TASKS,
+        _tasks,
+        needs=(artifacts.TASK_MODULE, artifacts.SERVING_MODULE, artifacts.DISTRIBUTOR),
+    ),
     Row(
         Part.CORE,
         artifacts.VERIFIER,

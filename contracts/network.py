@@ -56,6 +56,7 @@ class Addresses(AddressBook):
     registry: Address = Field(title=artifacts.REGISTRY)
     distributor: Address = Field(title=artifacts.DISTRIBUTOR)
     task_module: Address = Field(title=artifacts.TASK_MODULE)
+    serving_module: Address = Field(title=artifacts.SERVING_MODULE)
     tasks: Address = Field(title=artifacts.TASKS)
     verifier: Address = Field(title=artifacts.VERIFIER)
     bridge: Address = Field(title=artifacts.BRIDGE)

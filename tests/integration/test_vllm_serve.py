@@ -19,7 +19,12 @@ from tests.support.packs import built
 from tests.support.rigs import Rig, make_rig, publish_pack
 
 pytest.importorskip("vllm")
-pytestmark = [pytest.mark.integration, pytest.mark.vllm, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.vllm,
+    pytest.mark.timeout(1200),
+]
 
 BASE_PORT = 29000
 NAME = "smollm2"
