@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts import artifacts
 from contracts.deploy_gas import largest_creation
-from contracts.deploy_params import DEVNET, PUBLIC, DeployParams, LaneParams, unsafe
+from contracts.deploy_params import DEVNET, PUBLIC, DeployParams, LaneParams, ReviewParams, unsafe
 from contracts.governance_params import DEVNET_GOVERNANCE, PUBLIC_GOVERNANCE, GovernanceParams
 from contracts.network import search_path
+from contracts.proposals import Category
 from contracts.randomness import Source, require_safe
 from mlbridge.errors import MLBridgeError
 
@@ -61,6 +62,7 @@ class Choices(_Part):
     rates: dict[str, int] = Field(default_factory=dict)
     pricing: dict[str, int] = Field(default_factory=dict)
     lane: dict[str, int | str] = Field(default_factory=dict)
+    reviews: dict[str, int] = Field(default_factory=dict)
     governance: dict[str, int | str] = Field(default_factory=dict)
 
 
@@ -87,7 +89,7 @@ class ChainProfile(_Part):
     deploy: Choices = Field(default_factory=Choices)
 
     def params(self) -> DeployParams:
-        """What the contracts are built with, the channel lane included. Raises `profile.invalid`."""
+        """What the contracts are built with, all parts included. Raises `profile.invalid`."""
         choices = self.deploy
         base = DEVNET if choices.preset == "devnet" else PUBLIC
         lane = _changed(base.lane or LaneParams(), choices.lane, "lane")
@@ -98,6 +100,7 @@ class ChainProfile(_Part):
                 rates=_changed(base.rates, choices.rates, "rates"),
                 pricing=_changed(base.pricing, choices.pricing, "pricing"),
                 lane=lane,
+                reviews=_changed(base.reviews or ReviewParams(), choices.reviews, "reviews"),
             ),
             {**choices.core, **choices.owners},
             "core and owners",
@@ -121,6 +124,8 @@ class ChainProfile(_Part):
         if params.lane is not None:
             self._check_randomness(params.lane)
             self._check_channel_lane(params.lane)
+        if params.reviews is not None:
+            self._check_reviews(params.reviews)
 
     def _check_confirmations(self) -> None:
         if self.confirmations < self.finality.blocks:
@@ -169,6 +174,22 @@ class ChainProfile(_Part):
             ("lane.answer_window", lane.answer_window),
         ):
             self._require_window(name, seconds, blocks=LEAST_BLOCKS, seconds=reach)
+
+    def _check_reviews(self, reviews: ReviewParams) -> None:
+        # who is silent in a round of a game, or as an author of a decoy, loses
+        reach = self.finality.seconds + self.exclusion_seconds
+        for name, seconds in (
+            ("reviews.decoy_window", reviews.decoy_window),
+            ("reviews.game_window", reviews.game_window),
+        ):
+            self._require_window(name, seconds, blocks=LEAST_BLOCKS, seconds=reach)
+        terms = self.governance().terms[Category.TECHNICAL]
+        vote = terms.voting_delay + terms.voting_period + terms.timelock_delay
+        if reviews.escrow_window <= vote:
+            raise unsafe(
+                f"A slash waits {reviews.escrow_window} s, but a vote for its veto takes {vote} s.",
+                f"Set reviews.escrow_window well above {vote}.",
+            )
 
     def _require_window(self, name: str, given: int, *, blocks: int, seconds: int = 0) -> None:
         least = seconds + int(-(-blocks * self.block_time // 1))

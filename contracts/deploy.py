@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from eth_account.signers.local import LocalAccount
 
-from contracts import artifacts, create3, handover
+from contracts import artifacts, create3, handover, roles
 from contracts.chain import Chain, Endpoint
 from contracts.deploy_builder import TX_GAS_CAP, Builder, Progress
 from contracts.deploy_params import DAY, DEVNET, PUBLIC, DeployParams
-from contracts.deploy_table import LINKS, NOBODY, Plan, plan_addresses
+from contracts.deploy_table import LINKS, NOBODY, PART_ROLES, Plan, plan_addresses
 from contracts.economy import MLB
 from contracts.events import topic_of
 from contracts.governance_params import GovernanceParams
@@ -27,6 +27,7 @@ from contracts.network import (
     GovernanceAddresses,
     LaneAddresses,
     Network,
+    ReviewAddresses,
     load_network,
     save,
 )
@@ -133,6 +134,7 @@ def _books(plan: Plan) -> dict[str, Any]:
     return {
         "addresses": Addresses.of(named),
         "lane": LaneAddresses.of(named) if artifacts.BEACON in named else None,
+        "reviews": ReviewAddresses.of(named) if artifacts.ESCROW in named else None,
         "governance": GovernanceAddresses.of(named) if artifacts.GOVERNOR in named else None,
     }
 
@@ -242,6 +244,9 @@ async def _connect(chain: Chain, sender: Sender, plan: Plan, tell: Progress) -> 
             )
         await sender.send(contract.functions[link.setter](wanted))
         tell(link.setter)
+    for part, needed in PART_ROLES.items():
+        if part in plan.parts:
+            await roles.apply(chain, sender, chain.network.named(), only=needed)
 
 
 async def _fund_reserve(chain: Chain, sender: Sender, plan: Plan) -> None:

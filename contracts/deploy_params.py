@@ -51,6 +51,22 @@ class LaneParams:
 
 
 @dataclass(frozen=True)
+class ReviewParams:
+    """What judges of judges are built with: escrow, appeals, decoys, bisection; docs/design/verdict.md.
+
+    escrow_threshold: basis points of stake above which a slash waits; windows and interval: seconds;
+    minimum_bond: MLB with 18 decimals.
+    """
+
+    escrow_threshold: int = 1_000
+    escrow_window: int = 14 * DAY
+    minimum_bond: int = 1_000 * MLB
+    decoy_interval: int = DAY
+    decoy_window: int = 3_600
+    game_window: int = 3_600
+
+
+@dataclass(frozen=True)
 class DeployParams:
     """What a deployment is built with.
 
@@ -60,7 +76,7 @@ class DeployParams:
     of the supply; team: owner of the vesting wallet with 15 %; empty: the treasury. The word timelock for an
     owner: governance's, whether it stands yet or not. The community's 40 % go to the RewardPool.
     reserve: taken from the treasury into the common dispute reserve, where the deployer is the treasury;
-    models get their parts of it by `contracts.reserves`. lane: None leaves the channel lane out.
+    models get their parts of it by `contracts.reserves`. lane, reviews: None leaves them out.
     """
 
     epoch_seconds: int
@@ -78,6 +94,7 @@ class DeployParams:
     rates: RewardRates = field(default_factory=RewardRates)
     pricing: Pricing = field(default_factory=Pricing)
     lane: LaneParams | None = field(default_factory=LaneParams)
+    reviews: ReviewParams | None = None
 
     def with_owners(self, deployer: str, timelock: str) -> DeployParams:
         """The same with every address filled in. timelock: where it stands or will stand.

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from contracts import artifacts, create3, roles
-from contracts.deploy_params import DeployParams, LaneParams
+from contracts.deploy_params import DeployParams, LaneParams, ReviewParams
 from contracts.governance_params import GovernanceParams
 from contracts.network import Addresses
 from contracts.proposals import Category
@@ -26,6 +26,7 @@ class Part(StrEnum):
 
     CORE = "core"
     CHANNELS = "channels"
+    REVIEWS = "reviews"
     GOVERNANCE = "governance"
 
 
@@ -34,9 +35,9 @@ class Plan:
     """One deployment, before and while it is made.
 
     deployer: checksummed; salt: names the deployment among its deployer's; params: with every owner, lane
-    None without channels, or None where the core stands already; governance: None while the deployer governs;
-    standing: contract name -> address of what is not this plan's to make; genesis: unix seconds at which the
-    task module was made, known once it stands.
+    and reviews None without them, or None where the core stands already; governance: None while the deployer
+    governs; standing: contract name -> address of what is not this plan's to make; genesis: unix seconds at
+    which the task module was made, known once it stands.
     """
 
     deployer: str
@@ -63,6 +64,11 @@ class Plan:
         return _known(self.core.lane)
 
     @property
+    def reviews(self) -> ReviewParams:
+        """Parameters of reviews. Only for rows of them."""
+        return _known(self.core.reviews)
+
+    @property
     def rules(self) -> GovernanceParams:
         """`governance`. Only for rows of it."""
         return _known(self.governance)
@@ -78,6 +84,7 @@ class Plan:
         wanted = {
             Part.CORE: self.params is not None,
             Part.CHANNELS: self.params is not None and self.params.lane is not None,
+            Part.REVIEWS: self.params is not None and self.params.reviews is not None,
             Part.GOVERNANCE: self.governance is not None,
         }
         return frozenset(part for part, planned in wanted.items() if planned)
@@ -199,6 +206,33 @@ def _settlement(plan: Plan) -> tuple[Any, ...]:
     return at[artifacts.CHANNELS], at[lane.attesters], at[artifacts.BEACON], plan.core.treasury, limits
 
 
+def _appeals(plan: Plan) -> tuple[Any, ...]:
+    names = (
+        artifacts.AUTHORITY,
+        artifacts.TOKEN,
+        artifacts.ESCROW,
+        artifacts.DISTRIBUTOR,
+        artifacts.TASKS,
+        artifacts.REGISTRY,
+    )
+    return *(plan.at[name] for name in names), plan.reviews.minimum_bond
+
+
+def _decoys(plan: Plan) -> tuple[Any, ...]:
+    names = (
+        artifacts.AUTHORITY,
+        artifacts.TOKEN,
+        artifacts.DISTRIBUTOR,
+        artifacts.TASKS,
+        artifacts.REGISTRY,
+    )
+    return *(plan.at[name] for name in names), plan.reviews.decoy_interval, plan.reviews.decoy_window
+
+
+def _authority(plan: Plan) -> tuple[Any, ...]:
+    return (plan.at[artifacts.AUTHORITY],)
+
+
 def _governor(plan: Plan) -> tuple[Any, ...]:
     at, rules = plan.at, plan.rules
     setup = (
@@ -308,6 +342,28 @@ ROWS: Final[tuple[Row, ...]] = (
         lambda plan: (plan.at[artifacts.CHANNELS], plan.at[artifacts.TASKS]),
     ),
     Row(
+        Part.REVIEWS,
+        artifacts.ESCROW,
+        lambda plan: (
+            plan.at[artifacts.AUTHORITY],
+            plan.at[artifacts.DISTRIBUTOR],
+            plan.at[artifacts.APPEALS],
+            plan.reviews.escrow_threshold,
+            plan.reviews.escrow_window,
+        ),
+    ),
+    Row(Part.REVIEWS, artifacts.APPEALS, _appeals),
+    Row(Part.REVIEWS, artifacts.DECOYS, _decoys),
+    Row(
+        Part.REVIEWS,
+        artifacts.BISECTION,
+        lambda plan: (plan.at[artifacts.AUTHORITY], plan.at[artifacts.TASKS], plan.reviews.game_window),
+    ),
+    Row(Part.REVIEWS, artifacts.POLICIES, _authority),
+    Row(Part.REVIEWS, artifacts.PROOFS, _authority),
+    Row(Part.REVIEWS, artifacts.QUOTES, _authority),
+    Row(Part.REVIEWS, artifacts.SEALING_KEYS, lambda plan: (plan.at[artifacts.DISTRIBUTOR],)),
+    Row(
         Part.GOVERNANCE,
         artifacts.TIMELOCK,
         lambda plan: (plan.rules.least_delay, [], [], plan.deployer),
@@ -327,4 +383,7 @@ ROWS: Final[tuple[Row, ...]] = (
 
 LINKS: Final[tuple[Link, ...]] = (
     Link(Part.CHANNELS, artifacts.DISTRIBUTOR, "setChannels", "channels", artifacts.CHANNELS),
+    Link(Part.REVIEWS, artifacts.DISTRIBUTOR, "setSlashEscrow", "slashEscrow", artifacts.ESCROW),
 )
+# Held by contracts of a part, and needed whoever governs.
+PART_ROLES: Final[Mapping[Part, tuple[roles.Role, ...]]] = {Part.REVIEWS: (roles.REVIEWER, roles.FINER)}

@@ -78,6 +78,19 @@ class LaneAddresses(AddressBook):
     dissents: Address = Field(title=artifacts.DISSENTS)
 
 
+class ReviewAddresses(AddressBook):
+    """Where the contracts live that judge judgements: escrow and appeals, decoys, adapters, sealing keys."""
+
+    escrow: Address = Field(title=artifacts.ESCROW)
+    appeals: Address = Field(title=artifacts.APPEALS)
+    decoys: Address = Field(title=artifacts.DECOYS)
+    bisection: Address = Field(title=artifacts.BISECTION)
+    policies: Address = Field(title=artifacts.POLICIES)
+    proofs: Address = Field(title=artifacts.PROOFS)
+    quotes: Address = Field(title=artifacts.QUOTES)
+    sealing_keys: Address = Field(title=artifacts.SEALING_KEYS)
+
+
 class GovernanceAddresses(AddressBook):
     """Where the contracts that govern a deployment live."""
 
@@ -107,8 +120,8 @@ class Network(BaseModel):
 
     confirmations: blocks below the head that count as settled; start_block: first block that can hold our
     events; block_time: seconds between blocks, the pace at which followers ask; storage_url: see
-    mlbridge.storage.open_store; lane: None without channels; governance: None while the deployer governs;
-    deployment: None in files written by hand.
+    mlbridge.storage.open_store; lane, reviews: None without them; governance: None while the deployer
+    governs; deployment: None in files written by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -122,12 +135,13 @@ class Network(BaseModel):
     block_time: float = Field(default=12.0, gt=0)
     storage_url: str = ""
     lane: LaneAddresses | None = None
+    reviews: ReviewAddresses | None = None
     governance: GovernanceAddresses | None = None
     deployment: Deployment | None = None
 
     def named(self) -> dict[str, str]:
         """Contract name -> address, of every contract."""
-        books = (self.addresses, self.lane, self.governance)
+        books = (self.addresses, self.lane, self.reviews, self.governance)
         return {name: at for book in books if book is not None for name, at in book.named().items()}
 
 

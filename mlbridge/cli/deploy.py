@@ -27,7 +27,7 @@ from mlbridge.console import data, emit_json, people, run_async, table
 from mlbridge.devnet import accounts
 from mlbridge.errors import MLBridgeError
 
-OPTIONAL = (Part.CHANNELS, Part.GOVERNANCE)
+OPTIONAL = (Part.CHANNELS, Part.REVIEWS, Part.GOVERNANCE)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def deploy(
         typer.Option(
             "--with",
             metavar="PARTS",
-            help="channels, governance or both with a comma. May be added by a later run. Default: neither.",
+            help="channels, reviews, governance, with commas. May be added by a later run. Default: none.",
         ),
     ] = "",
     rpc_url: Annotated[
@@ -96,7 +96,7 @@ def deploy(
 
     Then:    the same without --dry-run
 
-    Later:   mlbridge deploy --network base-sepolia --keystore deployer.json --with channels,governance
+    Later:   mlbridge deploy --network base-sepolia --keystore deployer.json --with reviews,governance
 
     Use it:  mlbridge model list --network deployments/base-sepolia.json
 
@@ -121,6 +121,8 @@ def deploy(
     plan = Plan(address, salt, profile.params().with_owners(address, timelock))
     if Part.CHANNELS not in wanted:
         plan = replace(plan, params=replace(plan.core, lane=None))
+    if Part.REVIEWS not in wanted:
+        plan = replace(plan, params=replace(plan.core, reviews=None))
     if Part.GOVERNANCE in wanted:
         plan = replace(plan, governance=profile.governance())
     wish = Wish(profile, plan, out or Path("deployments") / f"{profile.name}.json", account)
@@ -253,7 +255,7 @@ def _parts(text: str) -> frozenset[Part]:
         if name not in known:
             raise MLBridgeError(
                 "deploy.unknown_part",
-                f"--with takes {' and '.join(known)}, not {name!r}.",
+                f"--with takes {', '.join(known)}, not {name!r}.",
                 hint="For example --with channels,governance.",
                 exit_code=2,
             )

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from contracts import artifacts, create3
+from contracts import artifacts, create3, roles
 from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain, Endpoint
 from contracts.deploy import DEVNET, PUBLIC, deploy
 from contracts.deploy_gas import creation_gas
+from contracts.deploy_params import ReviewParams
 from contracts.errors import ContractError
 from contracts.governance_params import PUBLIC_GOVERNANCE
 from contracts.handover import check_governance, open_contract
@@ -97,6 +98,25 @@ async def test_the_channel_lane_is_wired_and_switched_on(anvil: Anvil) -> None:
         assert await call(opened[artifacts.BLS_ATTESTATIONS].maxAge()) == PARAMS.lane.attester_max_age
         share = await call(channels.protocolShare())
         assert share >= (await call(chain.reward_pool.functions.rates()))[3]
+
+
+async def test_reviews_are_wired_whoever_governs(anvil: Anvil) -> None:
+    network = await put(anvil, replace(PARAMS, reviews=ReviewParams()))
+    assert network.reviews is not None
+    async with await Chain.connect(network) as chain:
+        manager = chain.authority.functions
+        assert await call(chain.distributor.functions.slashEscrow()) == network.reviews.escrow
+        appeals = open_contract(chain, artifacts.APPEALS, network.reviews.appeals).functions
+        assert await call(appeals.escrow()) == network.reviews.escrow
+        for role in (roles.REVIEWER, roles.FINER):
+            for holder in role.holders:
+                assert await call(manager.hasRole(role.id, network.named()[holder])) == [True, 0]
+        for rule in roles.RULES:
+            if rule.contract in network.named():
+                function = roles.selector(rule.contract, rule.function)
+                given = await call(manager.getTargetFunctionRole(network.named()[rule.contract], function))
+                expected = rule.role if rule.role in (roles.REVIEWER, roles.FINER) else roles.ADMIN
+                assert given == expected.id, "the deployer keeps every other power"
 
 
 async def test_a_second_run_changes_nothing(anvil: Anvil, tmp_path: Path) -> None:

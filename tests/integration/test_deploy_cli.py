@@ -55,7 +55,7 @@ def test_every_chain_of_this_release_takes_the_whole_deployment(name: str, key: 
     data = yaml.safe_load((SHIPPED / f"{name}.yaml").read_text())
     with chain_like(data["chain_id"]) as anvil:
         options = ["--network", name, "--rpc-url", anvil.rpc_url, "--keystore", str(key), "--json"]
-        made = say("deploy", *options, "--with", "channels,governance")
+        made = say("deploy", *options, "--with", "channels,reviews,governance")
         assert made.code == 0, made.err + made.out
         network = load_network(Path("deployments") / f"{name}.json")
         assert made.json["chain_id"] == network.chain_id == data["chain_id"]
@@ -69,7 +69,7 @@ def test_every_chain_of_this_release_takes_the_whole_deployment(name: str, key: 
         assert (network.lane.drand_source is None) == (source == "PrevrandaoSource")
         assert asyncio.run(powers(network)) == []
         before = asyncio.run(height(anvil))
-        assert say("deploy", *options, "--with", "channels,governance").code == 0
+        assert say("deploy", *options, "--with", "channels,reviews,governance").code == 0
         assert asyncio.run(height(anvil)) == before, "a second run sends nothing"
 
 
@@ -103,8 +103,11 @@ def test_parts_are_added_by_later_runs(key: Path, say: Say) -> None:
         assert core.json["governance"] is None
         lane = say("deploy", *options, "--with", "channels").json
         assert lane["addresses"] == core.json["addresses"]
+        reviews = say("deploy", *options, "--with", "reviews").json
+        assert reviews["lane"] == lane["lane"]
+        assert reviews["reviews"]["appeals"] != reviews["reviews"]["escrow"]
         whole = say("deploy", *options, "--with", "channels,governance").json
-        assert whole["lane"] == lane["lane"]
+        assert (whole["lane"], whole["reviews"]) == (lane["lane"], reviews["reviews"])
         assert asyncio.run(powers(load_network("deployments/amoy.json"))) == []
         # governance rules now, and a run that does not ask for it does not forget it
         assert say("deploy", *options).json["governance"] == whole["governance"]
