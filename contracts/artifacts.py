@@ -41,9 +41,26 @@ TIMELOCK = "TimelockController"
 ROLL = "VoterRoll"
 GOVERNOR = "MLBridgeGovernor"
 GOVERNANCE_NAMES = (TIMELOCK, ROLL, GOVERNOR)
+PREVRANDAO_SOURCE = "PrevrandaoSource"
+DRAND_SOURCE = "DrandSource"
 BEACON = "RandomnessBeacon"
-BEACON_NAMES = (BEACON, "PrevrandaoSource", "DrandSource", "BlsAttestations")
+SNAPSHOTS = "StakeSnapshots"
 CHANNELS = "PaymentChannels"
+ECDSA_ATTESTATIONS = "EcdsaAttestations"
+BLS_ATTESTATIONS = "BlsAttestations"
+SETTLEMENT = "Settlement"
+DISSENTS = "Dissents"
+LANE_NAMES = (
+    PREVRANDAO_SOURCE,
+    DRAND_SOURCE,
+    BEACON,
+    SNAPSHOTS,
+    CHANNELS,
+    ECDSA_ATTESTATIONS,
+    BLS_ATTESTATIONS,
+    SETTLEMENT,
+    DISSENTS,
+)
 ESCROW = "SlashEscrow"
 APPEALS = "Appeals"
 DECOYS = "Decoys"
@@ -51,8 +68,9 @@ BISECTION = "BisectionGame"
 POLICIES = "PolicyRegistry"
 PROOFS = "ProofAdapter"
 QUOTES = "AttestationAdapter"
-VERDICT_NAMES = (ESCROW, APPEALS, DECOYS, BISECTION, POLICIES, PROOFS, QUOTES, "SealingKeys")
-CHANNEL_NAMES = ("StakeSnapshots", CHANNELS, "EcdsaAttestations", "Settlement", "Dissents")
+SEALING_KEYS = "SealingKeys"
+VERDICT_NAMES = (ESCROW, APPEALS, DECOYS, BISECTION, POLICIES, PROOFS, QUOTES, SEALING_KEYS)
+FACTORY = "Create3Factory"
 
 
 @dataclass(frozen=True)
@@ -87,13 +105,7 @@ def load(name: str) -> Artifact:
 
 
 @cache
-def load_all() -> tuple[Artifact, ...]:
-    """Every contract of the deployment, in deployment order."""
-    return tuple(load(name) for name in NAMES)
-
-
-@cache
 def load_known() -> tuple[Artifact, ...]:
     """Every contract whose errors and events are ours, also those that a deployment may do without."""
-    others = (*GOVERNANCE_NAMES, *BEACON_NAMES, *CHANNEL_NAMES, *VERDICT_NAMES)
-    return load_all() + tuple(load(name) for name in others)
+    others = (*GOVERNANCE_NAMES, *LANE_NAMES, *VERDICT_NAMES, FACTORY)
+    return tuple(load(name) for name in (*NAMES, *others))

@@ -908,6 +908,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "An interval of {interval} s or a window of {window} s is not allowed.",
         "Both are 1 minute to 30 days.",
     ),
+    # the factory of deployments
+    "AlreadyMade": (
+        "The contract at {made} was made already.",
+        "Run the deployment again: it goes on from there.",
+    ),
+    "Create3EmptyBytecode": (
+        "There is no code to make a contract from.",
+        "Give creation code with its arguments.",
+    ),
+    "Create2EmptyBytecode": ("There is no code to make a contract from.", "Please report it: a defect."),
+    "FailedDeployment": (
+        "A contract could not be created, and its constructor did not say why.",
+        "Give the transaction more gas, and check the constructor's arguments.",
+    ),
     # not Solidity: what the node says
     "OutOfGas": (
         "The call needs more gas than a block or its limit allows.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -187,20 +187,22 @@ def listings(addresses: Mapping[str, str]) -> list[tuple[str, bytes, int]]:
     ]
 
 
-async def apply(chain: Chain, sender: Sender, addresses: Mapping[str, str]) -> None:
+async def apply(
+    chain: Chain, sender: Sender, addresses: Mapping[str, str], only: Collection[Role] = ROLES
+) -> None:
     """Give functions their roles and roles their holders; what is so already is left alone.
 
-    sender: an administrator, which stays one. addresses: by contract name, governance included. Raises
-    ContractError.
+    sender: an administrator, which stays one. addresses: by contract name, those that are deployed. only:
+    the roles to see to. Raises ContractError.
     """
     manager = chain.authority.functions
     for rule in RULES:
-        if rule.contract not in addresses:
+        if rule.contract not in addresses or rule.role not in only:
             continue
         target, chosen = addresses[rule.contract], selector(rule.contract, rule.function)
         if await call(manager.getTargetFunctionRole(target, chosen)) != rule.role.id:
             await sender.send(manager.setTargetFunctionRole(target, [chosen], rule.role.id))
-    for role in ROLES:
+    for role in only:
         for holder in role.holders:
             if holder not in addresses:
                 continue
@@ -212,9 +214,10 @@ async def audit(chain: Chain, addresses: Mapping[str, str], timelock: AsyncContr
     """Every way in which the chain differs from the tables, in words; empty when it does not."""
     manager = chain.authority.functions
     known = {(rule.contract, rule.function): rule.role.id for rule in RULES}
+    governed = [name for name in addresses if name not in artifacts.GOVERNANCE_NAMES]
     functions = [
         (contract, item)
-        for contract in artifacts.NAMES
+        for contract in governed
         for item in artifacts.load(contract).abi
         if item["type"] == "function" and item["stateMutability"] not in ("view", "pure")
     ]
@@ -229,7 +232,7 @@ async def audit(chain: Chain, addresses: Mapping[str, str], timelock: AsyncContr
         wanted = known.get((contract, item["name"]), ADMIN.id)
         if role_id != wanted:
             wrong.append(f"{contract}.{item['name']} needs role {role_id} instead of {wanted}")
-    for contract in artifacts.NAMES:
+    for contract in governed:
         if await call(manager.isTargetClosed(addresses[contract])):
             wrong.append(f"{contract} is closed")
     for role_id in sorted({role.id for role in ROLES} | await _granted_roles(chain)):

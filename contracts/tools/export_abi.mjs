@@ -20,6 +20,7 @@ const CONTRACTS = [
   "BisectionGame",
   "BlsAttestations",
   "ConsensusVerifier",
+  "Create3Factory",
   "Decoys",
   "Dissents",
   "DrandSource",

@@ -15,7 +15,7 @@ from contracts.chain import Chain
 from contracts.deploy import MLB
 from contracts.errors import ContractError, from_exception
 from contracts.governance import Governance
-from contracts.governance_deploy import check_governance
+from contracts.handover import check_governance
 from contracts.proposal_file import encode_call
 from contracts.proposals import Call, Category, ProposalState, Support
 from contracts.reads import call, get_parameters
