@@ -41,8 +41,12 @@ GOVERNOR = "MLBridgeGovernor"
 GOVERNANCE_NAMES = (TIMELOCK, ROLL, GOVERNOR)
 BEACON = "RandomnessBeacon"
 BEACON_NAMES = (BEACON, "PrevrandaoSource", "DrandSource", "BlsAttestations")
+SNAPSHOTS = "StakeSnapshots"
 CHANNELS = "PaymentChannels"
-CHANNEL_NAMES = ("StakeSnapshots", CHANNELS, "EcdsaAttestations", "Settlement", "Dissents")
+ATTESTERS = "EcdsaAttestations"
+SETTLEMENT = "Settlement"
+DISSENTS = "Dissents"
+CHANNEL_NAMES = (SNAPSHOTS, CHANNELS, ATTESTERS, SETTLEMENT, DISSENTS)
 
 
 @dataclass(frozen=True)
