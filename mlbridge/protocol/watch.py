@@ -25,7 +25,7 @@ from mlbridge.protocol.leaves import (
     task_broken,
 )
 
-L = TypeVar("L", TaskLeaf, LedgerLeaf)
+L = TypeVar("L", bound=TaskLeaf | LedgerLeaf)
 K = TypeVar("K", tuple[bytes, int], tuple[int, int])
 
 
