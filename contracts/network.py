@@ -73,7 +73,7 @@ class LaneAddresses(AddressBook):
     snapshots: Address = Field(title=artifacts.SNAPSHOTS)
     channels: Address = Field(title=artifacts.CHANNELS)
     ecdsa_attestations: Address = Field(title=artifacts.ECDSA_ATTESTATIONS)
-    bls_attestations: Address = Field(title=artifacts.BLS_ATTESTATIONS)
+    bls_attestations: Address | None = Field(default=None, title=artifacts.BLS_ATTESTATIONS)
     settlement: Address = Field(title=artifacts.SETTLEMENT)
     dissents: Address = Field(title=artifacts.DISSENTS)
 
