@@ -151,7 +151,8 @@ class Admission:
             raise _refused("price", "its price does not cover the shares and the model's price") from error
         if outcome.seat_fee < self._rules.seat_fee:
             raise _refused(
-                "price", f"it pays a seat {outcome.seat_fee} wei, and this provider asks {self._rules.seat_fee}"
+                "price",
+                f"it pays a seat {outcome.seat_fee} wei, and this provider asks {self._rules.seat_fee}",
             )
 
     def _check_seat(self, order: TaskOrder, account: int) -> None:
@@ -179,5 +180,7 @@ class Admission:
 
 
 def _refused(what: str, why: str, *, retry_after: int | None = None) -> MLBridgeError:
-    context = {} if retry_after is None else {"retry_after": retry_after}
-    return MLBridgeError(f"lane.{what}", f"The order is not taken: {why}.", exit_code=4, **context)
+    error = MLBridgeError(f"lane.{what}", f"The order is not taken: {why}.", exit_code=4)
+    if retry_after is not None:
+        error.context["retry_after"] = retry_after
+    return error

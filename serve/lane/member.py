@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange, orders712, wire
 from mlbridge.protocol.evidence import SeatProof, passes
@@ -26,6 +28,8 @@ from serve.lane.faults import Conduct
 from serve.lane.store import Held, LaneStore
 from serve.lane.view import View
 from serve.service import Recorder
+
+log = structlog.get_logger()
 
 _SALT_LABEL: Final = b"mlbridge lane salt"
 
@@ -107,6 +111,9 @@ class LaneMember:
             answer, outcome = await work(item), "ok"
         except MLBridgeError as error:
             answer, outcome = Refusal.of(error), error.code
+        except Exception:
+            log.exception("lane_item_failed")
+            answer, outcome = Refusal("internal", "This member failed.", 5), "internal"
         self._recorder.finished(outcome, time.monotonic() - started)
         return exchange.write_answer(answer)
 
@@ -222,10 +229,11 @@ class LaneMember:
             return False  # not a signature at all
         return self._view.operator(node) == seat.account // 2
 
-    async def _deliver(self, output: bytes) -> bytes | str:
-        if len(output) <= exchange.MAX_INLINE_BYTES or self._content is None:
+    async def _deliver(self, output: bytes) -> bytes | str | None:
+        """The output as it travels; None where it is too large and there is no storage to put it into."""
+        if len(output) <= exchange.MAX_INLINE_BYTES:
             return output
-        return await self._content.put(output)
+        return await self._content.put(output) if self._content is not None else None
 
     # ---- for anybody ----
     async def _given(self, item: bytes) -> Answer:
@@ -241,5 +249,3 @@ def _attestation(held: Held) -> wire.Signed[Attestation]:
 
 def _bad_set(why: str) -> MLBridgeError:
     return MLBridgeError("lane.set", f"This member does not reveal to that set: {why}.", exit_code=2)
-
-

@@ -20,12 +20,13 @@ class LaneSettings(BaseModel):
     """A replica's seat in the channel lane.
 
     channels: address of PaymentChannels; view, store: the provider's files of these kinds; key: the node key
-    that signs; storage_url: where inputs and outputs lie that travel by CID; rpc_url: a chain node that is
-    asked about requesters that are contract accounts (ERC-1271), None: they are refused, because they can take
-    their word back after the work; coordinators: whose requests are taken, None: anybody's; seat_fee: least
-    wei for a seat; least_time_s: seconds that an order must leave; max_validity_s: most that it may leave;
-    settle_margin_s: after its deadline the provider settles an order that its coordinator withheld; stale_s:
-    age at which the view is not trusted any more; fault: devnets only, see serve.lane.faults.
+    that signs; storage_url: where inputs and outputs lie that travel by CID.
+    rpc_url: a chain node that is asked about requesters that are contract accounts (ERC-1271); None: they are
+    refused, because they can take their word back after the work.
+    coordinators: whose requests are taken, None: anybody's; seat_fee: least wei for a seat.
+    least_time_s, max_validity_s: seconds that an order must and may leave; settle_margin_s: so long after its
+    deadline the provider settles an order that its coordinator withheld; stale_s: age at which the view is
+    not trusted any more. fault: devnets only, see serve.lane.faults.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -48,7 +48,8 @@ class Claim:
     """An order that is about to be computed.
 
     fee: wei; deadline: unix seconds; coordinator: checksummed address; offer: as it travels, without its
-    input, for a settlement without the coordinator. spendable: wei of its channel; floor, window: its sequences, as the chain has them (bit i of the window:
+    input, for a settlement without the coordinator.
+    spendable: wei of its channel; floor, window: its sequences, as the chain has them (bit i of the window:
     floor + i is settled).
     """
 
@@ -272,8 +273,8 @@ class LaneStore:
                 exit_code=4,
             )
         db.execute(
-            "INSERT INTO orders (digest, account, channel, sequence, fee, deadline, coordinator, offer, worker, "
-            "worker_started) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO orders (digest, account, channel, sequence, fee, deadline, coordinator, offer, "
+            "worker, worker_started) VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 claim.digest,
                 claim.account,

@@ -49,4 +49,4 @@ class ChainWallets:
                 "lane.stale", "The chain node that knows the requester does not answer.", retry_after=5
             ) from error
         # A revert is an error of the call: the wallet does not take it.
-        return answer.get("result") == "0x" + (_MAGIC + bytes(28)).hex()
+        return bool(answer.get("result") == "0x" + (_MAGIC + bytes(28)).hex())
