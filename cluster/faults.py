@@ -136,8 +136,8 @@ STRATEGIES: dict[str, type[Strategy]] = {
 
 
 def strategy_for(fault: str | None) -> Strategy:
-    """The strategy of a provider file's `fault`; honest for None."""
-    return Strategy() if fault is None else STRATEGIES[fault]()
+    """The strategy of a provider file's `fault`; honest for None and for faults of the channel lane alone."""
+    return STRATEGIES.get(fault or "", Strategy)()
 
 
 def lie(kind: str, round_kind: RoundKind, honest: bytes) -> bytes:

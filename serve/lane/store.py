@@ -161,6 +161,15 @@ class LaneStore:
         )
         return [Held(*row) for row in rows.fetchall()]
 
+    def attested(self, channel: bytes, start: int, end: int) -> list[Held]:
+        """Attested orders of a channel with sequences from `start` on and below `end`, ended or not."""
+        rows = self._reader.execute(
+            f"SELECT {_HELD} FROM orders WHERE attestation IS NOT NULL AND channel=? "  # noqa: S608 - constants
+            "AND sequence>=? AND sequence<? ORDER BY sequence",
+            (channel, start, end),
+        )
+        return [Held(*row) for row in rows.fetchall()]
+
     def others(self, digest: bytes) -> dict[int, bytes]:
         """Attestations of other seats, as they travel, by account."""
         rows = self._reader.execute("SELECT account, attestation FROM others WHERE digest=?", (digest,))

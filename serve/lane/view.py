@@ -34,6 +34,7 @@ CREATE TABLE prices (
     place INTEGER PRIMARY KEY AUTOINCREMENT, model BLOB NOT NULL, epoch INTEGER NOT NULL, price TEXT,
     provider TEXT NOT NULL, block INTEGER NOT NULL
 );
+CREATE TABLE batches (id BLOB PRIMARY KEY, block INTEGER NOT NULL, ending TEXT) WITHOUT ROWID;
 CREATE TABLE nodes (node TEXT PRIMARY KEY, operator INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX weights_of ON weights (model, place);
 CREATE INDEX prices_of ON prices (model, place);
@@ -273,6 +274,19 @@ class ViewWriter:
         """A node key's operator: a binding is for ever, so no reorganisation has to take it back."""
         self._db.execute("INSERT OR REPLACE INTO nodes VALUES (?,?)", (node, operator))
 
+    def put_batch(self, batch: bytes, block: int) -> None:
+        """A batch was posted in this block."""
+        self._db.execute("INSERT OR IGNORE INTO batches VALUES (?,?,NULL)", (batch, block))
+
+    def open_batches(self) -> list[tuple[bytes, int]]:
+        """(id, block) of batches that may still pay us, oldest first."""
+        return self._db.execute(
+            "SELECT id, block FROM batches WHERE ending IS NULL ORDER BY block"
+        ).fetchall()
+
+    def end_batch(self, batch: bytes, ending: str) -> None:
+        self._db.execute("UPDATE batches SET ending=? WHERE id=?", (ending, batch))
+
     def last_weight(self, model_id: bytes, account: int) -> int | None:
         """The newest recorded weight; None if it never was."""
         query = "SELECT weight FROM weights WHERE model=? AND account=? ORDER BY place DESC LIMIT 1"
@@ -287,7 +301,7 @@ class ViewWriter:
 
     def void_from(self, block: int) -> None:
         """Blocks from `block` on left the chain: what they recorded is void, and readers begin anew."""
-        for table in ("seeds", "weights", "prices"):
+        for table in ("seeds", "weights", "prices", "batches"):
             self._db.execute(f"DELETE FROM {table} WHERE block>=?", (block,))  # noqa: S608 - constants
         self._put(_ROLLED_BACK, str(int(self.fact(_ROLLED_BACK) or 0) + 1))
 
