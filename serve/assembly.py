@@ -20,7 +20,6 @@ from serve.lane.admission import Admission, AdmissionRules
 from serve.lane.faults import conduct_for
 from serve.lane.http import LaneFace
 from serve.lane.member import LaneMember, Model, Signer
-from serve.lane.settings import LaneSettings
 from serve.lane.store import LaneStore
 from serve.lane.view import View
 from serve.lane.wallets import ChainWallets
@@ -58,14 +57,20 @@ async def start(config: ModelAppConfig, runner: Runner, recorder: Recorder) -> t
         description=description,
     )
     token = config.operator_token.get_secret_value() if config.operator_token else None
-    lane = None if config.lane is None else await _lane(config, config.lane, service, gate, recorder)
+    lane = await lane_face(config, service, gate, recorder)
     return service, HttpFace(service, operator_token=token, lane=lane)
 
 
-async def _lane(
-    config: ModelAppConfig, settings: LaneSettings, service: ModelService, gate: Gate, recorder: Recorder
-) -> LaneFace:
-    """The seat in the channel lane. Raises MLBridgeError `keystore.*`, `lane.store` or `storage.*`."""
+async def lane_face(
+    config: ModelAppConfig, service: ModelService, gate: Gate, recorder: Recorder
+) -> LaneFace | None:
+    """The seat in the channel lane; None where none is configured.
+
+    Raises MLBridgeError `keystore.*`, `lane.store` or `storage.*`.
+    """
+    settings = config.lane
+    if settings is None:
+        return None
     account = await asyncio.to_thread(load_key, settings.key)
     domain = Domain(config.chain_id, settings.channels)
     view = View(settings.view, config.model_id_bytes, stale_s=settings.stale_s)
