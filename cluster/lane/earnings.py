@@ -175,7 +175,8 @@ class Earnings:
         for evidence in held:
             for fault in omitted(posted.header, posted.debits, batch, [evidence]):
                 await batches.challenge(self._lane, self._sender, posted.header, fault)
-                await self._settle_reopened(posted, evidence)
+                # Its sequence alone is opened again.
+                await self._settle_reopened(evidence, evidence.order.sequence + 1)
 
     async def _after_void(self, posted: Posted) -> None:
         """The void batch's sequences are opened again: ours settle by themselves."""
@@ -186,10 +187,10 @@ class Earnings:
             except ContractError as error:
                 if error.name != "AlreadyRestored":
                     raise
-            await self._settle_reopened(posted, evidence)
+            await self._settle_reopened(evidence, posted.debits[place].end)
 
-    async def _settle_reopened(self, posted: Posted, evidence: Evidence) -> None:
-        end = posted.debits[self._range(posted, evidence)].end
+    async def _settle_reopened(self, evidence: Evidence, end: int) -> None:
+        """end: of the range that was opened again."""
         digest = evidence.order.digest(self._lane.domain)
         try:
             await channels.settle_reopened(self._lane, self._sender, evidence, end)

@@ -172,6 +172,7 @@ async def test_an_order_that_its_coordinator_withheld_is_settled_by_its_seats(
     scene: Scene, desk: tuple[Desk, PeerNode]
 ) -> None:
     mine, peer = desk
+    await scene.refresh()
     evidence, outcome = await mine.attested(await floor_of(scene, 0))
     digest = evidence.order.digest(scene.world.domain)
     before = await mine.earned()
@@ -245,7 +246,7 @@ async def test_a_provider_records_its_weight_so_that_it_is_drawn(
     rig = scene.rig
     account, epoch = mine.provider.account, await rig.lane.current_epoch()
     weight_at = rig.lane.snapshots.functions.weightAt
-    known = await call(weight_at(rig.model, epoch + 1, account))
+    known = await call(weight_at(rig.model, epoch, account))
     owner = Sender(rig.chain, rig.members[0].operator, FAST)
     await owner.send(rig.chain.tasks.functions.stopServing(rig.model, account))
     await mine.round()

@@ -81,6 +81,10 @@ class Provider:
             return told is not None and f'"number": {head.number},' in told
 
         await until(there)
+
+    async def renew(self) -> None:
+        """The view, and the time and seed of orders to come."""
+        await self.sync()
         await self.scene.refresh()
 
     def offer(
