@@ -34,7 +34,7 @@ class Provider:
 
     scene: Scene
     home: Path
-    follower: LaneFollower
+    follower: asyncio.Task[None]
     url: str = ""
 
     @property
@@ -53,6 +53,7 @@ class Provider:
             "view": str(self.view),
             "store": str(self.home / "lane.sqlite"),
             "key": key,
+            "stale_s": 120,  # whole tests run on a loaded machine
         }
         return LaneSettings.model_validate(made | changes)
 
@@ -69,6 +70,15 @@ class Provider:
             "lane": self.settings().model_dump(mode="json"),
         }
         return made | changes
+
+    async def lose_the_chain(self) -> None:
+        """The agent goes, and time with it until nothing it told counts."""
+        self.follower.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.follower
+        head = await self.scene.rig.chain.head()
+        with contextlib.closing(ViewWriter(self.view)) as view:
+            view.put_head(head.number, head.timestamp, 0.0)
 
     # ---- orders ----
     async def sync(self) -> None:
@@ -174,7 +184,7 @@ async def followed(scene: Scene, home: Path) -> AsyncIterator[Provider]:
     writer = ViewWriter(home / "lane-view.sqlite")
     follower = LaneFollower(scene.rig.lane, writer, member.account, confirmations=0, poll_s=0.05)
     task = asyncio.create_task(follower.run())
-    provider = Provider(scene, home, follower)
+    provider = Provider(scene, home, task)
     try:
         await provider.sync()
         yield provider
