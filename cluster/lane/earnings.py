@@ -30,6 +30,7 @@ from serve.lane.view import View, ViewWriter
 
 log = structlog.get_logger()
 
+_EVERY: Final = 1 << 32
 _GWEI: Final = 10**9
 _SETTLE_GAS: Final = 220_000
 _CLAIM_GAS: Final = 150_000
@@ -220,7 +221,7 @@ class Earnings:
     # ---- settling what was withheld ----
     async def _owed(self) -> None:
         now = await self._now()
-        for held in self._store.owed(now - self._seat.margin_s):
+        for held in [*self._store.owed(now - self._seat.margin_s), *await self._pressing(now)]:
             after, pause = self._tries.get(held.digest, (0.0, _FIRST_PAUSE_S))
             if time.monotonic() < after:
                 continue
@@ -236,6 +237,21 @@ class Earnings:
                 self._tries.pop(held.digest, None)
                 await self._store.end(held.digest, ending)
                 log.info("lane_order_ended", order="0x" + held.digest.hex()[:16], ending=ending)
+
+    async def _pressing(self, now: float) -> list[Held]:
+        """Orders whose channel closes, or is emptied by a voucher that covers them, before they are due."""
+        ending = self._writer.ending_channels()
+        if not ending:
+            return []
+        # The coordinator has the first half of the wait to settle them.
+        rest = int(await call(self._lane.channels.functions.settleWindow())) / 2
+        found: dict[bytes, Held] = {}
+        for channel in ending:
+            if channel.closes_at and now >= channel.closes_at - rest:
+                found |= {one.digest: one for one in self._store.unsettled(channel.id, _EVERY)}
+            elif channel.due_at and now >= channel.due_at - rest:
+                found |= {one.digest: one for one in self._store.unsettled(channel.id, channel.covered)}
+        return list(found.values())
 
     async def _settle(self, held: Held, now: float) -> str | None:
         """How an order ended; None: not yet."""
@@ -255,7 +271,7 @@ class Earnings:
         except ContractError as error:
             if error.name not in _DONE:
                 raise
-            return "passed"
+            return "passed" if error.name == "AlreadySettled" else "expired"
         return "settled"
 
     def _fee(self, evidence: Evidence, view: View) -> int:

@@ -163,9 +163,8 @@ class LaneFollower:
         if deposited == 0:
             return None
         waiting = max(0, promised - (deposited - balance)) if due_at else 0
-        return ChannelRow(
-            channel_id, balance, floor, window, closes_at, waiting, covered if due_at else 0, block
-        )
+        passed = covered if due_at else 0
+        return ChannelRow(channel_id, balance, floor, window, closes_at, waiting, passed, due_at, block)
 
     async def _provider(self, model: bytes) -> str:
         """Of a model; its id is made of that address, so it never changes."""

@@ -170,6 +170,15 @@ class LaneStore:
         )
         return [Held(*row) for row in rows.fetchall()]
 
+    def unsettled(self, channel: bytes, end: int) -> list[Held]:
+        """Attested orders of a channel with sequences below `end` whose ending is not known."""
+        rows = self._reader.execute(
+            f"SELECT {_HELD} FROM orders WHERE attestation IS NOT NULL AND ending IS NULL "  # noqa: S608
+            "AND channel=? AND sequence<? ORDER BY sequence",
+            (channel, end),
+        )
+        return [Held(*row) for row in rows.fetchall()]
+
     def others(self, digest: bytes) -> dict[int, bytes]:
         """Attestations of other seats, as they travel, by account."""
         rows = self._reader.execute("SELECT account, attestation FROM others WHERE digest=?", (digest,))

@@ -93,7 +93,7 @@ def write_view(path: Path, account: int, *, accounts: Sequence[int] = ACCOUNTS, 
         for one in accounts:
             writer.put_weight(MODEL, one, 3, 10_000, 10)
             writer.put_node(signatures.address_of(node_key(one)), one // 2)
-        rows = [ChannelRow(terms(salt).channel(), DEPOSIT, 0, 0, 0, 0, 0, 100) for salt in range(channels)]
+        rows = [ChannelRow(terms(salt).channel(), DEPOSIT, 0, 0, 0, 0, 0, 0, 100) for salt in range(channels)]
         writer.put_channels(rows)
     writer.close()
 

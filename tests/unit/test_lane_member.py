@@ -118,7 +118,7 @@ async def test_an_input_by_cid_is_fetched_and_held_to_its_digest(tmp_path: Path)
 # ---- refusals ----
 def change_channel(**changes: Any) -> Callable[[ViewWriter], None]:
     def apply(chain: ViewWriter) -> None:
-        row = ChannelRow(terms().channel(), DEPOSIT, 0, 0, 0, 0, 0, 100)
+        row = ChannelRow(terms().channel(), DEPOSIT, 0, 0, 0, 0, 0, 0, 100)
         chain.put_channels([replace(row, **changes)])
 
     return apply
