@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,6 +49,27 @@ class Seat:
     margin_s: float
 
 
+class Pauses:
+    """When to try again what failed: later each time."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next: dict[bytes, tuple[float, float]] = {}
+
+    def over(self, what: bytes) -> bool:
+        """Whether its pause is over, or there is none."""
+        return self._clock() >= self._next.get(what, (0.0, 0.0))[0]
+
+    def lengthen(self, what: bytes) -> None:
+        """It failed again."""
+        pause = self._next.get(what, (0.0, _FIRST_PAUSE_S))[1]
+        self._next[what] = self._clock() + pause, min(_LONGEST_PAUSE_S, 2 * pause)
+
+    def forget(self, what: bytes) -> None:
+        """It is done."""
+        self._next.pop(what, None)
+
+
 class Earnings:
     """The agent's periodic work for the lane. What fails is told and tried again."""
 
@@ -62,6 +83,7 @@ class Earnings:
         store: LaneStore,
         content: ContentStore,
         collector: Collector,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lane = lane
         self._sender = sender
@@ -71,7 +93,8 @@ class Earnings:
         self._content = content
         self._collector = collector
         self._recorded: dict[bytes, int] = {}
-        self._tries: dict[bytes, tuple[float, float]] = {}
+        self._pauses = Pauses(clock=clock)
+        self._looked: set[bytes] = set()
         self._pruned_at: float | None = None
 
     async def round(self, models: Sequence[bytes]) -> None:
@@ -115,10 +138,14 @@ class Earnings:
     # ---- being paid by batches ----
     async def _batches(self) -> None:
         for batch_id, block in self._writer.open_batches():
+            if not self._pauses.over(batch_id):
+                continue
             try:
                 await self._batch(batch_id, block)
-            except (ContractError, MLBridgeError) as error:
-                log.warning("lane_batch_failed", batch="0x" + batch_id.hex()[:16], problem=str(error))
+            except Exception as error:  # noqa: BLE001 - a batch may be made so that reading it fails
+                self._pauses.lengthen(batch_id)
+                name = "0x" + batch_id.hex()[:16]
+                log.warning("lane_batch_failed", batch=name, problem=f"{type(error).__name__} {error}")
 
     async def _batch(self, batch_id: bytes, block: int) -> None:
         """Claim from a final batch; settle what it left out or what it took down with it."""
@@ -132,10 +159,10 @@ class Earnings:
         elif state.final_at <= await self._now() and state.demands == 0:
             await self._claim(posted)
             self._writer.end_batch(batch_id, "claimed")
-        elif batch_id not in self._tries:
-            # Looked at once, as soon as it is there: its window to show an omission is short.
+        elif batch_id not in self._looked:
+            # As soon as it is there: its window to show an omission is short.
             await self._after_omission(posted)
-            self._tries[batch_id] = (0.0, 0.0)
+            self._looked.add(batch_id)
 
     async def _posted(self, batch_id: bytes, block: int) -> Posted | None:
         for posted in await batches.posted(self._lane, first=block, last=block):
@@ -222,19 +249,17 @@ class Earnings:
     async def _owed(self) -> None:
         now = await self._now()
         for held in [*self._store.owed(now - self._seat.margin_s), *await self._pressing(now)]:
-            after, pause = self._tries.get(held.digest, (0.0, _FIRST_PAUSE_S))
-            if time.monotonic() < after:
+            if not self._pauses.over(held.digest):
                 continue
             try:
                 ending = await self._settle(held, now)
-            except (ContractError, MLBridgeError) as error:
+            except MLBridgeError as error:
                 ending = None
                 log.warning("lane_settle_failed", order="0x" + held.digest.hex()[:16], problem=str(error))
             if ending is None:
-                again = time.monotonic() + pause
-                self._tries[held.digest] = (again, min(_LONGEST_PAUSE_S, 2 * pause))
+                self._pauses.lengthen(held.digest)
             else:
-                self._tries.pop(held.digest, None)
+                self._pauses.forget(held.digest)
                 await self._store.end(held.digest, ending)
                 log.info("lane_order_ended", order="0x" + held.digest.hex()[:16], ending=ending)
 

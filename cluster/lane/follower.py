@@ -58,6 +58,7 @@ class LaneFollower:
             confirmations=confirmations,
         )
         self._providers: dict[bytes, str] = {}
+        self._ruled = False
         self.caught_up = False
         self.problem: str | None = None
 
@@ -75,9 +76,10 @@ class LaneFollower:
 
     async def step(self) -> bool:
         """Read what is new; whether there was anything. Raises MLBridgeError."""
-        told = self._writer.fact(_CURSOR)
-        if told is None:
+        if not self._ruled:
             self._writer.put_rules(await self._rules())
+            self._ruled = True
+        told = self._writer.fact(_CURSOR)
         step = await self._walker.step(None if told is None else cursor_from_json(told))
         if step is not None:
             await self._take(step)

@@ -58,6 +58,7 @@ class Desk:
     def __init__(self, provider: Provider, home: Path, peers: Peers) -> None:
         rig = provider.scene.rig
         self.provider, self.scene = provider, provider.scene
+        self.now = 10_000.0
         self.content = LocalStore(home / "content")
         self.store = LaneStore(home / "lane.sqlite")
         self.writer = ViewWriter(provider.view)
@@ -69,6 +70,7 @@ class Desk:
             store=self.store,
             content=self.content,
             collector=Collector(self.store, provider.view, peers, rig.lane.domain),
+            clock=lambda: self.now,
         )
 
     async def round(self) -> None:
@@ -202,7 +204,7 @@ async def test_an_order_that_its_coordinator_withheld_is_settled_by_its_seats(
     assert mine.store.endings() == {"open": 1}
     assert peer.asked == 1
     peer.known[digest] = evidence
-    mine.earnings._tries.clear()
+    mine.now += 1000
     await mine.round()
     assert mine.store.endings() == {"settled": 1}
     assert await mine.earned() - before == outcome.seat_fee > 0
@@ -278,6 +280,34 @@ async def test_nobody_empties_a_channel_over_the_heads_of_its_seats(
     await mine.round()
     assert await mine.earned() - before == outcome.seat_fee > 0
     assert mine.store.endings() == {"settled": 1}
+
+
+async def test_a_batch_whose_data_cannot_be_had_holds_up_nothing_else(
+    scene: Scene, desk: tuple[Desk, PeerNode]
+) -> None:
+    mine, _ = desk
+    await fresh(scene)
+    hidden, debits = await scene.draft(1)
+    lost = (await scene.post(hidden, debits)).header.batch_id()
+    shown, debits = await scene.draft(1)
+    await mine.content.put(batch_data.to_bytes(shown))
+    found = (await scene.post(shown, debits)).header.batch_id()
+    before = await mine.earned()
+    await scene.rig.warp(CHALLENGE + 1)
+    await mine.round()
+    assert await mine.earned() > before
+    waiting = [batch for batch, _ in mine.writer.open_batches()]
+    assert lost in waiting
+    assert found not in waiting
+    # Whoever finds the data later is still paid.
+    paid = await mine.earned()
+    await mine.content.put(batch_data.to_bytes(hidden))
+    await mine.round()
+    assert await mine.earned() == paid
+    mine.now += 1000
+    await mine.round()
+    assert await mine.earned() > paid
+    assert lost not in [batch for batch, _ in mine.writer.open_batches()]
 
 
 async def test_a_provider_records_its_weight_so_that_it_is_drawn(
