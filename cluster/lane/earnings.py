@@ -157,8 +157,10 @@ class Earnings:
             await self._after_void(posted)
             self._writer.end_batch(batch_id, "void")
         elif state.final_at <= await self._now() and state.demands == 0:
-            await self._claim(posted)
-            self._writer.end_batch(batch_id, "claimed")
+            if await self._claim(posted):
+                self._writer.end_batch(batch_id, "claimed")
+            else:
+                self._pauses.lengthen(batch_id)
         elif batch_id not in self._looked:
             # As soon as it is there: its window to show an omission is short.
             await self._after_omission(posted)
@@ -179,21 +181,22 @@ class Earnings:
                 problem = error
         raise problem or MLBridgeError("content.missing", "The batch's data cannot be found.")
 
-    async def _claim(self, posted: Posted) -> None:
+    async def _claim(self, posted: Posted) -> bool:
+        """Whether there is nothing more to get; gas may be cheaper later."""
         batch, party = await self._data(posted), self._seat.account
         place = batch.claims().get(party)
         if place is None:
-            return
+            return True
         amount = batch.entries[place].total
         if amount < _CLAIM_GAS * await self._gas_price():
-            log.info("lane_claim_not_worth_its_gas", amount=amount)
-            return
+            return False
         try:
             await batches.claim(self._lane, self._sender, posted.header, batch, party)
         except ContractError as error:
             if error.name != "AlreadyClaimed":
                 raise
         log.info("lane_claimed", batch="0x" + posted.header.batch_id().hex()[:16], amount=amount)
+        return True
 
     async def _after_omission(self, posted: Posted) -> None:
         """An order of ours that the batch passed and does not hold settles by itself."""
@@ -287,10 +290,9 @@ class Earnings:
         if now > held.deadline + view.rules().settle_window:
             return "expired"
         evidence = await self._collector.of(held)
-        if evidence is None:
+        # Gas may be cheaper later, as long as there is time.
+        if evidence is None or self._fee(evidence, view) < _SETTLE_GAS * await self._gas_price():
             return None
-        if self._fee(evidence, view) < _SETTLE_GAS * await self._gas_price():
-            return "not worth its gas"
         try:
             await channels.settle(self._lane, self._sender, evidence)
         except ContractError as error:

@@ -28,7 +28,7 @@ from contracts.network import save
 from contracts.reads import call, claimable
 from contracts.sender import Sender
 from mlbridge.protocol import batch_data, exchange, orders712, wire
-from mlbridge.protocol.batch import build
+from mlbridge.protocol.batch import Batch, build
 from mlbridge.protocol.evidence import Evidence, Outcome, prove
 from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal, Revealed
 from mlbridge.protocol.hashing import keccak
@@ -282,20 +282,26 @@ async def test_nobody_empties_a_channel_over_the_heads_of_its_seats(
     assert mine.store.endings() == {"settled": 1}
 
 
+def due(batch: Batch, mine: Desk) -> int:
+    """Wei that a batch owes the provider."""
+    place = batch.claims().get(mine.provider.account)
+    return 0 if place is None else batch.entries[place].total
+
+
 async def test_a_batch_whose_data_cannot_be_had_holds_up_nothing_else(
     scene: Scene, desk: tuple[Desk, PeerNode]
 ) -> None:
     mine, _ = desk
     await fresh(scene)
-    hidden, debits = await scene.draft(1)
+    hidden, debits = await scene.draft(3)
     lost = (await scene.post(hidden, debits)).header.batch_id()
-    shown, debits = await scene.draft(1)
+    shown, debits = await scene.draft(3)
     await mine.content.put(batch_data.to_bytes(shown))
     found = (await scene.post(shown, debits)).header.batch_id()
     before = await mine.earned()
     await scene.rig.warp(CHALLENGE + 1)
     await mine.round()
-    assert await mine.earned() > before
+    assert await mine.earned() - before == due(shown, mine)
     waiting = [batch for batch, _ in mine.writer.open_batches()]
     assert lost in waiting
     assert found not in waiting
@@ -306,7 +312,7 @@ async def test_a_batch_whose_data_cannot_be_had_holds_up_nothing_else(
     assert await mine.earned() == paid
     mine.now += 1000
     await mine.round()
-    assert await mine.earned() > paid
+    assert await mine.earned() - paid == due(hidden, mine)
     assert lost not in [batch for batch, _ in mine.writer.open_batches()]
 
 
