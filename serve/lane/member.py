@@ -31,6 +31,8 @@ from serve.service import Recorder
 
 log = structlog.get_logger()
 
+_LOOK_EVERY_S: Final = 1.0
+_ENOUGH: Final = 64
 _SALT_LABEL: Final = b"mlbridge lane salt"
 
 
@@ -72,7 +74,10 @@ class LaneMember:
         content: ContentStore | None,
         recorder: Recorder,
         conduct: Conduct,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._model = model
         self._admission = admission
         self._view = view
@@ -82,6 +87,7 @@ class LaneMember:
         self._recorder = recorder
         self._conduct = conduct
         self._running: dict[bytes, asyncio.Task[Held]] = {}
+        self._idle: dict[str, tuple[float, bool]] = {}
 
     async def orders(self, header: str | None, body: bytes) -> bytes:
         """Commitments to offers, one by one. Raises MLBridgeError `request.*` or `lane.stale`."""
@@ -106,7 +112,7 @@ class LaneMember:
         return exchange.join(answers)
 
     async def _answer(self, item: bytes, work: Callable[[bytes], Awaitable[Answer]]) -> bytes:
-        started = time.monotonic()
+        started = self._clock()
         try:
             answer, outcome = await work(item), "ok"
         except MLBridgeError as error:
@@ -114,7 +120,7 @@ class LaneMember:
         except Exception:
             log.exception("lane_item_failed")
             answer, outcome = Refusal("internal", "This member failed.", 5), "internal"
-        self._recorder.finished(outcome, time.monotonic() - started)
+        self._recorder.finished(outcome, self._clock() - started)
         return exchange.write_answer(answer)
 
     # ---- commit ----
@@ -124,11 +130,26 @@ class LaneMember:
         digest = offer.order.message.digest(self._signer.domain)
         held = self._store.held(digest)
         if held is None:
+            self._require_closing(coordinator)
             await self._conduct.begin(offer.order.message, self._view.now)
             # Before it may join a computation: another signature under the same order is another offer.
             claim = await self._admission.admit(offer, digest, self._view.now())
             held = await self._once(digest, offer, claim)
         return wire.parse(held.commitment, Commitment)
+
+    def _require_closing(self, coordinator: str) -> None:
+        """Refuse who lately let most of our work lie: he need not pay for what he never closes."""
+        looked, idle = self._idle.get(coordinator, (-_LOOK_EVERY_S, False))
+        if self._clock() - looked >= _LOOK_EVERY_S:
+            unclosed, total = self._store.unclosed(coordinator)
+            idle = total >= _ENOUGH and 2 * unclosed > total
+            self._idle[coordinator] = self._clock(), idle
+        if idle:
+            raise MLBridgeError(
+                "lane.unclosed",
+                "This coordinator did not close most of what this member lately committed to for it.",
+                retry_after=60,
+            )
 
     async def _once(self, digest: bytes, offer: Offer, claim: Claim) -> Held:
         """One computation an order; it goes on when whoever asked goes away, and a retry finds it done."""

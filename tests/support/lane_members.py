@@ -111,11 +111,12 @@ class Seat:
     content: ContentStore | None = None
     coordinators: frozenset[str] | None = None
     seat_fee: int = 0
+    clock: Callable[[], float] = time.time
     recorder: FakeRecorder = field(default_factory=FakeRecorder)
 
     def __post_init__(self) -> None:
         self.view = View(self.folder / "view.sqlite", MODEL, stale_s=3600)
-        self.store = LaneStore(self.folder / "lane.sqlite")
+        self.store = LaneStore(self.folder / "lane.sqlite", clock=self.clock)
         rules = AdmissionRules(DOMAIN, MODEL, self.coordinators, self.seat_fee, 1.0, 3600, 60)
         self.member = LaneMember(
             Model("classification", self.run, self.full),
@@ -126,6 +127,7 @@ class Seat:
             self.content,
             self.recorder,
             conduct_for(self.fault),
+            clock=self.clock,
         )
 
     def again(self, **changes: Any) -> Seat:

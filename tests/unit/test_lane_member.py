@@ -281,6 +281,20 @@ async def test_a_full_or_failing_model_leaves_no_claim_behind(tmp_path: Path) ->
     assert codes(await seat.commit(offer)) == ["ok"]
 
 
+async def test_a_coordinator_that_lets_work_lie_gets_no_more_of_it(tmp_path: Path) -> None:
+    now = [1000.0]
+    seat = make_seat(tmp_path, 2, channels=2, clock=lambda: now[0])
+    offers = [offer_of(order_of(number)) for number in range(64)]
+    assert codes(await seat.commit(*offers)) == ["ok"] * 64
+    now[0] += 60
+    (answer,) = await seat.commit(offer_of(order_of(salt=1), salt=1))
+    assert (refused(answer).code, refused(answer).retry_after) == ("lane.unclosed", 60)
+    # What was committed to is still told again, and after a while it is forgiven.
+    assert codes(await seat.commit(offers[0])) == ["ok"]
+    now[0] += 600
+    assert codes(await seat.commit(offer_of(order_of(salt=1), salt=1))) == ["ok"]
+
+
 async def test_a_member_that_does_not_know_the_chain_takes_nothing(tmp_path: Path) -> None:
     seat = make_seat(tmp_path, 2)
     seat.chain().put_head(100, NOW, 0)

@@ -138,6 +138,21 @@ async def test_old_orders_are_dropped_and_open_ones_told(store: LaneStore) -> No
     assert [held.sequence for held in store.owed(400)] == [3]
 
 
+async def test_what_a_coordinator_let_lie_is_counted_for_some_minutes(tmp_path: Path) -> None:
+    now = [1000.0]
+    store = LaneStore(tmp_path / "lane.sqlite", clock=lambda: now[0])
+    for number in range(4):
+        await store.accept(claim(number))
+        await bind(store, number)
+    await store.attest(claim(0).digest, closed=b"set", attestation=b"a")
+    assert store.unclosed("0x") == (0, 0)
+    now[0] += 60
+    assert store.unclosed("0x") == (3, 4)
+    assert store.unclosed("0xother") == (0, 0)
+    now[0] += 600
+    assert store.unclosed("0x") == (0, 0)
+
+
 async def test_a_store_that_cannot_write_signs_nothing(store: LaneStore, tmp_path: Path) -> None:
     await store.accept(claim())
     with sqlite3.connect(tmp_path / "lane.sqlite") as db:
