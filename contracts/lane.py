@@ -43,7 +43,7 @@ class LaneAddresses(BaseModel):
 
 
 class Lane:
-    """One channel lane. beacon ... dissents are web3 AsyncContracts."""
+    """One channel lane. beacon ... dissents are web3 AsyncContracts; names: by lower-case address."""
 
     def __init__(self, chain: Chain, addresses: LaneAddresses) -> None:
         self.chain = chain
@@ -54,6 +54,7 @@ class Lane:
         self.attesters = self._contract(artifacts.ATTESTERS, addresses.attesters)
         self.settlement = self._contract(artifacts.SETTLEMENT, addresses.settlement)
         self.dissents = self._contract(artifacts.DISSENTS, addresses.dissents)
+        self.names = {address.lower(): name for name, address in addresses.named().items()}
 
     def _contract(self, name: str, address: str) -> AsyncContract:
         factory: Any = self.chain.w3.eth.contract(abi=artifacts.load(name).abi)
@@ -80,7 +81,7 @@ class Lane:
             [self.addresses.named()[contract]],
             first=first,
             last=last,
-            names={address.lower(): known for known, address in self.addresses.named().items()},
+            names=self.names,
         )
 
     async def current_epoch(self) -> int:

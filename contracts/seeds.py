@@ -101,7 +101,7 @@ async def prevrandao_proof(endpoint: Endpoint, target: int) -> bytes | None:
 
 
 async def post_seed(sender: Sender, endpoint: Endpoint, beacon: Any, source: Any, epoch: int) -> bytes | None:
-    """Post an epoch's seed from PrevrandaoSource unless it stands already; the seed, None while it is not ripe.
+    """Post an epoch's seed from PrevrandaoSource unless it stands already; the seed, or None if too early.
 
     beacon, source: the contracts. Raises what a Sender raises, but not because another was faster.
     """

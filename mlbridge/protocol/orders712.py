@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from mlbridge.protocol.hashing import hash_words, keccak, words
 from mlbridge.protocol.types import Policy
@@ -60,6 +60,11 @@ class ChannelTerms:
         """The channel's id."""
         return hash_words(["address", "bytes32"], [self.coordinator, self.details()])
 
+    def as_tuple(self) -> tuple[str, str, int, int, int, bytes]:
+        """In the order of the Solidity struct."""
+        shares = self.coordinator_share, self.protocol_share
+        return self.requester, self.coordinator, self.opened_in, *shares, self.salt
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -69,8 +74,11 @@ class Message:
 
     def struct_hash(self) -> bytes:
         kinds = [kind for _, _, kind in members(type(self))]
-        values = [getattr(self, field) for field, _, _ in members(type(self))]
-        return keccak(_typehash(self.TYPE) + words(kinds, values))
+        return keccak(_typehash(self.TYPE) + words(kinds, self.as_tuple()))
+
+    def as_tuple(self) -> tuple[Any, ...]:
+        """In the order of the Solidity struct."""
+        return tuple([getattr(self, field) for field, _, _ in members(type(self))])
 
     def digest(self, domain: Domain) -> bytes:
         """What is signed, for the contract of one chain."""

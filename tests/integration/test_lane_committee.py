@@ -14,7 +14,7 @@ from contracts.reads import call
 from contracts.sender import Sender
 from mlbridge.protocol.committee import arrivals, outrunners, seated
 from mlbridge.protocol.hashing import keccak
-from mlbridge.protocol.orders712 import TaskOrder, members
+from mlbridge.protocol.orders712 import TaskOrder
 from mlbridge.protocol.types import Policy, Role
 from tests.support.lane import LaneRig, lane_rig
 from tests.support.seats import FAST, MLB, fund, stake
@@ -39,12 +39,8 @@ def order_of(rig: LaneRig, number: int, epoch: int, seats: int) -> TaskOrder:
     )
 
 
-def plain(order: TaskOrder) -> tuple[object, ...]:
-    return tuple(getattr(order, field) for field, _, _ in members(TaskOrder))
-
-
 async def outrun(rig: LaneRig, order: TaskOrder, account: int, better: list[int]) -> bool:
-    return bool(await call(rig.lane.channels.functions.isOutrun(plain(order), account, better)))
+    return bool(await call(rig.lane.channels.functions.isOutrun(order.as_tuple(), account, better)))
 
 
 async def test_draws_agree_with_the_contract(rig: LaneRig) -> None:
