@@ -6,40 +6,15 @@ import asyncio
 from typing import Any
 
 from eth_utils.address import to_checksum_address
-from pydantic import BaseModel, ConfigDict
 from web3.contract import AsyncContract
 
 from contracts import artifacts
 from contracts.chain import Chain
 from contracts.events import Event, topic_of
-from contracts.network import Address
+from contracts.network import LaneAddresses
 from contracts.reads import call, find_events
 from mlbridge.protocol.orders712 import Domain
 from mlbridge.protocol.snapshots import Snapshots
-
-
-class LaneAddresses(BaseModel):
-    """Where the channel lane's contracts live."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    beacon: Address
-    snapshots: Address
-    channels: Address
-    attesters: Address
-    settlement: Address
-    dissents: Address
-
-    def named(self) -> dict[str, str]:
-        """Contract name -> address."""
-        return {
-            artifacts.BEACON: self.beacon,
-            artifacts.SNAPSHOTS: self.snapshots,
-            artifacts.CHANNELS: self.channels,
-            artifacts.ATTESTERS: self.attesters,
-            artifacts.SETTLEMENT: self.settlement,
-            artifacts.DISSENTS: self.dissents,
-        }
 
 
 class Lane:

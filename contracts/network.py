@@ -62,6 +62,32 @@ class Addresses(BaseModel):
         }
 
 
+class LaneAddresses(BaseModel):
+    """Where the contracts of the channel lane live."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    beacon: Address
+    snapshots: Address
+    channels: Address
+    attesters: Address
+    settlement: Address
+    dissents: Address
+
+    def named(self) -> dict[str, str]:
+        """Contract name -> address."""
+        from contracts import artifacts
+
+        return {
+            artifacts.BEACON: self.beacon,
+            artifacts.SNAPSHOTS: self.snapshots,
+            artifacts.CHANNELS: self.channels,
+            artifacts.ATTESTERS: self.attesters,
+            artifacts.SETTLEMENT: self.settlement,
+            artifacts.DISSENTS: self.dissents,
+        }
+
+
 class GovernanceAddresses(BaseModel):
     """Where the contracts that govern a deployment live."""
 
@@ -87,7 +113,7 @@ class Network(BaseModel):
 
     confirmations: blocks below the head that count as settled; start_block: first block that can hold our
     events; block_time: seconds between blocks, the pace at which followers ask; storage_url: see
-    mlbridge.storage.open_store; governance: None while the deployer governs.
+    mlbridge.storage.open_store; lane: None without channels; governance: None while the deployer governs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,6 +126,7 @@ class Network(BaseModel):
     start_block: int = Field(default=0, ge=0)
     block_time: float = Field(default=12.0, gt=0)
     storage_url: str = ""
+    lane: LaneAddresses | None = None
     governance: GovernanceAddresses | None = None
 
 

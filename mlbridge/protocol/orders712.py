@@ -130,6 +130,18 @@ class Commitment(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedSet(Message):
+    """What the coordinator signs once it takes no more commitments. commitments: their root.
+
+    The chain never asks for it: without it anybody could have a member reveal to a set of its own making.
+    """
+
+    TYPE: ClassVar[str] = "ClosedSet(bytes32 order,bytes32 commitments)"
+    order: bytes
+    commitments: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Attestation(Message):
     """What a member's node key signs when it reveals."""
 
