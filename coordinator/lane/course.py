@@ -76,6 +76,11 @@ class Course:
         self._asking: set[asyncio.Task[None]] = set()
         self._told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
+    @property
+    def outcome(self) -> Outcome | None:
+        """The verdict or the failure; None while there is neither."""
+        return self._told.result() if self._told.done() else None
+
     async def decided(self) -> Outcome:
         """The verdict or the failure, once there is one."""
         return await asyncio.shield(self._told)
@@ -289,10 +294,13 @@ class Course:
                     if answer.output is not None:
                         self._outputs[account] = answer.output
                     self._events.put_nowait(core.Attested(answer.attestation, self._view.now()))
-                    return
+                    break
                 if isinstance(answer, Refusal):
                     wait = min(max(wait, answer.retry_after or LONGEST_PAUSE_S), LONGEST_PAUSE_S)
             await asyncio.sleep(wait)
+            if account in self._state.counted:
+                return
+            # What came does not open its commitment: whoever says something else now contradicts itself.
             pause = min(LONGEST_PAUSE_S, 2 * pause)
 
     async def _one(self, url: str, account: int, route: str, item: bytes) -> Answer | None:

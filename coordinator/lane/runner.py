@@ -214,8 +214,9 @@ class Runner:
                 continue
 
     async def _settled(self, digest: bytes) -> Outcome | None:
-        if digest in self._courses:
-            return None
+        course = self._courses.get(digest)
+        if course is not None:
+            return course.outcome
         row = await self.store.order(digest)
         if row is None:
             raise MLBridgeError(

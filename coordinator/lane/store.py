@@ -68,8 +68,8 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One batch. debits, header: see mlbridge/protocol/batch_wire.py; header: None before it is on chain; block: none of its events
-    lies below.
+    """One batch. debits, header: as mlbridge/protocol/batch_wire.py writes them; header: None before it is on
+    chain; block: none of its events lies below.
     """
 
     root: str
