@@ -17,8 +17,8 @@ from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
 from mlbridge.protocol.wire import sign
 from tests.support.lane import CHALLENGE
-from tests.support.lane_scene import FEE, LaneScene, LaneStage, lane_scene, lane_stage
-from tests.support.lane_seats import Ways
+from tests.support.lane_rooms import FEE, LaneScene, LaneStage, lane_scene, lane_stage
+from tests.support.lane_servers import Ways
 from tests.support.seats import honest_label, wrong_label
 
 pytestmark = [

@@ -28,7 +28,7 @@ from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import sign
 from mlbridge.storage import LocalStore
 from tests.support.lane import BOND, LaneRig, lane_rig
-from tests.support.lane_seats import ScriptedSeat, SeatServer, seat_server
+from tests.support.lane_servers import ScriptedSeat, SeatServer, seat_server
 from tests.support.seats import FAST
 
 DEPOSIT = 10**19
