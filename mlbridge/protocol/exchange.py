@@ -37,6 +37,8 @@ from mlbridge.protocol.wire import Signed
 HEADER: Final = "MLBridge-Request"
 MAX_ITEMS: Final = 256
 MAX_BODY_BYTES: Final = 8 << 20
+MAX_ANSWER_BYTES: Final = 24 << 20
+"""All items with an output in them."""
 MAX_INLINE_BYTES: Final = 64 << 10
 """Inputs and outputs above this size travel by CID."""
 LONGEST_REQUEST_S: Final = 120
@@ -196,18 +198,18 @@ def read_request(header: str | None, body: bytes, account: int, now: float, doma
 
 
 def join(items: Sequence[bytes]) -> bytes:
-    """The body that carries items. Raises MLBridgeError `encoding.too_large`."""
-    return encode(list(items), max_bytes=MAX_BODY_BYTES)
+    """The body that carries items. A request's may have MAX_BODY_BYTES, an answer's MAX_ANSWER_BYTES."""
+    return encode(list(items), max_bytes=MAX_ANSWER_BYTES)
 
 
-def split(body: bytes, *, most: int = MAX_ITEMS) -> list[bytes]:
+def split(body: bytes) -> list[bytes]:
     """The items of a body. Raises MLBridgeError `request.malformed`."""
     try:
-        items = decode(body, max_bytes=MAX_BODY_BYTES, max_depth=1)
+        items = decode(body, max_bytes=MAX_ANSWER_BYTES, max_depth=1)
     except MLBridgeError as error:
         raise _malformed("request", "the body is not canonical CBOR") from error
-    if not isinstance(items, list) or not 1 <= len(items) <= most:
-        raise _malformed("request", f"the body must be a list of 1 to {most} items")
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        raise _malformed("request", f"the body must be a list of 1 to {MAX_ITEMS} items")
     if not all(isinstance(item, bytes) for item in items):
         raise _malformed("request", "every item must be a byte string")
     return items

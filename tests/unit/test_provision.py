@@ -127,7 +127,7 @@ def config_at(home: Path, *models: str, **limits: float) -> ProviderConfig:
     return parse_config(fields(home=str(home), models=asked, limits=limits))
 
 
-NETWORK: Any = SimpleNamespace(chain_id=31337)
+NETWORK: Any = SimpleNamespace(chain_id=31337, lane=None)
 NODE = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 
 
