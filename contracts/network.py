@@ -130,12 +130,16 @@ class Network(BaseModel):
     governance: GovernanceAddresses | None = None
 
 
+def home() -> Path:
+    """Where a user's own files are."""
+    return Path(os.environ.get(HOME_ENV, "") or Path.home() / ".mlbridge")
+
+
 def search_path() -> list[Path]:
     """Folders in which a network's name is looked up, first match wins."""
-    home = Path(os.environ.get(HOME_ENV, "") or Path.home() / ".mlbridge")
     return [
         Path.cwd() / "configs" / "networks",
-        home / "networks",
+        home() / "networks",
         Path(__file__).resolve().parent.parent / "configs" / "networks",
     ]
 

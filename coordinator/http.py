@@ -28,6 +28,7 @@ STATUS_BY_CODE = {
     "coordinator.no_submissions": 503,
     "chain.unreachable": 503,
     "lane.full": 503,
+    "lane.interrupted": 503,
     "lane.no_seed": 503,
     "lane.not_settled": 404,
     "lane.seed": 503,

@@ -79,7 +79,8 @@ class Course:
     @property
     def outcome(self) -> Outcome | None:
         """The verdict or the failure; None while there is neither."""
-        return self._told.result() if self._told.done() else None
+        over = self._told.done() and self._told.exception() is None
+        return self._told.result() if over else None
 
     async def decided(self) -> Outcome:
         """The verdict or the failure, once there is one."""
@@ -100,6 +101,17 @@ class Course:
         finally:
             for task in self._asking:
                 task.cancel()
+            if not self._told.done():
+                self._told.set_exception(
+                    MLBridgeError(
+                        "lane.interrupted",
+                        "The order is carried on by another process, or by this one in a moment.",
+                        hint="Send the same order again.",
+                        retry_after_s=1,
+                    )
+                )
+                # Nobody may be waiting for it.
+                self._told.exception()
 
     def _resume(self, row: OrderRow) -> list[core.Effect]:
         state = state_of(row)

@@ -35,8 +35,8 @@ MODEL_PATH = "model"
 
 @dataclass
 class Ways:
-    """How a member behaves. delay_s: it takes; busy: refusals before it takes an order; large: its output
-    goes to the store; contradict: it attests two results.
+    """How a member behaves. delay_s: that an order takes; busy: refusals before it takes one; store: its
+    outputs go there; contradict: it attests two results; wrong_first: its first result is its own.
     """
 
     result: Callable[[bytes], bytes] = honest_label
@@ -47,6 +47,7 @@ class Ways:
     reveals: bool = True
     hands_over: bool = True
     contradict: bool = False
+    wrong_first: bool = False
     store: ContentStore | None = None
 
 
@@ -122,7 +123,8 @@ class ScriptedSeat:
             if isinstance(content, str):
                 assert self.ways.store is not None
                 content = await self.ways.store.get(content)
-            output = self.ways.result(content)
+            first = self.ways.wrong_first and not self._held
+            output = wrong_label(self.key) if first else self.ways.result(content)
             result = exchange.result_of(self.domain, digest, output)
             salt = keccak(self.key + digest)
             self._held.setdefault(digest, _Held(offer, output, result, salt))
