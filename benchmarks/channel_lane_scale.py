@@ -238,8 +238,9 @@ def report(found: dict[str, Any]) -> str:
         f"{found['sign_us']:.0f} us and checking {found['recover_us']:.0f} us a signature.",
         "",
         f"## {whole['tasks']:,} tasks, {found['providers']:,} providers over {found['models']:,} models",
-        f"{whole['batches']:,} batches, {whole['entries']:,} ledger entries, {whole['bytes_a_task']:.0f} bytes "
-        f"stored a task; at most {memory[0]} MiB resident after 20 batches and {memory[1]} MiB at the end.",
+        f"{whole['batches']:,} batches, {whole['entries']:,} ledger entries, "
+        f"{whole['bytes_a_task']:.0f} bytes stored a task; at most {memory[0]} MiB resident after 20 batches "
+        f"and {memory[1]} MiB at the end.",
         "",
         table(cost),
         "",

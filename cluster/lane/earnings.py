@@ -33,6 +33,7 @@ log = structlog.get_logger()
 _GWEI: Final = 10**9
 _SETTLE_GAS: Final = 220_000
 _CLAIM_GAS: Final = 150_000
+_PRUNE_EVERY_S: Final = 3600.0
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 120.0
 # The chain says that the order is done with, whoever did it.
@@ -70,7 +71,7 @@ class Earnings:
         self._collector = collector
         self._recorded: dict[bytes, int] = {}
         self._tries: dict[bytes, tuple[float, float]] = {}
-        self._pruned_at = 0.0
+        self._pruned_at: float | None = None
 
     async def round(self, models: Sequence[bytes]) -> None:
         """Everything that is due now. models: ids (32 bytes) that run here."""
@@ -175,7 +176,8 @@ class Earnings:
         for evidence in held:
             for fault in omitted(posted.header, posted.debits, batch, [evidence]):
                 await batches.challenge(self._lane, self._sender, posted.header, fault)
-                await self._settle_reopened(posted, evidence)
+                # Its sequence alone is opened again.
+                await self._settle_reopened(evidence, evidence.order.sequence + 1)
 
     async def _after_void(self, posted: Posted) -> None:
         """The void batch's sequences are opened again: ours settle by themselves."""
@@ -186,10 +188,10 @@ class Earnings:
             except ContractError as error:
                 if error.name != "AlreadyRestored":
                     raise
-            await self._settle_reopened(posted, evidence)
+            await self._settle_reopened(evidence, posted.debits[place].end)
 
-    async def _settle_reopened(self, posted: Posted, evidence: Evidence) -> None:
-        end = posted.debits[self._range(posted, evidence)].end
+    async def _settle_reopened(self, evidence: Evidence, end: int) -> None:
+        """end: of the range that was opened again."""
         digest = evidence.order.digest(self._lane.domain)
         try:
             await channels.settle_reopened(self._lane, self._sender, evidence, end)
@@ -273,7 +275,7 @@ class Earnings:
 
     async def _prune(self) -> None:
         """Forget orders that cannot settle any more, whatever becomes of the batches that passed them."""
-        if time.monotonic() - self._pruned_at < 3600:
+        if self._pruned_at is not None and time.monotonic() - self._pruned_at < _PRUNE_EVERY_S:
             return
         self._pruned_at = time.monotonic()
         functions = self._lane.settlement.functions

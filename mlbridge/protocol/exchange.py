@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Final
 
-from eth_utils.address import is_checksum_address
-
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import wire
 from mlbridge.protocol.encoding import decode, encode
-from mlbridge.protocol.hashing import keccak, payload_root, result_digest
+from mlbridge.protocol.hashing import keccak, payload_root, result_digest, word
 from mlbridge.protocol.orders712 import (
     Attestation,
     ChannelTerms,
@@ -302,8 +300,11 @@ def _terms(value: object) -> ChannelTerms:
         raise _malformed("offer", f"terms must hold exactly {', '.join(_TERMS)}")
     requester, coordinator, opened, ours, theirs, salt = (value[name] for name in _TERMS)
     for party in (requester, coordinator):
-        if not (isinstance(party, str) and is_checksum_address(party)):
-            raise _malformed("offer", "requester and coordinator must be checksummed addresses")
+        try:
+            word("address", party)
+        except MLBridgeError as error:
+            reason = "requester and coordinator must be checksummed addresses"
+            raise _malformed("offer", reason) from error
     for number, bits in ((opened, 32), (ours, 16), (theirs, 16)):
         if type(number) is not int or not 0 <= number < 1 << bits:
             raise _malformed("offer", "a number in terms is out of range")
@@ -315,16 +316,16 @@ def _terms(value: object) -> ChannelTerms:
 def _pledge(value: object) -> Pledge:
     if not (isinstance(value, list) and len(value) == 3):
         raise _malformed("closed set", "a seat is account, commitment and signature")
-    account, word, signature = value
+    account, commitment, signature = value
     if type(account) is not int or not 0 <= account < 1 << 32:
         raise _malformed("closed set", "account must be an unsigned integer of 32 bits")
-    if not (isinstance(word, bytes) and len(word) == 32 and isinstance(signature, bytes)):
+    if not (isinstance(commitment, bytes) and len(commitment) == 32 and isinstance(signature, bytes)):
         raise _malformed("closed set", "commitment must be 32 bytes and signature bytes")
-    if (word == SILENT) != (signature == b"") or len(signature) not in (0, SIZE):
+    if (commitment == SILENT) != (signature == b"") or len(signature) not in (0, SIZE):
         raise _malformed(
             "closed set", "a silent seat has neither commitment nor signature, any other has both"
         )
-    return Pledge(account, word, signature)
+    return Pledge(account, commitment, signature)
 
 
 def _unsigned(reason: str) -> MLBridgeError:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import WINDOW, Batch, Header, Item, debits_hash
-from mlbridge.protocol.committee import outrunners
+from mlbridge.protocol.committee import seated
 from mlbridge.protocol.evidence import Evidence, Facts, is_fit, prove
 from mlbridge.protocol.leaves import (
     ChannelDebit,
@@ -267,10 +267,10 @@ class _Examination:
         if seed is None:
             self._unchecked.append(place)
             return
+        drawn = seated(evidence.order, seed, self._rules.facts.snapshots)
         for number, seat in enumerate(evidence.seats):
-            better = outrunners(evidence.order, seed, self._rules.facts.snapshots, seat.account)
-            if better is not None:
-                yield Fault(Challenge.COMMITTEE, place, (*data, number, better))
+            if seat.account not in drawn:
+                yield Fault(Challenge.COMMITTEE, place, (*data, number, drawn))
                 return
 
 

@@ -5,6 +5,7 @@ Every refusal is an MLBridgeError `lane.*`; `retry_after` in its context where t
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -15,6 +16,7 @@ from mlbridge.protocol.evidence import MAX_SEATS, split
 from mlbridge.protocol.exchange import NO_PARAMETERS, Offer
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.orders712 import Domain, TaskOrder
+from mlbridge.protocol.snapshots import Snapshots
 from mlbridge.protocol.tally import MIN_SEATS
 from mlbridge.protocol.types import Policy
 from serve.lane.store import Claim
@@ -22,6 +24,8 @@ from serve.lane.view import ChannelRow, LaneRules, View
 
 WINDOW: Final = 64
 """Sequences from a channel's floor on that can settle."""
+
+_KEPT_COMMITTEES: Final = 4_096
 
 
 class Wallets(Protocol):
@@ -46,7 +50,7 @@ class AdmissionRules:
 
 
 class Admission:
-    """Checks offers against what is known of the chain. Keeps nothing.
+    """Checks offers against what is known of the chain. Keeps but the committees that it drew.
 
     wallets: None: requesters that are contract accounts are refused.
     """
@@ -55,6 +59,7 @@ class Admission:
         self._rules = rules
         self._view = view
         self._wallets = wallets
+        self._committees: OrderedDict[tuple[bytes, bytes, Snapshots], list[int]] = OrderedDict()
 
     def check_party(self, offer: Offer, coordinator: str) -> None:
         """Whether the sender of an offer is the coordinator of its channel, and one that is served."""
@@ -164,7 +169,15 @@ class Admission:
         seed = self._view.seed(order.epoch)
         if seed is None:
             raise _refused("seed_unknown", f"the seed of epoch {order.epoch} is not known", retry_after=2)
-        return seated(order, seed, self._view.snapshots())
+        # An epoch's weights never change once its seed is known; after a reorganisation they are others.
+        snapshots = self._view.snapshots()
+        key = order.struct_hash(), seed, snapshots
+        found = self._committees.get(key)
+        if found is None:
+            found = self._committees[key] = seated(order, seed, snapshots)
+            if len(self._committees) > _KEPT_COMMITTEES:
+                self._committees.popitem(last=False)
+        return found
 
     async def _check_signature(self, offer: Offer, digest: bytes) -> None:
         requester = offer.terms.requester

@@ -25,7 +25,7 @@ from mlbridge.protocol.payload import MAX_INPUT_BYTES
 from mlbridge.storage import ContentStore
 from serve.lane.admission import Admission
 from serve.lane.faults import Conduct
-from serve.lane.store import Held, LaneStore
+from serve.lane.store import Claim, Held, LaneStore
 from serve.lane.view import View
 from serve.service import Recorder
 
@@ -122,14 +122,19 @@ class LaneMember:
         offer = exchange.parse_offer(item)
         self._admission.check_party(offer, coordinator)
         digest = offer.order.message.digest(self._signer.domain)
-        held = self._store.held(digest) or await self._once(digest, offer)
+        held = self._store.held(digest)
+        if held is None:
+            await self._conduct.begin(offer.order.message, self._view.now)
+            # Before it may join a computation: another signature under the same order is another offer.
+            claim = await self._admission.admit(offer, digest, self._view.now())
+            held = await self._once(digest, offer, claim)
         return wire.parse(held.commitment, Commitment)
 
-    async def _once(self, digest: bytes, offer: Offer) -> Held:
+    async def _once(self, digest: bytes, offer: Offer, claim: Claim) -> Held:
         """One computation an order; it goes on when whoever asked goes away, and a retry finds it done."""
         task = self._running.get(digest)
         if task is None:
-            task = asyncio.create_task(self._compute(digest, offer))
+            task = asyncio.create_task(self._compute(digest, offer, claim))
             self._running[digest] = task
             task.add_done_callback(lambda done: self._ended(digest, done))
         return await asyncio.shield(task)
@@ -139,10 +144,7 @@ class LaneMember:
         if not done.cancelled():
             done.exception()  # nobody may be left to retrieve it
 
-    async def _compute(self, digest: bytes, offer: Offer) -> Held:
-        order = offer.order.message
-        await self._conduct.begin(order, self._view.now)
-        claim = await self._admission.admit(offer, digest, self._view.now())
+    async def _compute(self, digest: bytes, offer: Offer, claim: Claim) -> Held:
         if self._model.full():
             raise MLBridgeError("serve.busy", "All places of this replica are taken.", retry_after=1)
         held = await self._store.accept(claim)

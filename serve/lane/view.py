@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.snapshots import Snapshots
+
+T = TypeVar("T")
 
 _VERSION: Final = 1
 _SCHEMA: Final = """
@@ -113,17 +115,19 @@ class View:
         self._stale_s = stale_s
         self._clock = clock
         self._db: sqlite3.Connection | None = None
+        self._version = -1
+        self._found: dict[tuple[str, object], Any] = {}
         self._snapshots = Snapshots()
         self._read_to = (0, 0)
         self._rolled_back = ""
 
     def rules(self) -> LaneRules:
         """Raises MLBridgeError `lane.stale` while the agent has written nothing."""
-        return LaneRules(**json.loads(self._fact(_RULES)))
+        return self._once("rules", None, lambda: LaneRules(**json.loads(self._fact(_RULES))))
 
     def now(self) -> float:
         """The chain's time, unix seconds. Raises MLBridgeError `lane.stale` for a view that is too old."""
-        head = _Head(**json.loads(self._fact(_HEAD)))
+        head = self._once("head", None, lambda: _Head(**json.loads(self._fact(_HEAD))))
         age = self._clock() - head.seen
         if age > self._stale_s:
             raise _stale(f"the provider's agent last heard of the chain {age:.0f} s ago")
@@ -131,21 +135,36 @@ class View:
 
     def channel(self, channel: bytes) -> ChannelRow | None:
         """A channel by id."""
-        row = self._row("SELECT * FROM channels WHERE id=?", channel)
-        return None if row is None else _channel(row)
+
+        def read() -> ChannelRow | None:
+            row = self._row("SELECT * FROM channels WHERE id=?", channel)
+            return None if row is None else _channel(row)
+
+        return self._once("channel", channel, read)
 
     def seed(self, epoch: int) -> bytes | None:
         """An epoch's seed, 32 bytes."""
-        row = self._row("SELECT seed FROM seeds WHERE epoch=?", epoch)
-        return None if row is None else bytes(row[0])
+
+        def read() -> bytes | None:
+            row = self._row("SELECT seed FROM seeds WHERE epoch=?", epoch)
+            return None if row is None else bytes(row[0])
+
+        return self._once("seed", epoch, read)
 
     def operator(self, node: str) -> int:
         """Id of the operator to whom a node key (checksummed address) was ever bound; 0: to none."""
-        row = self._row("SELECT operator FROM nodes WHERE node=?", node)
-        return 0 if row is None else int(row[0])
+
+        def read() -> int:
+            row = self._row("SELECT operator FROM nodes WHERE node=?", node)
+            return 0 if row is None else int(row[0])
+
+        return self._once("operator", node, read)
 
     def snapshots(self) -> Snapshots:
         """Weights and prices of the model, as far as they are known now."""
+        return self._once("snapshots", None, self._read_on)
+
+    def _read_on(self) -> Snapshots:
         marker = self._optional(_ROLLED_BACK)
         if marker != self._rolled_back:
             self._snapshots, self._read_to, self._rolled_back = Snapshots(), (0, 0), marker
@@ -162,6 +181,18 @@ class View:
             prices = place
         self._read_to = weights, prices
         return self._snapshots
+
+    def _once(self, kind: str, key: object, read: Callable[[], T]) -> T:
+        """What was read since the file last changed, or is read now."""
+        (version,) = self._open().execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._found.clear()
+            self._version = version
+        name = kind, key
+        if name not in self._found:
+            self._found[name] = read()
+        found: T = self._found[name]
+        return found
 
     def _fact(self, name: str) -> str:
         found = self._optional(name)

@@ -154,25 +154,20 @@ async def test_dissent_is_recorded_and_costs_nothing(scene: Scene) -> None:
     recorded = await call(lane.dissents.functions.resultOf(order.digest(world.domain), dissenter))
     assert bytes(recorded) == WRONG
     assert await bonded(scene, dissenter) == before
+    agreeing = replace(dissent, message=replace(dissent.message, result=RESULT))
     with pytest.raises(ContractError) as caught:
-        await channels.report_dissent(
-            lane,
-            scene.rig.treasury,
-            evidence,
-            replace(dissent, message=replace(dissent.message, result=RESULT)),
-        )
+        await channels.report_dissent(lane, scene.rig.treasury, evidence, agreeing)
     assert caught.value.name == "NoDissent"
 
 
 async def test_records_count_from_the_next_epoch(scene: Scene) -> None:
-    lane, member = scene.rig.lane, scene.rig.members[0]
+    lane, sender, model = scene.rig.lane, scene.rig.treasury, scene.rig.model
+    account = scene.rig.members[0].account
     epoch = await lane.current_epoch()
-    assert (
-        await channels.record_weight(lane, scene.rig.treasury, scene.rig.model, member.account) == epoch + 1
-    )
-    assert await channels.record_model(lane, scene.rig.treasury, scene.rig.model) == epoch + 1
-    snapshots = await read_snapshots(lane, scene.rig.model)
-    assert snapshots.weight(scene.rig.model, epoch + 1, member.account) > 0
+    assert await channels.record_weight(lane, sender, model, account) == epoch + 1
+    assert await channels.record_model(lane, sender, model) == epoch + 1
+    snapshots = await read_snapshots(lane, model)
+    assert snapshots.weight(model, epoch + 1, account) > 0
     assert await lane.seed(epoch + 1) is None
     await scene.rig.warp(EPOCH)
     assert await lane.current_epoch() == epoch + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -16,10 +17,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from cluster.agent import Agent
+from cluster.config import parse_config
+from cluster.context import Context
 from cluster.lane.earnings import Earnings, Seat
 from cluster.lane.evidence import Collector
 from cluster.lane.peers import Peers
 from contracts import batches, channels
+from contracts.network import save
 from contracts.reads import call, claimable
 from contracts.sender import Sender
 from mlbridge.protocol import batch_data, exchange, orders712, wire
@@ -34,6 +39,7 @@ from serve.lane.view import View, ViewWriter
 from tests.support.lane import CHALLENGE, EPOCH
 from tests.support.lane_scene import Scene, lane_scene
 from tests.support.lane_serve import Provider, followed
+from tests.support.providers import provider_fields, write_keys
 from tests.support.ray_local import free_port
 from tests.support.seats import FAST, until
 
@@ -172,6 +178,7 @@ async def test_an_order_that_its_coordinator_withheld_is_settled_by_its_seats(
     scene: Scene, desk: tuple[Desk, PeerNode]
 ) -> None:
     mine, peer = desk
+    await scene.refresh()
     evidence, outcome = await mine.attested(await floor_of(scene, 0))
     digest = evidence.order.digest(scene.world.domain)
     before = await mine.earned()
@@ -245,7 +252,7 @@ async def test_a_provider_records_its_weight_so_that_it_is_drawn(
     rig = scene.rig
     account, epoch = mine.provider.account, await rig.lane.current_epoch()
     weight_at = rig.lane.snapshots.functions.weightAt
-    known = await call(weight_at(rig.model, epoch + 1, account))
+    known = await call(weight_at(rig.model, epoch, account))
     owner = Sender(rig.chain, rig.members[0].operator, FAST)
     await owner.send(rig.chain.tasks.functions.stopServing(rig.model, account))
     await mine.round()
@@ -258,6 +265,40 @@ async def test_a_provider_records_its_weight_so_that_it_is_drawn(
         return view.snapshots().weight(rig.model, epoch + 1, account) == 0
 
     await until(known_to_replicas)
+
+
+async def test_an_agent_keeps_a_desk_for_the_lane(scene: Scene, tmp_path: Path) -> None:
+    rig, home = scene.rig, tmp_path / "agent"
+    member = rig.members[1]
+    write_keys(home, member.node, member.operator)
+    network = rig.chain.network.model_copy(
+        update={"lane": rig.lane.addresses, "storage_url": f"file://{tmp_path / 'store'}"}
+    )
+    fields = provider_fields(home, save(network, tmp_path / "network.yaml"), "agent")
+    channel = scene.world.terms(0).channel()
+    for joins in (True, False):
+        config = parse_config(fields | {"lane": {"join": joins}})
+        context = await Context.open(config)
+        agent = Agent(context)
+        running = asyncio.create_task(agent.run())
+
+        async def at_work(agent: Agent = agent, joins: bool = joins) -> bool:
+            told = agent.status()
+            lane = told["lane"]
+            return told["state"] == "running" and (lane["caught_up"] if joins else lane is None)
+
+        try:
+            await until(at_work, timeout_s=60)
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            await context.close()
+    view = View(config.lane_view_path, rig.model, stale_s=EPOCH)
+    assert view.rules().account == member.account
+    known = view.channel(channel)
+    assert known is not None
+    assert known.balance == (await channels.channel_state(rig.lane, channel)).balance
 
 
 async def test_a_reorganisation_takes_seeds_channels_and_weights_back(scene: Scene, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def ray_here() -> AsyncIterator[LocalServe]:
 async def provider(ray_here: LocalServe, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Provider]:
     home: Path = tmp_path_factory.mktemp("provider")
     async with lane_scene() as scene, followed(scene, home) as made:
+        await made.renew()
         from ray import serve
 
         from tests.support.serve_apps import build
@@ -109,7 +110,7 @@ async def test_what_a_provider_attests_settles_on_chain_and_pays_it(
 async def test_every_refusal_says_why_and_one_spoils_no_other(
     provider: Provider, client: httpx2.AsyncClient
 ) -> None:
-    await provider.sync()
+    await provider.renew()
     world, at = provider.scene.world, next_sequence()
     unknown = replace(world.terms(), salt=keccak(b"never opened"))
     nowhere = provider.offer(at, channel=0)
@@ -262,14 +263,7 @@ async def test_a_provider_cut_off_from_the_chain_takes_nothing_new(
     provider: Provider, client: httpx2.AsyncClient
 ) -> None:
     body = provider.body([provider.offer(next_sequence())])
-    from serve.lane.view import ViewWriter
-
-    head = await provider.scene.rig.chain.head()
-    writer = ViewWriter(provider.view)
-    writer.put_head(head.number, head.timestamp, 0.0)
+    await provider.lose_the_chain()
     answer = await client.post(f"{provider.url}/v1/lane/orders", content=body, headers=provider.headers(body))
-    writer.close()
-    if answer.status_code == 200:
-        pytest.skip("the agent renewed the view in between")
     assert (answer.status_code, answer.json()["code"]) == (503, "lane.stale")
     assert answer.headers["retry-after"] == "5"

@@ -1,4 +1,4 @@
-"""A lane with two open channels of one requester and a coordinator with a bond: ready for orders and batches."""
+"""A lane with two open channels of one requester, and a coordinator with a bond."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Provider:
 
     scene: Scene
     home: Path
-    follower: LaneFollower
+    follower: asyncio.Task[None]
     url: str = ""
 
     @property
@@ -53,6 +53,7 @@ class Provider:
             "view": str(self.view),
             "store": str(self.home / "lane.sqlite"),
             "key": key,
+            "stale_s": 120,  # whole tests run on a loaded machine
         }
         return LaneSettings.model_validate(made | changes)
 
@@ -70,6 +71,15 @@ class Provider:
         }
         return made | changes
 
+    async def lose_the_chain(self) -> None:
+        """The agent goes, and time with it until nothing it told counts."""
+        self.follower.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.follower
+        head = await self.scene.rig.chain.head()
+        with contextlib.closing(ViewWriter(self.view)) as view:
+            view.put_head(head.number, head.timestamp, 0.0)
+
     # ---- orders ----
     async def sync(self) -> None:
         """Wait until the view is where the chain is."""
@@ -81,6 +91,10 @@ class Provider:
             return told is not None and f'"number": {head.number},' in told
 
         await until(there)
+
+    async def renew(self) -> None:
+        """The view, and the time and seed of orders to come."""
+        await self.sync()
         await self.scene.refresh()
 
     def offer(
@@ -170,7 +184,7 @@ async def followed(scene: Scene, home: Path) -> AsyncIterator[Provider]:
     writer = ViewWriter(home / "lane-view.sqlite")
     follower = LaneFollower(scene.rig.lane, writer, member.account, confirmations=0, poll_s=0.05)
     task = asyncio.create_task(follower.run())
-    provider = Provider(scene, home, follower)
+    provider = Provider(scene, home, task)
     try:
         await provider.sync()
         yield provider

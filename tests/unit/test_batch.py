@@ -159,6 +159,13 @@ def test_a_changed_byte_is_another_batch_or_none(place: int, change: int) -> Non
     assert caught == "batch.unreadable"
 
 
+@pytest.mark.parametrize("value", [[1], 5, "batch", None, {}], ids=str)
+def test_other_values_are_no_batch(value: object) -> None:
+    with pytest.raises(MLBridgeError) as caught:
+        batch_data.from_bytes(encode(value))
+    assert caught.value.code == "batch.unreadable"
+
+
 def test_terms_that_nothing_uses_are_another_spelling() -> None:
     fields = decode(batch_data.to_bytes(made()[0]))
     assert isinstance(fields, dict)

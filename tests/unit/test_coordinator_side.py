@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from mlbridge.protocol import coordinator_side, orders712
-from mlbridge.protocol.coordinator_side import (
+from mlbridge.protocol import orders712
+from mlbridge.protocol.coordinator_side import Desk, Order, advance, evidence_of, restore
+from mlbridge.protocol.coordinator_steps import (
     Accepted,
     Ask,
     Attested,
@@ -18,16 +19,11 @@ from mlbridge.protocol.coordinator_side import (
     Counted,
     Decided,
     Deliver,
-    Desk,
     OpenCase,
-    Order,
     Over,
     ReportDissent,
     Show,
     Tick,
-    advance,
-    evidence_of,
-    restore,
 )
 from mlbridge.protocol.course import SILENT, Accuse, End, Keep, Send, Settle
 from mlbridge.protocol.evidence import prove
@@ -309,4 +305,4 @@ def test_records_name_what_happened() -> None:
     _, records, _ = walked(THREE, THREE.desk, EVENTS)
     assert [type(record) for record in records] == [Begun, Closed, Counted, Counted, Counted, Decided, Over]
     assert isinstance(records[2].signed.message, Attestation)
-    assert coordinator_side.Over(True, records[-1].reason) == records[-1]
+    assert Over(True, records[-1].reason) == records[-1]

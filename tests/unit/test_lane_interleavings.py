@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mlbridge.protocol import coordinator_side, member_side, orders712
-from mlbridge.protocol.coordinator_side import (
+from mlbridge.protocol import coordinator_side, coordinator_steps, member_side, orders712
+from mlbridge.protocol.coordinator_side import Order
+from mlbridge.protocol.coordinator_steps import (
     Accepted,
     Ask,
     Attested,
     Closed,
     Committed,
     Deliver,
-    Order,
     Show,
 )
 from mlbridge.protocol.course import SILENT, Accuse, Keep, Send, Settle
@@ -182,7 +182,7 @@ class Courses(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0, 0, 1, 1, 1, 2, 2, 5, 10, 60, 700]))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds
-        self._desk(coordinator_side.Tick(self.now))
+        self._desk(coordinator_steps.Tick(self.now))
         for account in self.parties.accounts:
             self._member(account, member_side.Tick(self.now))
 

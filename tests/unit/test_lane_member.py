@@ -240,6 +240,11 @@ async def test_one_bad_item_spoils_none_of_the_others(seat: Seat) -> None:
     assert codes(answers) == ["ok", bad, bad, "ok", bad, "lane.seats", "ok"]
 
 
+async def test_a_forged_offer_of_the_same_order_spoils_the_true_one_as_little(seat: Seat) -> None:
+    forged, true = (offer_of(order_of(), key=key) for key in (COORDINATOR, REQUESTER))
+    assert codes(await seat.commit(forged, true, forged)) == ["lane.signature", "ok", "lane.signature"]
+
+
 async def test_funds_count_what_is_in_flight_until_the_chain_has_settled_it(seat: Seat) -> None:
     half = DEPOSIT // 2
     first, second = (offer_of(order_of(n, max_fee=half)) for n in range(2))
