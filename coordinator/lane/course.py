@@ -16,6 +16,7 @@ from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore, OrderRow
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import coordinator_side as core
+from mlbridge.protocol import coordinator_steps as steps
 from mlbridge.protocol.course import Accuse, Commission, End, Keep, Send, Settle
 from mlbridge.protocol.exchange import (
     Answer,
@@ -68,7 +69,7 @@ class Course:
         left = max(0.0, commission.order.deadline - self._began)
         self._desk = core.Desk(commission, self._began + left * config.collect_share, config.late_s)
         self._state = core.Order()
-        self._events: asyncio.Queue[core.Event | _Gone] = asyncio.Queue()
+        self._events: asyncio.Queue[steps.Event | _Gone] = asyncio.Queue()
         self._gone: set[int] = set()
         self._pledges: tuple[Pledge, ...] = ()
         self._outputs: dict[int, bytes | str] = {}
@@ -92,7 +93,7 @@ class Course:
         """Until nothing more will come of the order."""
         try:
             if self._row is None:
-                self._state, effects = core.advance(self._desk, self._state, core.Accepted(self._view.now()))
+                self._state, effects = core.advance(self._desk, self._state, steps.Accepted(self._view.now()))
             else:
                 effects = self._resume(self._row)
             await self._do(effects)
@@ -113,25 +114,25 @@ class Course:
                 # Nobody may be waiting for it.
                 self._told.exception()
 
-    def _resume(self, row: OrderRow) -> list[core.Effect]:
+    def _resume(self, row: OrderRow) -> list[steps.Effect]:
         state = state_of(row)
         if row.closed is not None:
             self._pledges = parse_closed_set(row.closed).seats
-        records: list[core.Record] = [core.Begun()]
+        records: list[steps.Record] = [steps.Begun()]
         records += [] if state.closed is None else [state.closed]
-        records += [core.Counted(signed) for signed in state.counted.values()]
+        records += [steps.Counted(signed) for signed in state.counted.values()]
         records += [] if state.decided is None else [state.decided]
         self._payload = row.output, row.output_cid
         self._state, effects = core.restore(self._desk, records)
         return effects
 
     async def _turn(self) -> None:
-        event: core.Event | _Gone
+        event: steps.Event | _Gone
         try:
             async with asyncio.timeout(max(0.0, self._next_look() - self._view.now())):
                 event = await self._events.get()
         except TimeoutError:
-            event = core.Tick(self._view.now())
+            event = steps.Tick(self._view.now())
         if isinstance(event, _Gone):
             self._gone.add(event.account)
         else:
@@ -168,10 +169,10 @@ class Course:
 
     # ---- effects ----
 
-    async def _do(self, effects: Sequence[core.Effect]) -> None:
+    async def _do(self, effects: Sequence[steps.Effect]) -> None:
         for effect in effects:
             match effect:
-                case core.Ask(to=accounts):
+                case steps.Ask(to=accounts):
                     for account in accounts:
                         self._spawn(self._ask(account))
                 case Keep(record=record):
@@ -179,40 +180,40 @@ class Course:
                 case Send(to=accounts):
                     for account in accounts:
                         self._spawn(self._reveal(account))
-                case core.Deliver():
+                case steps.Deliver():
                     self._deliver()
                 case Settle():
                     await self._store.ripen(self.digest)
-                case core.ReportDissent(attestation=signed):
+                case steps.ReportDissent(attestation=signed):
                     first = next(
                         s for s in self._state.counted.values() if s.message.result != signed.message.result
                     )
                     await self._evidence(DISSENT, signed, first)
                 case Accuse(first=first, second=second):
                     await self._evidence(CONTRADICTION, first, second)
-                case core.OpenCase() | End():
+                case steps.OpenCase() | End():
                     # The requester decides whether it takes its input to the direct lane.
                     self._tell(Outcome(self.digest, None, 0, None, effect.reason))
 
     async def _keep(self, record: object) -> None:
         match record:
-            case core.Closed():
+            case steps.Closed():
                 self._pledges = self._pledged(record)
                 await self._store.close(self.digest, self._closed_set().to_bytes())
-            case core.Counted():
+            case steps.Counted():
                 if self._state.decided is not None and self._told.done():
                     await self._store.attest(self.digest, self._attested())
-            case core.Decided():
+            case steps.Decided():
                 await self._decide(record)
-            case core.Over(settled=False, reason=reason):
+            case steps.Over(settled=False, reason=reason):
                 await self._store.fail(self.digest, reason)
 
-    async def _decide(self, verdict: core.Decided) -> None:
+    async def _decide(self, verdict: steps.Decided) -> None:
         self._payload = await self._answer(verdict.result)
         if self._payload == (None, None):
             # The seats may settle it themselves; this coordinator pays nobody for an answer that nobody gave.
             reason = "no seat handed over the answer that it attested"
-            self._state = replace(self._state, over=core.Over(False, reason))
+            self._state = replace(self._state, over=steps.Over(False, reason))
             await self._store.fail(self.digest, reason)
             self._tell(Outcome(self.digest, None, 0, None, reason))
             return
@@ -251,7 +252,7 @@ class Course:
     def _attested(self) -> list[bytes]:
         return [signed.to_bytes() for signed in self._state.counted.values()]
 
-    def _pledged(self, closed: core.Closed) -> tuple[Pledge, ...]:
+    def _pledged(self, closed: steps.Closed) -> tuple[Pledge, ...]:
         held = self._state.commitments
         return tuple(
             Pledge.of(held[account]) if account in held else Pledge(account)
@@ -280,7 +281,7 @@ class Course:
                 answer = await self._one(url, account, "orders", item)
                 if isinstance(answer, Signed) and self._binds(answer, account):
                     self._members.directory.proved(account, url)
-                    self._events.put_nowait(core.Committed(answer))
+                    self._events.put_nowait(steps.Committed(answer))
                     return
                 if isinstance(answer, Signed | Revealed):
                     self._members.directory.disproved(account, url)
@@ -305,7 +306,7 @@ class Course:
                     self._members.directory.proved(account, url)
                     if answer.output is not None:
                         self._outputs[account] = answer.output
-                    self._events.put_nowait(core.Attested(answer.attestation, self._view.now()))
+                    self._events.put_nowait(steps.Attested(answer.attestation, self._view.now()))
                     break
                 if isinstance(answer, Refusal):
                     wait = min(max(wait, answer.retry_after or LONGEST_PAUSE_S), LONGEST_PAUSE_S)

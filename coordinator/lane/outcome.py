@@ -8,6 +8,7 @@ from typing import Self
 
 from coordinator.lane.store import OrderRow, Status
 from mlbridge.protocol import coordinator_side as desk_of
+from mlbridge.protocol import coordinator_steps as steps
 from mlbridge.protocol.course import Commission
 from mlbridge.protocol.evidence import Evidence
 from mlbridge.protocol.exchange import Pledge, parse_closed_set
@@ -39,14 +40,14 @@ class Outcome:
         return cls(row.digest, evidence, row.confidence or 0, output, None)
 
 
-def closed_of(digest: bytes, pledges: Sequence[Pledge]) -> desk_of.Closed:
+def closed_of(digest: bytes, pledges: Sequence[Pledge]) -> steps.Closed:
     """A closed set as the core keeps it. pledges: of the whole committee, in the order of its accounts."""
     bound = tuple(
         Signed(Commitment(digest, seat.account, seat.word), seat.signature)
         for seat in pledges
         if not seat.silent
     )
-    return desk_of.Closed(tuple(seat.word for seat in pledges), bound)
+    return steps.Closed(tuple(seat.word for seat in pledges), bound)
 
 
 def state_of(row: OrderRow) -> desk_of.Order:
@@ -59,5 +60,5 @@ def state_of(row: OrderRow) -> desk_of.Order:
     }
     decided = None
     if row.result is not None:
-        decided = desk_of.Decided(row.result, row.confidence or 0, row.decided_at or 0.0)
+        decided = steps.Decided(row.result, row.confidence or 0, row.decided_at or 0.0)
     return desk_of.Order(begun=True, closed=closed, heard=counted, counted=counted, decided=decided)
