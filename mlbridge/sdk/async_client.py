@@ -96,6 +96,7 @@ class AsyncClient:
         self._book: ChannelBook | None = None
         self._book_path = channel_book
         self._manifests: dict[str, Manifest] = {}
+        self._found: dict[str | bytes, tuple[bytes, str | None]] = {}
 
     async def chain(self) -> Chain:
         """The checked connection. Raises what Chain.connect raises."""
@@ -385,8 +386,21 @@ class AsyncClient:
         book = self._channel_book()
         book.put(terms.channel(), chain_id=domain.chain_id, contract=domain.contract, url=url)
         return AsyncChannel(
-            terms, view, book, CoordinatorDoor(url), sender, bytes(self.account.key), self.store
+            terms,
+            view,
+            book,
+            CoordinatorDoor(url),
+            sender,
+            bytes(self.account.key),
+            self.store,
+            self._find_model,
         )
+
+    async def _find_model(self, model: str | bytes) -> tuple[bytes, str | None]:
+        if model not in self._found:
+            info = await self.model(model)
+            self._found[model] = info.id, await self._kind(info)
+        return self._found[model]
 
     def _channel_book(self) -> ChannelBook:
         if self._book is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +44,10 @@ TRIES: Final = 3
 GRACE_S: Final = 5.0
 # The sequence is of no use any more, or belongs to an order that another copy of the book signed.
 _NEXT: Final = frozenset({"order.sequence", "lane.sequence_taken"})
+
+
+# Given a model's name or id: its id, and its kind if that can be had.
+FindModel = Callable[[str | bytes], Awaitable[tuple[bytes, str | None]]]
 
 
 @dataclass(frozen=True)
@@ -79,10 +84,12 @@ class AsyncChannel:
         sender: Sender,
         key: bytes,
         store: ContentStore | None,
+        find: FindModel,
     ) -> None:
         self.terms, self.id = terms, terms.channel()
         self._view, self._lane, self._book, self._door = view, view.lane, book, door
         self._sender, self._key, self._store = sender, key, store
+        self._find = find
 
     @property
     def url(self) -> str:
@@ -119,11 +126,12 @@ class AsyncChannel:
         await channels.finish_close(self._lane, self._sender, self.terms)
         return 0
 
-    async def quote(self, model_id: bytes, seats: int = DEFAULT_SEATS) -> int:
+    async def quote(self, model: str | bytes, seats: int = DEFAULT_SEATS) -> int:
         """Price in wei of an order now: the model's fee, a seat fee as on the direct lane, and the shares.
 
         Raises MLBridgeError `model.unknown` while the lane has no price for the model.
         """
+        model_id, _ = await self._find(model)
         parameters = await reads.get_parameters(self._lane.chain)
         epoch = await self._view.drawing_epoch()
         terms = self._view.facts.snapshots.terms(model_id, epoch)
@@ -142,28 +150,30 @@ class AsyncChannel:
 
     async def order(
         self,
-        model_id: bytes,
+        model: str | bytes,
         input: Input,
         *,
-        kind: str | None = None,
         seats: int = DEFAULT_SEATS,
         price_wei: int | None = None,
         max_price_wei: int | None = None,
         deadline_s: float = DEFAULT_S,
         idempotency_key: str | None = None,
         tries: int = TRIES,
+        announce: Callable[[int, str], None] | None = None,
     ) -> ChannelResult:
         """Have a task done and check everything about its answer.
 
-        model_id: 32 bytes; kind: of the model, needed where the input does not say it; price_wei: default
-        `quote`; deadline_s: for each try; idempotency_key: an order of the same key is never signed twice
-        unless it failed; tries: committees to ask before giving up, each free unless it answers. Raises
-        OrderFailedError, MLBridgeError `price.too_high`, `channel.lie`, `coordinator.*`, `order.*`, `lane.*`.
+        model: name or id (32 bytes); input: see mlbridge.sdk.inputs; price_wei: default `quote`; deadline_s:
+        for each try; idempotency_key: an order of the same key is never signed twice unless it failed; tries:
+        committees to ask before giving up, each free unless it answers; announce: told sequence and
+        idempotency key of each order before it leaves. Raises OrderFailedError, MLBridgeError
+        `price.too_high`, `channel.lie`, `coordinator.*`, `order.*`, `lane.*`.
         """
+        model_id, kind = await self._find(model)
         payload = to_payload(input, kind)
         key = idempotency_key or secrets.token_hex(8)
         await self._view.refresh()
-        price = await self.quote(model_id, seats) if price_wei is None else price_wei
+        price = await self.quote(model, seats) if price_wei is None else price_wei
         if max_price_wei is not None and price > max_price_wei:
             raise MLBridgeError(
                 "price.too_high",
@@ -176,6 +186,8 @@ class AsyncChannel:
         reason = ""
         for _ in range(tries):
             kept = await self._sign(model_id, payload, content, kind, key, seats, price, deadline_s)
+            if announce is not None:
+                announce(kept.sequence, key)
             try:
                 return await self._carry(kept)
             except OrderFailedError as error:

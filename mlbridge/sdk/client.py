@@ -118,10 +118,9 @@ class Channel:
 
     def order(
         self,
-        model_id: bytes,
+        model: str | bytes,
         input: Input,
         *,
-        kind: str | None = None,
         seats: int = DEFAULT_SEATS,
         max_price_wei: int | None = None,
         deadline_s: float = DEFAULT_S,
@@ -129,9 +128,8 @@ class Channel:
     ) -> ChannelResult:
         """See AsyncChannel.order."""
         work = self._channel.order(
-            model_id,
+            model,
             input,
-            kind=kind,
             seats=seats,
             max_price_wei=max_price_wei,
             deadline_s=deadline_s,
