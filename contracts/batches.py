@@ -99,13 +99,20 @@ async def post(
         debits=statement.debits,
     )
     receipt = await sender.send(lane.settlement.functions.post(header.as_tuple(), _plain(debits), attested))
-    return _header(next(e for e in decode_all(receipt["logs"], lane.names) if e.name == "BatchPosted"))
+    return header_of(next(e for e in decode_all(receipt["logs"], lane.names) if e.name == "BatchPosted"))
 
 
 async def posted(lane: Lane, *, first: int | None = None, last: int | None = None) -> list[Posted]:
     """Every batch posted in blocks first..last, with the debits that it took."""
+    return [found for found, _ in await posted_at(lane, first=first, last=last)]
+
+
+async def posted_at(
+    lane: Lane, *, first: int | None = None, last: int | None = None
+) -> list[tuple[Posted, int]]:
+    """As `posted`, each with its block."""
     events = await lane.events(artifacts.SETTLEMENT, "BatchPosted", first=first, last=last)
-    return [Posted(_header(event), await _debits(lane, event)) for event in events]
+    return [(Posted(header_of(event), await _debits(lane, event)), event.block_number) for event in events]
 
 
 async def rules_of(lane: Lane, found: Posted, batch: Batch, facts: Facts) -> Rules:
@@ -185,7 +192,8 @@ async def _debits(lane: Lane, event: Event) -> tuple[ChannelDebit, ...]:
     return tuple(listed)
 
 
-def _header(event: Event) -> Header:
+def header_of(event: Event) -> Header:
+    """From BatchPosted."""
     coordinator, *rest = event.args["header"]
     return Header(str(to_checksum_address(coordinator)), *rest)
 

@@ -145,13 +145,17 @@ class Network(BaseModel):
         return {name: at for book in books if book is not None for name, at in book.named().items()}
 
 
+def home() -> Path:
+    """Where a user's own files are."""
+    return Path(os.environ.get(HOME_ENV, "") or Path.home() / ".mlbridge")
+
+
 def search_path() -> list[Path]:
     """Folders in which a network's name is looked up, first match wins."""
-    home = Path(os.environ.get(HOME_ENV, "") or Path.home() / ".mlbridge")
     return [
         Path.cwd() / "deployments",
         Path.cwd() / "configs" / "networks",
-        home / "networks",
+        home() / "networks",
         Path(__file__).resolve().parent.parent / "configs" / "networks",
     ]
 

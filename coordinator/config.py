@@ -21,6 +21,7 @@ from pydantic import (
 from contracts.keyfile import KeyFile, resolve_path
 from contracts.network import Network, load_network
 from coordinator.database import database_url
+from coordinator.lane.settings import LaneConfig
 from mlbridge.console import MAX_PRICE_WEI
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
@@ -139,6 +140,9 @@ class CoordinatorConfig(_Section):
         default=None, description="file:///path or kubo://host:port; default: the network's"
     )
     receipts: bool = Field(default=True, description="build and keep the receipt of every ended task")
+    lane: LaneConfig | None = Field(
+        default=None, description="the channel lane; null: this coordinator takes no channel orders"
+    )
     http: HttpConfig = Field(default_factory=HttpConfig)
     pokes: PokeConfig = Field(default_factory=PokeConfig)
     submissions: SubmissionConfig = Field(default_factory=SubmissionConfig)

@@ -22,13 +22,15 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "account": ("mlbridge.cli.accounts", "app", "Balances, stakes and claims of an address."),
     "deploy": ("mlbridge.cli.deploy", "deploy", "Put every contract on a chain; a run cut off goes on."),
     "gov": ("mlbridge.cli.governance", "app", "Propose, vote, delegate, carry out what was decided."),
+    "channel": ("mlbridge.cli.channels", "app", "Open, show, top up and close payment channels."),
+    "watch": ("mlbridge.cli.watch", "watch", "Recompute every batch, and challenge what is wrong."),
     "verify": ("mlbridge.cli.verify", "verify", "Check a receipt against the chain, trusting nobody."),
     "provider": ("cluster.commands", "app", "Run a compute provider on this machine."),
     "coordinator": ("coordinator.commands", "app", "Run a coordinator on this machine."),
 }  # fmt: skip
 
 ROOM_PACKAGES = {"mlbridge", "contracts", "serve", "cluster", "coordinator"}
-NEEDS = {"cluster": "node", "coordinator": "coordinator"}
+NEEDS = {"cluster": "node", "coordinator": "coordinator", "watch": "coordinator"}
 
 
 class LazyGroup(TyperGroup):
@@ -53,7 +55,7 @@ def _load(name: str) -> Any:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.split(".")[0] in ROOM_PACKAGES:
             raise
-        extra = NEEDS.get(module_name.split(".")[0], "node")
+        extra = NEEDS.get(name) or NEEDS.get(module_name.split(".")[0], "node")
         raise MLBridgeError(
             "install.extra_missing",
             f"`mlbridge {name}` needs the package {missing.name}, which is not installed.",

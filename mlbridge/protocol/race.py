@@ -37,6 +37,11 @@ class Field:
     def __len__(self) -> int:
         return len(self._accounts)
 
+    @property
+    def weights(self) -> Mapping[int, int]:
+        """Of all who run, by account."""
+        return self._weights
+
     def weight(self, account: int) -> int:
         """An account's weight; 0 for those who do not run."""
         return self._weights.get(account, 0)

@@ -78,6 +78,10 @@ class Snapshots:
         series = self._weights.get(model_id, {}).get(account)
         return (series.at(epoch) if series else None) or 0
 
+    def weights(self, model_id: bytes, epoch: int) -> dict[int, int]:
+        """Of all accounts that may be drawn for a model in an epoch."""
+        return dict(self.field(model_id, epoch).weights)
+
     def terms(self, model_id: bytes, epoch: int) -> ModelTerms | None:
         """A model's terms in an epoch; None while it is not recorded or not active."""
         series = self._prices.get(model_id)
