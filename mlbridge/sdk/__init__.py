@@ -2,6 +2,7 @@
 
 from mlbridge.sdk.async_client import AsyncClient, Claimed, Published
 from mlbridge.sdk.client import Client, Task
+from mlbridge.sdk.draft import Draft
 from mlbridge.sdk.handle import Progress, TaskEndedError, TaskHandle, TaskResult
 from mlbridge.sdk.receipt import Receipt, VerificationReport
 
@@ -9,6 +10,7 @@ __all__ = [
     "AsyncClient",
     "Claimed",
     "Client",
+    "Draft",
     "Progress",
     "Published",
     "Receipt",
