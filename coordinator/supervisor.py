@@ -36,6 +36,7 @@ PATIENCE_S = 15.0
 SILENT_S = 90.0
 DRIVER_S = 180.0
 STOP_S = 90.0
+CONNECT_S = 30.0  # of a driver's time, to join the cluster
 LONGEST_PAUSE_S = 60.0
 
 
@@ -166,7 +167,7 @@ class Supervisor:
         if self.owns_head:
             adopted = self.head.start()
             log.info("ray_head", adopted=adopted, address=self.head.spec.address)
-        status = self._drive("start", config=self.config.model_dump(mode="json"), timeout_s=DRIVER_S - 30)
+        status = self._drive("start")
         self._healthy_at = time.monotonic()
         return status
 
@@ -197,7 +198,7 @@ class Supervisor:
         found = self._drive("ping")
         if found["pid"] is None and not found["silent"]:
             log.warning("service_lost", silent_s=silent_s)
-            self._drive("start", config=self.config.model_dump(mode="json"), timeout_s=DRIVER_S - 30)
+            self._drive("start")
         elif silent_s > SILENT_S and (found["up"] or found["silent"]):
             log.warning("service_silent", pid=found["pid"], silent_s=silent_s)
             self._drive("restart")
@@ -216,8 +217,13 @@ class Supervisor:
             self.head.stop()
         log.info(f"{self.room.name}_down")
 
-    def _drive(self, action: str, *, timeout: float = DRIVER_S, **facts: Any) -> dict[str, Any]:
-        return self.head.run(self.room.driver, {"action": action, **facts}, timeout=timeout)
+    def _drive(self, action: str, *, timeout: float = DRIVER_S) -> dict[str, Any]:
+        request = {
+            "action": action,
+            "config": self.config.model_dump(mode="json"),
+            "timeout_s": timeout - CONNECT_S,
+        }
+        return self.head.run(self.room.driver, request, timeout=timeout)
 
 
 def healthy(url: str) -> bool:

@@ -1,16 +1,19 @@
-"""Gateways for tests: a funded key, a file, an API key, and a small chain with scripted members of every kind."""
+"""Gateways for tests: a funded key, a file, API keys, and scripted members of every kind."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from contracts import keystore
-from contracts.anvil import free_port
+from contracts.anvil import dev_account, free_port
 from contracts.chain import Chain
 from contracts.network import Network, save
 from contracts.sender import Sender
@@ -25,9 +28,19 @@ from mlbridge.models.manifest import Manifest, schema_ids
 from mlbridge.protocol.cid import cid_from_bytes
 from mlbridge.protocol.payload import ChatInput, EmbeddingInput, decode_input, encode_output, pack_vector
 from mlbridge.storage import open_store
-from tests.support.seats import Script, ScriptedMember, fresh_account, make_member, next_epoch, register_model
+from tests.support.seats import (
+    FAST,
+    Script,
+    ScriptedMember,
+    acting,
+    fresh_account,
+    make_member,
+    next_epoch,
+    register_model,
+)
 
 SHA = "ab" * 32
+T = TypeVar("T")
 
 
 def answer(payload: bytes) -> bytes:
@@ -161,3 +174,59 @@ async def make_key(config: GatewayConfig, **changes: Any) -> tuple[ApiKey, str]:
     """An API key and its text."""
     async with opened(config) as keys:
         return await keys.create("test", **changes)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A gateway that answers in the background, its market, and an API key of no limits."""
+
+    config: GatewayConfig
+    market: Market
+    secret: str
+
+    @property
+    def base_url(self) -> str:
+        """What goes into OPENAI_BASE_URL."""
+        return f"{self.config.local_url}/v1"
+
+    def model(self, kind: str) -> str:
+        """The name of the model of a kind."""
+        return next(name for name in self.market.models if name.startswith(kind))
+
+
+@contextlib.asynccontextmanager
+async def market_and_gateway(network: Network, folder: Path, **changes: Any) -> AsyncIterator[Running]:
+    """Members that act and a gateway that serves, until the block ends."""
+    async with await Chain.connect(network) as chain:
+        treasury = Sender(chain, dev_account(0), FAST)
+        market = await open_market(chain, treasury, folder)
+        config = await make_config(folder / "gateway", market.network, treasury, **changes)
+        _, secret = await make_key(config)
+        async with acting(market.members), serving(config):
+            yield Running(config, market, secret)
+
+
+@contextlib.contextmanager
+def in_background(make: Callable[[], contextlib.AbstractAsyncContextManager[T]]) -> Iterator[T]:
+    """Hold an asynchronous context open in a thread with a loop of its own, for tests that block."""
+    ready: Future[T] = Future()
+    loop, done = asyncio.new_event_loop(), asyncio.Event()
+
+    async def hold() -> None:
+        try:
+            async with make() as value:
+                ready.set_result(value)
+                await done.wait()
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(hold()), daemon=True)
+    thread.start()
+    try:
+        yield ready.result()
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(30)
+        loop.close()
