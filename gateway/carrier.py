@@ -110,6 +110,7 @@ class Carrier:
         if lane is None:
             log.error("lane_missing", task=task.id, lane=task.lane)
             return False
+        self._tokens.pop(task.id, None)  # another try tells them again from the first
         try:
             async for event in lane.carry(task.offer, resumed=resumed):
                 await self._take(task, event)

@@ -12,6 +12,7 @@ from mlbridge.errors import MLBridgeError
 
 OPENAI_ROUTES: Final = ("/v1/chat/", "/v1/completions", "/v1/embeddings", "/v1/models")
 RETRY_AFTER_S: Final = 5
+SEE: Final = "Compare the request with /openapi.json."
 
 _STATUS: Final = {
     "budget.exceeded": 402,
@@ -91,7 +92,7 @@ def refusal(path: str, error: MLBridgeError) -> Response:
         if status in _PAID:
             headers["x-should-retry"] = "false"  # OpenAI's clients would retry what may be paid twice
         return JSONResponse(openai_error(error), status_code=status, headers=headers)
-    facts = {"code": error.code, "detail": error.message, "hint": error.hint, **plain(error.context)}
+    facts = {"code": error.code, "detail": error.message, "hint": error.hint or SEE, **plain(error.context)}
     return problem(status, error.code, facts, headers)
 
 

@@ -112,8 +112,8 @@ def test_openai_meets_errors_that_it_knows(client: OpenAI, running: Running) -> 
     with pytest.raises(openai.NotFoundError) as missing:
         client.chat.completions.create(model="no-such-model", messages=HELLO)
     assert missing.value.code == "model_not_found"
+    tool: Any = {"type": "function", "function": {"name": "f", "parameters": {}}}
     with pytest.raises(openai.BadRequestError) as tools:
-        tool: Any = {"type": "function", "function": {"name": "f", "parameters": {}}}
         client.chat.completions.create(model=running.model("chat"), messages=HELLO, tools=[tool])
     assert tools.value.param == "tools"
     with pytest.raises(openai.BadRequestError) as mode:

@@ -103,6 +103,10 @@ class Market:
     members: Sequence[ScriptedMember]
     models: dict[str, bytes]
 
+    def name(self, kind: str) -> str:
+        """The name of the model of a kind."""
+        return next(name for name in self.models if name.startswith(kind))
+
 
 async def open_market(
     chain: Chain,
@@ -191,7 +195,7 @@ class Running:
 
     def model(self, kind: str) -> str:
         """The name of the model of a kind."""
-        return next(name for name in self.market.models if name.startswith(kind))
+        return self.market.name(kind)
 
 
 @contextlib.asynccontextmanager
