@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import httpx2
 import pytest
 
 from contracts.chain import Chain
+from contracts.events import Event
 from contracts.keyfile import load_key
 from contracts.sender import Sender
 from gateway.catalogue import Catalogue
@@ -18,12 +18,11 @@ from gateway.config import GatewayConfig
 from gateway.direct_lane import DirectLane
 from gateway.lanes import LaneEvent, Order, Refused, Verdict
 from gateway.lanes import Receipt as Proof
-from gateway.service import Service
 from mlbridge.protocol.payload import encode_input
 from mlbridge.sdk import AsyncClient, Receipt
 from tests.support.coordinators import IMAGE, submitted_by
-from tests.support.gateways import Market, make_config, make_key, open_market, opened, serving
-from tests.support.seats import FAST, acting, until
+from tests.support.gateways import Market, Running, make_config, make_key, opened, serving
+from tests.support.seats import FAST, until
 
 pytestmark = pytest.mark.integration
 
@@ -31,21 +30,19 @@ BODY: dict[str, Any] = {"input": IMAGE}
 
 
 @pytest.fixture
-async def market(chain: Chain, treasury: Sender, tmp_path: Path) -> AsyncIterator[Market]:
-    found = await open_market(chain, treasury, tmp_path, kinds=("classification", "chat"))
-    async with acting(found.members):
-        yield found
+def config(running: Running) -> GatewayConfig:
+    return running.config
 
 
 @pytest.fixture
-async def config(market: Market, treasury: Sender, tmp_path: Path) -> GatewayConfig:
+def market(running: Running) -> Market:
+    return running.market
+
+
+@pytest.fixture
+async def own(market: Market, treasury: Sender, tmp_path: Path) -> GatewayConfig:
+    """A gateway's file of the test's own, on the same market; nothing runs."""
     return await make_config(tmp_path / "gateway", market.network, treasury)
-
-
-@pytest.fixture
-async def service(config: GatewayConfig) -> AsyncIterator[Service]:
-    async with serving(config) as started:
-        yield started
 
 
 @pytest.fixture
@@ -55,9 +52,17 @@ def body(market: Market) -> dict[str, Any]:
 
 async def client_of(config: GatewayConfig, **changes: Any) -> httpx2.AsyncClient:
     """A client with a key of its own."""
-    _, secret = await make_key(config, **changes)
+    return client_with((await make_key(config, **changes))[1], config)
+
+
+def client_with(secret: str, config: GatewayConfig) -> httpx2.AsyncClient:
     headers = {"Authorization": f"Bearer {secret}"}
     return httpx2.AsyncClient(base_url=config.local_url, headers=headers, timeout=60)
+
+
+def hexed(event: Event) -> str:
+    """The task that a TaskSubmitted event is about."""
+    return "0x" + bytes(event.args["taskId"]).hex()
 
 
 def address_of(config: GatewayConfig) -> str:
@@ -65,9 +70,10 @@ def address_of(config: GatewayConfig) -> str:
 
 
 async def test_a_task_is_made_waited_for_listed_and_proved(
-    service: Service, config: GatewayConfig, market: Market, body: dict[str, Any]
+    config: GatewayConfig, market: Market, body: dict[str, Any]
 ) -> None:
-    async with await client_of(config) as client:
+    key, secret = await make_key(config)
+    async with client_with(secret, config) as client:
         made = await client.post("/v1/tasks", json=body)
         assert (made.status_code, made.json()["status"]) == (202, "queued")
         path = made.headers["Location"]
@@ -86,13 +92,12 @@ async def test_a_task_is_made_waited_for_listed_and_proved(
             report = await verifier.verify(receipt)
         assert report.failures == []
         assert receipt.task.id == done["id"]
-        (key,) = await service.keys.all()
+        async with opened(config) as keys:
+            key = await keys.get(key.id)
         assert (key.spent, key.reserved) == (int(done["cost_wei"]) + int(second["cost_wei"]), 0)
 
 
-async def test_tasks_and_receipts_of_others_do_not_exist(
-    service: Service, config: GatewayConfig, body: dict[str, Any]
-) -> None:
+async def test_tasks_and_receipts_of_others_do_not_exist(config: GatewayConfig, body: dict[str, Any]) -> None:
     async with await client_of(config) as owner, await client_of(config) as stranger:
         made = (await owner.post("/v1/tasks", json=body, params={"wait": 30})).json()
         for method, path in [
@@ -106,7 +111,7 @@ async def test_tasks_and_receipts_of_others_do_not_exist(
 
 
 async def test_an_idempotency_key_pays_once_on_either_dialect(
-    service: Service, config: GatewayConfig, market: Market, chain: Chain, body: dict[str, Any]
+    config: GatewayConfig, market: Market, chain: Chain, body: dict[str, Any]
 ) -> None:
     once = {"Idempotency-Key": "once"}
     chat = {"model": market.name("chat"), "messages": [{"role": "user", "content": "hi"}]}
@@ -123,7 +128,7 @@ async def test_an_idempotency_key_pays_once_on_either_dialect(
 
         # the scope is the route: the same key on another one is another request
         asking = asyncio.create_task(client.post("/v1/chat/completions", json=chat, headers=once))
-        await until(lambda: _under_way(service))
+        await until(lambda: _under_way(client))
         early = await client.post("/v1/chat/completions", json=chat, headers=once)
         assert (early.status_code, early.json()["error"]["code"]) == (409, "idempotency.running")
         assert int(early.headers["Retry-After"]) > 0
@@ -136,11 +141,14 @@ async def test_an_idempotency_key_pays_once_on_either_dialect(
         )
         streamed = await client.post("/v1/chat/completions", json=chat | {"stream": True}, headers=once)
         assert streamed.status_code == 422
-    assert len(await submitted_by(chain, address_of(config))) == 2
+        made = await client.get("/v1/tasks")
+    ids = {item["id"] for item in made.json()["data"]}
+    assert len(ids) == 2
+    assert len({hexed(event) for event in await submitted_by(chain, address_of(config))} & ids) == 2
 
 
 async def test_a_budget_ends_what_a_key_can_spend(
-    service: Service, config: GatewayConfig, market: Market, body: dict[str, Any]
+    config: GatewayConfig, market: Market, body: dict[str, Any]
 ) -> None:
     model = market.models[market.name("classification")]
     async with AsyncClient(market.network) as reader:
@@ -157,7 +165,7 @@ async def test_a_budget_ends_what_a_key_can_spend(
 
 
 async def test_keys_are_bounded_by_scope_rate_price_and_their_end(
-    service: Service, config: GatewayConfig, body: dict[str, Any]
+    config: GatewayConfig, body: dict[str, Any]
 ) -> None:
     async with await client_of(config, scopes=frozenset({"read"}), rate="3/minute") as reader:
         refused = await reader.post("/v1/tasks", json=body)
@@ -182,7 +190,7 @@ async def test_keys_are_bounded_by_scope_rate_price_and_their_end(
 
 
 async def test_refusals_are_documents_with_a_code_and_a_hint(
-    config: GatewayConfig, service: Service, market: Market, body: dict[str, Any]
+    config: GatewayConfig, market: Market, body: dict[str, Any]
 ) -> None:
     async with await client_of(config) as client:
         for method, path, sent, status, code in [
@@ -227,9 +235,10 @@ async def test_a_full_gateway_says_when_to_come_again(
 
 
 async def test_a_task_can_be_taken_back_until_its_committee_can_be_known(
-    service: Service, config: GatewayConfig, body: dict[str, Any]
+    config: GatewayConfig, body: dict[str, Any]
 ) -> None:
-    async with await client_of(config) as client:
+    key, secret = await make_key(config)
+    async with client_with(secret, config) as client:
         made = (await client.post("/v1/tasks", json=body)).json()
         while True:
             answer = await client.post(f"/v1/tasks/{made['id']}/cancel")
@@ -244,27 +253,29 @@ async def test_a_task_can_be_taken_back_until_its_committee_can_be_known(
             assert found["code"] in ("contract.TooLateToCancel", "task.ended")
         over = await client.post(f"/v1/tasks/{made['id']}/cancel")
         assert over.status_code == 409
-    (key,) = [key for key in await service.keys.all() if key.name == "test"]
+    async with opened(config) as keys:
+        key = await keys.get(key.id)
     assert key.reserved == 0 or found["code"] == "contract.TooLateToCancel"
 
 
 async def test_a_gateway_that_comes_back_carries_on_and_pays_once(
-    config: GatewayConfig, chain: Chain, body: dict[str, Any]
+    own: GatewayConfig, chain: Chain, body: dict[str, Any]
 ) -> None:
     once = {"Idempotency-Key": "once"}
-    async with serving(config), await client_of(config) as client:
+    async with serving(own), await client_of(own) as client:
         made = (await client.post("/v1/tasks", json=body, headers=once)).json()
         secret = client.headers["Authorization"]
-    async with serving(config), httpx2.AsyncClient(base_url=config.local_url, timeout=60) as client:
+    async with serving(own), httpx2.AsyncClient(base_url=own.local_url, timeout=60) as client:
         again = await client.post(
             "/v1/tasks", json=body, headers=once | {"Authorization": secret}, params={"wait": 30}
         )
         assert (again.json()["id"], again.json()["status"]) == (made["id"], "finalized")
-    assert len(await submitted_by(chain, address_of(config))) == 1
+    assert len(await submitted_by(chain, address_of(own))) == 1
 
 
-async def _under_way(service: Service) -> bool:
-    return await service.book.count_open() > 0
+async def _under_way(client: httpx2.AsyncClient) -> bool:
+    page = (await client.get("/v1/tasks", params={"limit": 1})).json()
+    return page["data"][0]["kind"] == "chat"
 
 
 # ---- the direct lane by itself ----
@@ -275,11 +286,11 @@ async def carried(lane: DirectLane, offer: Any, *, resumed: bool = False) -> lis
 
 
 async def test_an_offer_carried_twice_at_once_is_paid_once(
-    config: GatewayConfig, market: Market, chain: Chain
+    own: GatewayConfig, market: Market, chain: Chain
 ) -> None:
-    async with AsyncClient(market.network, load_key(config.key), policy=FAST) as client:
+    async with AsyncClient(market.network, load_key(own.key), policy=FAST) as client:
         lane = DirectLane(client, claim_wei=None)
-        order = await _order(config, market)
+        order = await _order(market)
         offer = await lane.offer(order)
         first, second, third = await asyncio.gather(
             carried(lane, offer), carried(lane, offer, resumed=True), carried(lane, offer)
@@ -291,24 +302,24 @@ async def test_an_offer_carried_twice_at_once_is_paid_once(
     assert isinstance(verdict, Verdict)
     assert verdict.cost_wei <= offer.price_wei
     (task,) = await submitted_by(chain, client.account.address if client.account else "")
-    assert "0x" + bytes(task.args["taskId"]).hex() == offer.id
+    assert hexed(task) == offer.id
 
 
 async def test_an_offer_that_nobody_carried_in_time_is_refused_for_good(
-    config: GatewayConfig, market: Market, chain: Chain
+    own: GatewayConfig, market: Market, chain: Chain
 ) -> None:
-    async with AsyncClient(market.network, load_key(config.key), policy=FAST) as client:
+    async with AsyncClient(market.network, load_key(own.key), policy=FAST) as client:
         lane = DirectLane(client, claim_wei=None)
-        offer = await lane.offer(await _order(config, market))
+        offer = await lane.offer(await _order(market))
         late = type(offer)(offer.id, offer.price_wei, offer.terms | {"deadline": 1})
         for resumed in (False, True):
             (end,) = await carried(lane, late, resumed=resumed)
             assert isinstance(end, Refused)
             assert end.code == "contract.BadDeadline"
-    assert await submitted_by(chain, address_of(config)) == []
+    assert await submitted_by(chain, address_of(own)) == []
 
 
-async def _order(config: GatewayConfig, market: Market) -> Order:
+async def _order(market: Market) -> Order:
     async with AsyncClient(market.network) as client:
         model = await Catalogue(client).find(market.name("classification"))
     payload = encode_input("classification", {"image": IMAGE["image"]})

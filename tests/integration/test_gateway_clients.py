@@ -15,21 +15,13 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletionChunk
 
 from mlbridge.protocol.payload import EmbeddingOutput, decode_output, encode_input
-from tests.integration.conftest import DevChain
-from tests.support.gateways import Running, answer, in_background, market_and_gateway
+from tests.support.gateways import Running, answer
 
 pytestmark = pytest.mark.integration
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 SAID = "You said: hello. That is all."
-
-
-@pytest.fixture(scope="module")
-def running(devchain: DevChain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("clients")
-    with in_background(lambda: market_and_gateway(devchain.network, folder)) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

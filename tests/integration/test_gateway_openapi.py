@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx2
@@ -20,9 +19,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.integration.conftest import DevChain
 from tests.support.coordinators import IMAGE
-from tests.support.gateways import Running, in_background, make_key, market_and_gateway
+from tests.support.gateways import Running, make_key
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +31,7 @@ CHECKS: Final[list[Any]] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES: Final = 40
+EXAMPLES: Final = 25
 KINDS: Final = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "chat",
@@ -42,13 +40,6 @@ KINDS: Final = {
 }
 PLAIN: Final = {"messages", "prompt", "input", "max_tokens", "stream", "mlbridge", "seats"}
 TASK_WEI: Final = 36842105263158
-
-
-@pytest.fixture(scope="module")
-def running(devchain: DevChain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("openapi")
-    with in_background(lambda: market_and_gateway(devchain.network, folder)) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
