@@ -32,19 +32,29 @@ _ROUTES = (
 
 
 class Door:
-    """ASGI middleware. Sets `request.state.key` on every path but those that are open to all."""
+    """ASGI middleware. Sets `request.state.key` on every path but those that are open to all.
+
+    names_requests: whether answers get their request id here; Ray Serve gives it to them by itself.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, keys: Keys, limiter: Limiter, metrics: Metrics, max_body: int
+        self,
+        app: ASGIApp,
+        *,
+        keys: Keys,
+        limiter: Limiter,
+        metrics: Metrics,
+        max_body: int,
+        names_requests: bool,
     ) -> None:
         self._app, self._keys, self._limiter = app, keys, limiter
-        self._metrics, self._max_body = metrics, max_body
+        self._metrics, self._max_body, self._names = metrics, max_body, names_requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self._names)
         try:
             if scope["path"] not in OPEN:
                 receive = await self._admit(scope, receive, answer)
@@ -123,11 +133,11 @@ class Door:
 class _Answer:
     """What goes out: its status, and the headers that every answer gets."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, names_requests: bool) -> None:
         asked = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         self.request_id = asked if _REQUEST_ID.fullmatch(asked) else f"req_{uuid.uuid4().hex}"
         scope.setdefault("state", {})["request_id"] = self.request_id
-        self.headers: dict[str, str] = {"x-request-id": self.request_id}
+        self.headers: dict[str, str] = {"x-request-id": self.request_id} if names_requests else {}
         self.began, self.begun, self.status = time.monotonic(), False, 0
         self._send = send
 

@@ -22,8 +22,8 @@ from mlbridge.errors import MLBridgeError
 TITLE = "ML Bridge gateway"
 
 
-def build_app(service: Service) -> FastAPI:
-    """The application over a running service."""
+def build_app(service: Service, *, names_requests: bool = True) -> FastAPI:
+    """The application over a running service. names_requests: see Door."""
     app = FastAPI(
         title=TITLE, docs_url=None, redoc_url=None, redirect_slashes=False, generate_unique_id_function=_name
     )
@@ -39,6 +39,7 @@ def build_app(service: Service) -> FastAPI:
         limiter=service.limiter,
         metrics=service.metrics,
         max_body=service.config.http.max_body,
+        names_requests=names_requests,
     )
     return app
 

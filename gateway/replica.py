@@ -29,7 +29,7 @@ class GatewayReplica:
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """What Serve answers with, asked for once the service runs."""
-        return build_app(self._service)
+        return build_app(self._service, names_requests=False)
 
     async def check_health(self) -> None:
         """Serve's health check: replaces a replica whose background has ended."""
