@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from mlbridge.errors import MLBridgeError
 
 REQUEST_KEPT_S = 86_400.0
 OPEN = ("queued", "running")
+_ID = re.compile(r"0x[0-9a-f]{1,78}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,8 @@ class Book:
 
     async def get(self, task_id: str, *, key_id: str) -> Task:
         """A task of a key. Raises MLBridgeError `task.unknown`, also for tasks of others."""
-        found = await self.many([task_id])
+        # PostgreSQL cannot even look for some texts.
+        found = await self.many([task_id]) if _ID.fullmatch(task_id) else []
         if not found or found[0].key_id != key_id:
             raise MLBridgeError(
                 "task.unknown",
@@ -204,6 +207,16 @@ class Book:
         async with self._store.writing() as connection:
             await connection.execute(
                 update(table).where(table.c.id == task_id, table.c.ended.is_(False)).values(**values)
+            )
+
+    async def started(self, task_id: str) -> None:
+        """The network has the task; one that is decided already stays so."""
+        table = tables.tasks
+        async with self._store.writing() as connection:
+            await connection.execute(
+                update(table)
+                .where(table.c.id == task_id, table.c.status == "queued")
+                .values(status="running")
             )
 
     async def decide(self, task_id: str, *, status: str, cost: int, **values: Any) -> bool:

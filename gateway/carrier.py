@@ -127,7 +127,7 @@ class Carrier:
     async def _take(self, task: Task, event: LaneEvent) -> None:
         match event:
             case Accepted():
-                await self._book.change(task.id, status="running")
+                await self._book.started(task.id)
             case Seated():
                 await self._book.change(task.id, committee=json.dumps(event.committee))
             case Tokens():

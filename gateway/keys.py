@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import string
 import time
@@ -26,6 +27,7 @@ Scope = Literal["inference", "read"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PREFIX: Final = "mlb_sk_"
 USED_EVERY_S: Final = 60.0
+_TEXT: Final = re.compile(rf"{PREFIX}([a-z0-9]{{12}})_([0-9a-f]{{64}})", re.ASCII)
 _ID_LETTERS: Final = string.ascii_lowercase + string.digits
 MAX_WEI: Final = 2**93  # the most that a task on chain can pay
 
@@ -183,12 +185,15 @@ class Keys:
 
     async def open(self, text: str) -> ApiKey:
         """The key that a text opens. Raises MLBridgeError `key.invalid`, `key.revoked`, `key.expired`."""
-        key_id, _, secret = text.removeprefix(PREFIX).partition("_")
+        shape = _TEXT.fullmatch(text)
+        if shape is None:
+            raise _refused("key.invalid", "This API key is not known here.")
+        key_id, secret = shape.groups()
         async with self._store.reading() as connection:
             row = (await connection.execute(select(tables.keys).where(tables.keys.c.id == key_id))).first()
         digest = _digest(secret)
         known = "0" * 64 if row is None else str(row.digest)
-        if not hmac.compare_digest(digest, known) or not text.startswith(PREFIX) or row is None:
+        if not hmac.compare_digest(digest, known) or row is None:
             raise _refused("key.invalid", "This API key is not known here.")
         key, now = _key(row), time.time()
         if key.revoked_at is not None:

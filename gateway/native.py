@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field
 
+from coordinator.jsonbody import BoundedRoute
 from gateway.asking import choices_of, key_of, mark_of, service_of
 from gateway.book import Task
 from gateway.documents import ASK_HEADERS, NATIVE_ANSWERS, TaskError, TaskPage, TaskView
@@ -19,7 +20,7 @@ from gateway.service import Wish
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import KINDS, EmbeddingOutput, decode_output
 
-router = APIRouter(prefix="/v1", tags=["Tasks"])
+router = APIRouter(prefix="/v1", tags=["Tasks"], route_class=BoundedRoute)
 
 Wait = Annotated[float, Query(ge=0, le=300, description="Seconds to wait for the verdict.")]
 TaskId = Annotated[str, Path(max_length=80)]

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from coordinator.jsonbody import BoundedRoute
 from gateway.asking import choices_of, key_of, mark_of, service_of
 from gateway.book import Task
 from gateway.catalogue import Model
@@ -20,7 +21,7 @@ from gateway.openai.streams import Line, Stream
 from gateway.service import Placement, Service, Wish
 from mlbridge.protocol.payload import Kind
 
-router = APIRouter(prefix="/v1", tags=["OpenAI"])
+router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=BoundedRoute)
 
 
 @router.post("/chat/completions", responses=OPENAI_ANSWERS, openapi_extra=ASK_HEADERS)

@@ -324,3 +324,29 @@ async def _order(market: Market) -> Order:
         model = await Catalogue(client).find(market.name("classification"))
     payload = encode_input("classification", {"image": IMAGE["image"]})
     return Order(model=model, payload=payload, seats=None, max_price_wei=10**15, deadline_s=60)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        rb'{"model": "\ud800", "messages": [{"role": "user", "content": "x"}]}',
+        rb'{"model": "MODEL", "messages": [{"role": "user", "content": "\ud800"}]}',
+        rb'{"model": "MODEL", "messages": [{"role": "user", "content": "x"}], "stop": "\ud800"}',
+        rb'{"model": "MODEL", "messages": [{"role": "user", "content": "x"}], "temperature": NaN}',
+        rb'{"model": "MODEL", "messages": [{"role": "user", "content": "x"}], "mlbridge": {"\ud800": 1}}',
+        rb'{"model": "MODEL", "messages": [{"role": "user", "content": "x"}], "n": 1e999}',
+        b"[" * 100_000,
+        b"\xff",
+        b"",
+    ],
+)
+async def test_odd_requests_are_the_clients_fault(config: GatewayConfig, market: Market, sent: bytes) -> None:
+    model = market.name("chat").encode()
+    async with await client_of(config) as client:
+        for path in ("/v1/chat/completions", "/v1/tasks"):
+            answer = await client.post(
+                path,
+                content=sent.replace(b"MODEL", model),
+                headers={"Content-Type": "application/json"},
+            )
+            assert answer.status_code in (400, 404, 422), (path, answer.text)

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import carrier as module
 from gateway.keys import Keys
-from gateway.lanes import Accepted, Refunded, Refused, Seated
+from gateway.lanes import Accepted, Refunded, Refused, Seated, Verdict
 from gateway.store import Store
 from mlbridge.errors import MLBridgeError
 from tests.support.lanes import PRICE, ScriptedLane, accepted, carrying, said, store_in
@@ -117,6 +117,18 @@ async def test_a_carrier_that_stops_leaves_its_tasks_at_once(store: Store) -> No
         assert (await second.decided([task.id], 5))[0].status == "finalized"
 
 
+async def test_a_crash_between_verdict_and_receipt_changes_no_outcome(store: Store) -> None:
+    verdict, _ = said("yes")
+    lane = ScriptedLane([Accepted(), verdict, RuntimeError("killed")], [Accepted(), *said("no", cost=1)])
+    async with carrying(store, lane) as (book, carrier):
+        task = await accepted(book, Keys(store))
+        carrier.carry(task)
+        (done,) = await carrier.decided([task.id], 5, ended=True)
+    assert (done.status, done.cost, done.receipt) == ("finalized", PRICE - 10, '{"proof":1}')
+    assert isinstance(verdict, Verdict)
+    assert done.payload == verdict.payload
+
+
 async def test_two_carriers_of_one_task_settle_it_once(store: Store) -> None:
     keys = Keys(store)
     async with (
@@ -127,6 +139,7 @@ async def test_two_carriers_of_one_task_settle_it_once(store: Store) -> None:
         first.carry(task)
         second.carry(task, resumed=True)
         await first.decided([task.id], 5, ended=True)
-        await second.decided([task.id], 5, ended=True)
+        (done,) = await second.decided([task.id], 5, ended=True)
+    assert (done.status, done.ended) == ("finalized", True)
     key = await keys.get(task.key_id)
     assert (key.spent, key.reserved) == (PRICE - 10, 0)

@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from gateway import tables
 from gateway.book import Book, Mark
 from gateway.keys import Choices, Keys
 from gateway.store import Store
@@ -178,3 +181,13 @@ async def test_tasks_belong_to_their_key_and_come_in_pages(keys: Keys, book: Boo
         (task.number for task in first + rest), reverse=True
     )
     assert await code_of(book.get(first[0].id, key_id=other.id)) == "task.unknown"
+
+
+async def test_migrations_give_the_declared_schema(store: Store) -> None:
+    async with store.engine.connect() as connection:
+        different = await connection.run_sync(
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"version_table": "gateway_version"}), tables.metadata
+            )
+        )
+    assert different == []
