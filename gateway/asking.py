@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request
-from pydantic import ValidationError
 
 from gateway.book import Mark
-from gateway.keys import ApiKey, Choices
+from gateway.keys import ApiKey, Choices, parse_choices
 from gateway.service import Service
 from mlbridge.errors import MLBridgeError
 
@@ -36,14 +35,7 @@ def key_of(request: Request) -> ApiKey:
 def choices_of(request: Request, body: Choices) -> Choices:
     """What the body chooses, then what the headers do. Raises MLBridgeError `choices.invalid`."""
     told = {field: request.headers[name] for field, name in HEADERS.items() if name in request.headers}
-    try:
-        return body.over(Choices.model_validate(told))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = HEADERS[str(first["loc"][0])]
-        raise MLBridgeError(
-            "choices.invalid", f"{name}: {first['msg']}.", hint="See /openapi.json.", exit_code=2, param=name
-        ) from error
+    return body.over(parse_choices(told, HEADERS))
 
 
 def mark_of(request: Request, body: Any) -> Mark | None:

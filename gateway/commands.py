@@ -15,7 +15,7 @@ import typer
 from coordinator import supervisor
 from coordinator.supervisor import Room
 from gateway.config import ROOM, GatewayConfig, load_config
-from gateway.keys import SCOPES, Choices, Keys
+from gateway.keys import SCOPES, Keys, parse_choices
 from gateway.store import Store
 from mlbridge.console import JsonOption, emit_json, eth, fail, parse_ether, people, table
 from mlbridge.errors import MLBridgeError
@@ -103,15 +103,18 @@ def create_key(
     days: Annotated[float | None, typer.Option(min=0, help="Days until it expires. Default: never.")] = None,
     rate: Annotated[str | None, typer.Option(help="Requests, as 600/minute. Default: the gateway's.")] = None,
     seats: Annotated[int | None, typer.Option(min=3, max=15, help="Committee size of its tasks.")] = None,
+    lane: Annotated[str | None, typer.Option(help="How its tasks reach the network: direct.")] = None,
+    policy: Annotated[
+        str | None, typer.Option(help="Refuse models of another policy: exact or numeric.")
+    ] = None,
     max_price: Annotated[
         str | None, typer.Option(metavar="ETH", help="Most that one of its tasks may cost.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an API key. Its text is shown once: only a hash of it is kept."""
-    choices = Choices(
-        seats=seats, max_price_wei=None if max_price is None else parse_ether(max_price, "--max-price")
-    )
+    most = None if max_price is None else parse_ether(max_price, "--max-price")
+    choices = parse_choices({"lane": lane, "seats": seats, "policy": policy, "max_price_wei": most})
     limit = None if budget is None else parse_ether(budget, "--budget")
     expires_at = None if days is None else time.time() + days * DAY_S
     scopes = frozenset(scope or SCOPES)

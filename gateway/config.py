@@ -10,7 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from contracts.keyfile import KeyFile, resolve_path
 from contracts.network import Network, load_network
-from coordinator.config import RayConfig, Section, check_store_url, resolve_network
+from coordinator.config import RayConfig as ClusterConfig
+from coordinator.config import Section, check_store_url, resolve_network
 from coordinator.yamlfile import load_file, parse_fields
 from mlbridge.console import MAX_PRICE_WEI
 from mlbridge.rayproc import RayPorts
@@ -67,6 +68,12 @@ class TaskConfig(Section):
     )
 
 
+class RayConfig(ClusterConfig):
+    """The cluster that the gateway runs on: its own, or one to join, as the coordinator's."""
+
+    haproxy: bool = Field(default=True, description="false: slower HTTP ingress that needs 160 MB less")
+
+
 class GatewayConfig(Section):
     """Everything about one gateway."""
 
@@ -88,7 +95,7 @@ class GatewayConfig(Section):
     http: HttpConfig = Field(default_factory=HttpConfig)
     limits: LimitConfig = Field(default_factory=LimitConfig)
     tasks: TaskConfig = Field(default_factory=TaskConfig)
-    ray: RayConfig = Field(default_factory=lambda: RayConfig(haproxy=True))
+    ray: RayConfig = Field(default_factory=RayConfig)
 
     _paths = field_validator("home", mode="before")(resolve_path)
     _network_path = field_validator("network", mode="before")(resolve_network)

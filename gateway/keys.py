@@ -12,10 +12,11 @@ import re
 import secrets
 import string
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Row, insert, select, update
 
 from gateway import tables
@@ -59,6 +60,26 @@ class Choices(BaseModel):
             policy=self.policy or others.policy,
             max_price_wei=min(prices, default=None),
         )
+
+
+def parse_choices(told: Mapping[str, object], names: Mapping[str, str] | None = None) -> Choices:
+    """Choices from texts. names: what a field is called where it was told.
+
+    Raises MLBridgeError `choices.invalid`.
+    """
+    try:
+        return Choices.model_validate(dict(told))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0])
+        name = (names or {}).get(field, field)
+        raise MLBridgeError(
+            "choices.invalid",
+            f"{name}: {first['msg']}.",
+            hint="It takes what /openapi.json says of it.",
+            exit_code=2,
+            param=name,
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,9 @@ class GatewayReplica:
 
     async def __del__(self) -> None:
         """Serve awaits it."""
-        await self._service.stop()
+        service: Service | None = getattr(self, "_service", None)  # None where the constructor failed
+        if service is not None:
+            await service.stop()
 
 
 def build(config: GatewayConfig) -> Application:

@@ -46,10 +46,12 @@ async def opens(file: Path, text: str) -> str:
 
 
 def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(file: Path, say: Say) -> None:
-    words = ["gateway", "key", "create", "ann", "--budget", "0.5", "--seats", "5", "--max-price", "0.001"]
-    made = say(*words, "--days", "1", "--rate", "5/second", "--config", str(file), "--json").json
+    words = ["gateway", "key", "create", "ann", "--budget", "0.5", "--seats", "5", "--policy", "exact"]
+    made = say(
+        *words, "--max-price", "0.001", "--days", "1", "--rate", "5/second", "--config", str(file), "--json"
+    ).json
     assert made["budget_wei"] == str(ETH // 2)
-    assert made["choices"] == {"seats": 5, "max_price_wei": ETH // 1000}
+    assert made["choices"] == {"seats": 5, "policy": "exact", "max_price_wei": ETH // 1000}
     assert made["expires_at"] - made["created_at"] == pytest.approx(86_400, abs=5)
     assert asyncio.run(opens(file, made["key"])) == made["id"]
 
@@ -68,6 +70,8 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(file: Path, s
         (["create", "x", "--scope", "admin"], "key.bad_scope"),
         (["create", "x", "--rate", "often"], "key.bad_rate"),
         (["create", "x", "--budget", "much"], "input.not_an_amount"),
+        (["create", "x", "--policy", "any"], "choices.invalid"),
+        (["create", "x", "--lane", "fast"], "choices.invalid"),
         (["revoke", "nobody"], "key.unknown"),
     ],
 )
