@@ -238,7 +238,7 @@ def healthy(url: str) -> bool:
 class _only_one:  # noqa: N801 - reads as a statement
     """Holds `supervisor.lock` in the home; our pid and start time stand in it while we live."""
 
-    def __init__(self, home: Path, room: Room) -> None:
+    def __init__(self, home: Path, room: Room = COORDINATOR) -> None:
         self._path, self._room = home / "supervisor.lock", room.name
 
     def __enter__(self) -> None:
