@@ -31,7 +31,7 @@ CHECKS: Final[list[Any]] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES: Final = 25
+EXAMPLES: Final = 15
 KINDS: Final = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "chat",
