@@ -69,6 +69,10 @@ class TokenCounter:
             raise MLBridgeError("storage.none", "There is no content store.")
         data = await store.get(cid, max_bytes=MAX_BYTES)
         try:
-            return await asyncio.to_thread(Tokenizer.from_buffer, data)
+            tokenizer = await asyncio.to_thread(Tokenizer.from_buffer, data)
         except Exception as error:  # the library raises bare Exception for a file that it cannot read
             raise MLBridgeError("tokenizer.unreadable", f"The tokenizer cannot be read: {error}.") from error
+        # What is counted is the text, not what a batch is filled up or cut to.
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer

@@ -36,7 +36,8 @@ async def start(plan: Plan, *, demo: bool, as_json: bool) -> None:
     memory = overview(plan.home)
     facts["pss_mb"] = sum(item["pss_mb"] for item in memory["services"])
     console.print(f"memory (sum of PSS): {facts['pss_mb'] / 1000:.1f} GB")
-    write_json(plan.home / "last_start.json", facts)
+    public = {name: value for name, value in facts.items() if name != "openai_api_key"}
+    write_json(plan.home / "last_start.json", public)
     if as_json:
         from mlbridge.console import emit_json
 

@@ -100,6 +100,8 @@ async def counted(tmp_path: Path, data: bytes | None) -> TokenCounter:
 async def test_tokens_are_counted_by_the_models_own_tokenizer(tmp_path: Path) -> None:
     words = Tokenizer(WordLevel({"one": 0, "two": 1, "?": 2}, unk_token="?"))
     words.pre_tokenizer = Whitespace()  # type: ignore[assignment]
+    words.enable_padding(length=128)
+    words.enable_truncation(1)
     counter = await counted(tmp_path, words.to_str().encode())
     assert await counter.count("a", ["one two", "two three"]) == 4
     assert await counter.count("a", []) == 0
