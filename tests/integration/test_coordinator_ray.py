@@ -254,7 +254,7 @@ async def test_a_gateway_on_the_same_cluster_outlives_its_replica(
     deployed: Deployed, chain: Chain, treasury: Sender, tmp_path: Path
 ) -> None:
     head = supervisor.head_of(deployed.config)
-    market = await gateways.open_market(chain, treasury, tmp_path, kinds=("classification",))
+    market = await gateways.open_market(chain, treasury, tmp_path, kinds=("classification", "chat"))
     config = await gateways.make_config(
         tmp_path / "gateway",
         market.network,
@@ -279,12 +279,23 @@ async def test_a_gateway_on_the_same_cluster_outlives_its_replica(
                     process.kill()
             async with acting(market.members):
                 done = await answered(client, body)
+                text = await streamed(client, market.name("chat"))
         assert (done["id"], done["status"]) == (made.json()["id"], "finalized")
         assert len(await submitted_by(chain, str(load_key(config.key).address))) == 1
+        assert text.startswith("data: ")
+        assert text.endswith("data: [DONE]\n\n")
         assert gateway.command("status")["ready"]
     finally:
         assert gateway.command("down") == {"stopped": True}
     assert deployed.status() is not None
+
+
+async def streamed(client: httpx2.AsyncClient, model: str) -> str:
+    """A streamed chat as it comes."""
+    chat = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    answer = await client.post("/v1/chat/completions", json=chat)
+    assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
+    return answer.text
 
 
 async def answered(client: httpx2.AsyncClient, body: dict[str, Any]) -> Any:

@@ -21,11 +21,22 @@ from gateway.lanes import Receipt as Proof
 from mlbridge.protocol.payload import encode_input
 from mlbridge.sdk import AsyncClient, Receipt
 from tests.support.coordinators import IMAGE, submitted_by
-from tests.support.gateways import Market, Running, make_config, make_key, opened, serving
-from tests.support.seats import FAST, until
+from tests.support.gateways import (
+    HONEST,
+    Market,
+    Running,
+    answer,
+    make_config,
+    make_key,
+    open_market,
+    opened,
+    serving,
+)
+from tests.support.seats import FAST, Script, acting, until
 
 pytestmark = pytest.mark.integration
 
+LIE = {"messages": [{"role": "user", "content": "a lie"}], "max_tokens": 5}
 BODY: dict[str, Any] = {"input": IMAGE}
 
 
@@ -276,6 +287,33 @@ async def test_a_gateway_that_comes_back_carries_on_and_pays_once(
 async def _under_way(client: httpx2.AsyncClient) -> bool:
     page = (await client.get("/v1/tasks", params={"limit": 1})).json()
     return page["data"][0]["kind"] == "chat"
+
+
+async def test_no_verdict_is_no_answer_and_costs_only_tips(
+    own: GatewayConfig, chain: Chain, treasury: Sender, tmp_path: Path
+) -> None:
+    liar = Script(result=lambda _: answer(encode_input("chat", LIE)))
+    scripts = [HONEST, HONEST, liar]  # and nobody to judge them
+    market = await open_market(chain, treasury, tmp_path, scripts=scripts, kinds=("chat",))
+    key, secret = await make_key(own)
+    chat = {"model": market.name("chat"), "messages": [{"role": "user", "content": "hi"}]}
+    async with acting(market.members), serving(own), client_with(secret, own) as client:
+        whole, streamed = await asyncio.gather(
+            client.post("/v1/chat/completions", json=chat),
+            client.post("/v1/chat/completions", json=chat | {"stream": True}),
+        )
+        for refused in (whole, streamed):
+            assert (refused.status_code, refused.json()["error"]["code"]) == (502, "answer.none")
+            assert refused.headers["x-should-retry"] == "false"
+        tasks = (await client.get("/v1/tasks")).json()["data"]
+        assert [task["status"] for task in tasks] == ["refunded"] * 2
+        costs = [int(task["cost_wei"]) for task in tasks]
+        assert all(0 <= cost < int(task["price_wei"]) for cost, task in zip(costs, tasks, strict=True))
+        proof = Receipt.from_bytes((await client.get(f"/v1/receipts/{tasks[0]['id']}")).content)
+        assert (proof.status, proof.result) == ("refunded", None)
+    async with opened(own) as keys:
+        key = await keys.get(key.id)
+    assert (key.spent, key.reserved) == (sum(costs), 0)
 
 
 # ---- the direct lane by itself ----
