@@ -20,6 +20,7 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "task": ("mlbridge.cli.tasks", "app", "Submit, list, show, wait for, cancel and move on tasks."),
     "model": ("mlbridge.cli.models", "app", "Publish, list and show models."),
     "account": ("mlbridge.cli.accounts", "app", "Balances, stakes and claims of an address."),
+    "deploy": ("mlbridge.cli.deploy", "deploy", "Put every contract on a chain; a run cut off goes on."),
     "gov": ("mlbridge.cli.governance", "app", "Propose, vote, delegate, carry out what was decided."),
     "verify": ("mlbridge.cli.verify", "verify", "Check a receipt against the chain, trusting nobody."),
     "provider": ("cluster.commands", "app", "Run a compute provider on this machine."),

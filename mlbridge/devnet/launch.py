@@ -61,7 +61,6 @@ async def launch(plan: Plan, report: Report) -> Network:
             accounts.deployer(),
             deploy_params(plan),
             name="devnet",
-            record_file=plan.home / "deployment.json",
             network_file=plan.network_file,
             confirmations=0,
             block_time=plan.block_time,

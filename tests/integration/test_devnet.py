@@ -21,7 +21,7 @@ from contracts.anvil import free_port
 from mlbridge.devnet.demo import PICTURE
 from mlbridge.devnet.services import process_of, read_running
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(1500)]
 
 LIAR = 2
 MLB = 10**18
