@@ -27,10 +27,11 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "verify": ("mlbridge.cli.verify", "verify", "Check a receipt against the chain, trusting nobody."),
     "provider": ("cluster.commands", "app", "Run a compute provider on this machine."),
     "coordinator": ("coordinator.commands", "app", "Run a coordinator on this machine."),
+    "gateway": ("gateway.commands", "app", "Run an OpenAI-compatible gateway; make its API keys."),
 }  # fmt: skip
 
-ROOM_PACKAGES = {"mlbridge", "contracts", "serve", "cluster", "coordinator"}
-NEEDS = {"cluster": "node", "coordinator": "coordinator", "watch": "coordinator"}
+ROOM_PACKAGES = {"mlbridge", "contracts", "serve", "cluster", "coordinator", "gateway"}
+NEEDS = {"cluster": "node", "coordinator": "coordinator", "watch": "coordinator", "gateway": "gateway"}
 
 
 class LazyGroup(TyperGroup):
