@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ log = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 1.0
 _ENOUGH: Final = 64
-_SALT_LABEL: Final = b"mlbridge lane salt"
+_SALT_LABEL: Final = b"mlb lane salt"
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Signer:
 
         With deterministic models and signatures even a lost store leads to the same words again.
         """
-        secret = hmac.digest(self.key, _SALT_LABEL, hashlib.sha256)
-        return hmac.digest(secret, order + account.to_bytes(4, "big"), hashlib.sha256)
+        seat = order + account.to_bytes(4, "big")
+        return hashlib.blake2b(seat, key=self.key, person=_SALT_LABEL, digest_size=32).digest()
 
 
 @dataclass(frozen=True)
