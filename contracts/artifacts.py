@@ -15,6 +15,7 @@ ABI_DIR = Path(__file__).parent / "abi"
 BRIDGE = "MLBridge"
 REGISTRY = "ModelRegistry"
 TASK_MODULE = "TaskModule"
+SERVING_MODULE = "ServingModule"
 TASKS = "TaskManager"
 VERIFIER = "ConsensusVerifier"
 DISTRIBUTOR = "RewardDistributor"
@@ -28,6 +29,7 @@ NAMES = (
     REGISTRY,
     DISTRIBUTOR,
     TASK_MODULE,
+    SERVING_MODULE,
     TASKS,
     VERIFIER,
     BRIDGE,
@@ -47,6 +49,14 @@ ATTESTERS = "EcdsaAttestations"
 SETTLEMENT = "Settlement"
 DISSENTS = "Dissents"
 CHANNEL_NAMES = (SNAPSHOTS, CHANNELS, ATTESTERS, SETTLEMENT, DISSENTS)
+ESCROW = "SlashEscrow"
+APPEALS = "Appeals"
+DECOYS = "Decoys"
+BISECTION = "BisectionGame"
+POLICIES = "PolicyRegistry"
+PROOFS = "ProofAdapter"
+QUOTES = "AttestationAdapter"
+VERDICT_NAMES = (ESCROW, APPEALS, DECOYS, BISECTION, POLICIES, PROOFS, QUOTES, "SealingKeys")
 
 
 @dataclass(frozen=True)
@@ -88,5 +98,6 @@ def load_all() -> tuple[Artifact, ...]:
 
 @cache
 def load_known() -> tuple[Artifact, ...]:
-    """Every contract whose errors and events are ours: deployment, governance, beacon, channel lane."""
-    return load_all() + tuple(load(name) for name in (*GOVERNANCE_NAMES, *BEACON_NAMES, *CHANNEL_NAMES))
+    """Every contract whose errors and events are ours, also those that a deployment may do without."""
+    others = (*GOVERNANCE_NAMES, *BEACON_NAMES, *CHANNEL_NAMES, *VERDICT_NAMES)
+    return load_all() + tuple(load(name) for name in others)

@@ -38,6 +38,7 @@ class Addresses(BaseModel):
     registry: Address
     distributor: Address
     task_module: Address
+    serving_module: Address
     tasks: Address
     verifier: Address
     bridge: Address
@@ -54,6 +55,7 @@ class Addresses(BaseModel):
             artifacts.REGISTRY: self.registry,
             artifacts.DISTRIBUTOR: self.distributor,
             artifacts.TASK_MODULE: self.task_module,
+            artifacts.SERVING_MODULE: self.serving_module,
             artifacts.TASKS: self.tasks,
             artifacts.VERIFIER: self.verifier,
             artifacts.BRIDGE: self.bridge,

@@ -58,7 +58,17 @@ PAUSER: Final = Role(
     0,
     "The governor pauses for the guardian, for as long as that one is in office.",
 )
-ROLES: Final = (ADMIN, PAUSER)
+REVIEWER: Final = Role(
+    2,
+    "REVIEWER",
+    (artifacts.APPEALS, artifacts.DECOYS, artifacts.BISECTION),
+    0,
+    "Has panels judge, paid from the model's dispute reserve; each asks for a bond or a budget itself.",
+)
+FINER: Final = Role(
+    3, "FINER", (artifacts.DECOYS,), 0, "Takes small fixed amounts from judges that were proven careless."
+)
+ROLES: Final = (ADMIN, PAUSER, REVIEWER, FINER)
 
 RULES: Final = (
     Rule(artifacts.BRIDGE, "pause", PAUSER, Category.TECHNICAL, "Stops new tasks; nothing else."),
@@ -105,6 +115,25 @@ RULES: Final = (
     Rule(artifacts.CHANNELS, "pause", PAUSER, Category.TECHNICAL, "Stops new channels; nothing else."),
     Rule(artifacts.CHANNELS, "unpause", ADMIN, Category.TECHNICAL, "Lets new channels in again."),
     Rule(artifacts.CHANNELS, "setProtocolShare", ADMIN, Category.ECONOMIC, "The protocol's part of orders."),
+    Rule(artifacts.DISTRIBUTOR, "setSlashEscrow", ADMIN, None, "Names where heavy slashes wait, once."),
+    Rule(artifacts.DISTRIBUTOR, "fine", FINER, None, "Takes at most 7,500 MLB of an account's stake."),
+    Rule(artifacts.TASKS, "openReview", REVIEWER, None, "Has a panel judge something."),
+    Rule(
+        artifacts.ESCROW,
+        "veto",
+        ADMIN,
+        Category.TECHNICAL,
+        "Gives back a slash that waits, within its window.",
+    ),
+    Rule(artifacts.ESCROW, "setRules", ADMIN, None, "Which slashes to come wait, and for how long."),
+    Rule(artifacts.APPEALS, "setMinimumBond", ADMIN, Category.ECONOMIC, "Least bond, up to 100,000 MLB."),
+    Rule(artifacts.DECOYS, "setTimes", ADMIN, Category.TECHNICAL, "Time between cases, and for authors."),
+    Rule(artifacts.BISECTION, "openGame", ADMIN, None, "Has two trails compared."),
+    Rule(artifacts.BISECTION, "setWindow", ADMIN, Category.TECHNICAL, "Time for a round of later games."),
+    Rule(artifacts.POLICIES, "setAdapter", ADMIN, None, "Which adapter judges a policy."),
+    Rule(artifacts.PROOFS, "setCircuit", ADMIN, None, "Which verifier proves a model."),
+    Rule(artifacts.QUOTES, "setQuoteVerifier", ADMIN, None, "Which contract checks hardware quotes."),
+    Rule(artifacts.QUOTES, "setAllowList", ADMIN, None, "Which code may be attested."),
     Rule(artifacts.BEACON, "setSource", ADMIN, None, "Where the seeds of later epochs come from."),
 )
 
@@ -173,6 +202,8 @@ async def apply(chain: Chain, sender: Sender, addresses: Mapping[str, str]) -> N
             await sender.send(manager.setTargetFunctionRole(target, [chosen], rule.role.id))
     for role in ROLES:
         for holder in role.holders:
+            if holder not in addresses:
+                continue
             if await call(manager.hasRole(role.id, addresses[holder])) != [True, role.delay]:
                 await sender.send(manager.grantRole(role.id, addresses[holder], role.delay))
 
@@ -203,7 +234,8 @@ async def audit(chain: Chain, addresses: Mapping[str, str], timelock: AsyncContr
             wrong.append(f"{contract} is closed")
     for role_id in sorted({role.id for role in ROLES} | await _granted_roles(chain)):
         role = next((role for role in ROLES if role.id == role_id), None)
-        wanted_holders = {} if role is None else {addresses[name]: role.delay for name in role.holders}
+        names = () if role is None else tuple(name for name in role.holders if name in addresses)
+        wanted_holders = {} if role is None else {addresses[name]: role.delay for name in names}
         actual_holders = await _holders(chain, role_id)
         if actual_holders != wanted_holders:
             wrong.append(f"role {role_id} is held by {actual_holders} instead of {wanted_holders}")

@@ -25,7 +25,7 @@ from contracts.network import Network
 from contracts.sender import Sender, SendPolicy
 from mlbridge.devnet import accounts, machines
 from mlbridge.devnet.models import publish_models
-from mlbridge.devnet.plan import Plan
+from mlbridge.devnet.plan import PLAN_FILE, Plan
 from mlbridge.devnet.report import Report
 from mlbridge.devnet.services import (
     Service,
@@ -46,7 +46,7 @@ PROVIDER_MLB = (machines.COMPUTE_STAKE + 10_000) * MLB
 async def launch(plan: Plan, report: Report) -> Network:
     """Start whatever does not run yet; safe to repeat. Raises MLBridgeError with the log to read."""
     plan.home.mkdir(parents=True, exist_ok=True)
-    write_json(plan.home / "plan.json", plan.model_dump(mode="json"))
+    write_json(plan.home / PLAN_FILE, plan.model_dump(mode="json"))
     start_supervisor(plan.home)
     with report.step("chain") as step:
         ensure(plan.home, chain_service(plan))

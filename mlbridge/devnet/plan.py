@@ -14,6 +14,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
 
 MODELS = ("minilm", "digits", "smollm2")
+PLAN_FILE = "plan.json"
 COMMITTEE = 3
 CLUSTERS_PER_CORE = 2  # a Ray head with replicas idles at about a quarter of a core
 
@@ -76,7 +77,7 @@ class Plan(BaseModel):
 
 def read_plan(home: Path) -> Plan | None:
     """The plan of the devnet in `home`, None without one. Raises MLBridgeError `devnet.bad_plan`."""
-    file = home / "plan.json"
+    file = home / PLAN_FILE
     try:
         return Plan.model_validate_json(file.read_text())
     except FileNotFoundError:

@@ -19,7 +19,7 @@ import pytest
 from contracts.anvil import free_port
 from mlbridge.devnet.services import process_of, read_running
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(1500)]
 
 LIAR = 2
 MLB = 10**18

@@ -147,9 +147,11 @@ def test_another_plan_takes_the_place_of_a_stopped_devnet_when_asked(tmp_path: P
     assert "--replace" in caught.value.hint
     alive = psutil.Process()
     write_running(tmp_path, {"chain": Running(pid=alive.pid, created=alive.create_time())})
-    with pytest.raises(MLBridgeError) as caught:
-        make_room(other, replace=True)
-    assert "mlbridge down" in caught.value.hint
+    for running in (made, other):
+        with pytest.raises(MLBridgeError) as caught:
+            make_room(running, replace=True)
+        assert caught.value.code == "devnet.running"
+        assert "mlbridge down" in caught.value.hint
     write_running(tmp_path, {})
     make_room(other, replace=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["models"]
@@ -158,6 +160,18 @@ def test_another_plan_takes_the_place_of_a_stopped_devnet_when_asked(tmp_path: P
         make_room(other, replace=False)
     assert caught.value.code == "devnet.bad_plan"
     make_room(other, replace=True)
+
+
+def test_replacing_forgets_a_stopped_devnet_of_the_same_shape_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    made = plan().model_copy(update={"home": tmp_path})
+    (tmp_path / "letters").mkdir()
+    make_room(made, replace=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["letters"]
+    write_json(tmp_path / "plan.json", made.model_dump(mode="json"))
+    make_room(made, replace=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
