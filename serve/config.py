@@ -20,7 +20,6 @@ from mlbridge.protocol.payload import Kind
 from serve.guard import node_keys
 from serve.lane.settings import LaneSettings
 
-
 DEVNET_CHAIN_ID: Final = 31337
 
 
