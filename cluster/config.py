@@ -25,9 +25,9 @@ from contracts.network import Network, load_network
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
 from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts
+from serve.config import DEVNET_CHAIN_ID
 from serve.lane.settings import LaneFault
 
-DEVNET_CHAIN_ID = 31337
 FaultName = LaneFault
 FAULTS: tuple[str, ...] = get_args(FaultName)
 # Below the devnet's, whose coordinator and providers have 20000 and up, and Linux's outgoing connections.

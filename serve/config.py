@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,8 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import Kind
 from serve.guard import node_keys
 from serve.lane.settings import LaneSettings
+
+DEVNET_CHAIN_ID: Final = 31337
 
 
 class ModelAppConfig(BaseModel):
@@ -77,6 +79,8 @@ class ModelAppConfig(BaseModel):
             raise ValueError("the vllm engine serves chat models")
         if self.device == "cuda" and self.num_gpus == 0:
             raise ValueError("device cuda needs num_gpus, or Ray hides the GPUs from the replica")
+        if self.lane is not None and self.lane.fault is not None and self.chain_id != DEVNET_CHAIN_ID:
+            raise ValueError("a fault is for devnets: elsewhere it costs the provider its stake")
         return self
 
     @property

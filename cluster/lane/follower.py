@@ -12,7 +12,7 @@ import structlog
 
 from contracts import artifacts
 from contracts.cursor import Cursor, cursor_from_json, cursor_to_json
-from contracts.events import BlockRef, Event, decode_all
+from contracts.events import Event, decode_all
 from contracts.follower import ChainSource, Step, Walker
 from contracts.lane import Lane
 from contracts.reads import call
@@ -91,17 +91,20 @@ class LaneFollower:
 
     async def _take(self, step: Step) -> None:
         """Apply one step whole, with the place where it ended: a crash repeats it or skips none of it."""
+        # As deep as what is followed, so that a reorganisation above it changes nothing; not deeper while
+        # catching up, because a node forgets old states.
+        block = max(step.cursor.number, step.head.number - self._walker.confirmations, 0)
         if step.removed_from is not None:
             log.warning("lane_reorganised", from_block=step.removed_from)
             stale = self._writer.channels_since(step.removed_from)
-            news = await self._read((), stale, step.head)
+            news = await self._read((), stale, block)
             with self._writer:
                 self._writer.void_from(step.removed_from)
                 self._write(news, (), step.cursor)
             return
         events = decode_all(step.logs, self._names)
         touched = {bytes(event.args["channel"]) for event in events if "channel" in event.args}
-        news = await self._read(events, touched, step.head)
+        news = await self._read(events, touched, block)
         self.caught_up = step.cursor.number >= step.head.number - self._walker.confirmations
         with self._writer:
             self._write(news, events, step.cursor)
@@ -136,13 +139,13 @@ class LaneFollower:
         genesis, epoch_seconds, window, epochs = [int(await call(name())) for name in names]
         return LaneRules(genesis, epoch_seconds, window, epochs, self._account)
 
-    async def _read(self, events: Iterable[Event], channels: Iterable[bytes], head: BlockRef) -> _News:
+    async def _read(self, events: Iterable[Event], channels: Iterable[bytes], block: int) -> _News:
         news = _News()
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def channel(channel_id: bytes) -> None:
             async with gate:
-                row = await self._channel(channel_id, head.number)
+                row = await self._channel(channel_id, block)
             if row is None:
                 news.unknown.append(channel_id)
             else:

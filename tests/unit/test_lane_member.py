@@ -22,6 +22,7 @@ from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.orders712 import Commitment
 from mlbridge.protocol.types import Policy
 from mlbridge.storage import LocalStore
+from serve.config import parse
 from serve.lane.view import ChannelRow, ViewWriter
 from serve.lane.wallets import ChainWallets
 from tests.support.lane_members import (
@@ -559,3 +560,20 @@ async def test_a_late_member_answers_after_the_deadline(tmp_path: Path) -> None:
     order = order_of(deadline=int(late.view.now()) + 1)
     assert codes(await late.commit(offer_of(order))) == ["lane.expired"]
     assert late.view.now() > order.deadline
+
+
+def test_a_fault_is_refused_off_the_devnet(tmp_path: Path) -> None:
+    key = {"keystore": "node.json", "password_env": "PASSWORD"}
+    lane = {"channels": DOMAIN.contract, "view": "v", "store": "s", "key": key, "fault": "double-sign"}
+    fields = {
+        "name": "m",
+        "model_id": "0x" + "07" * 32,
+        "chain_id": 31337,
+        "directory": str(tmp_path),
+        "kind": "chat",
+        "node_keys": [DOMAIN.contract],
+        "lane": lane,
+    }
+    assert parse(fields).lane is not None
+    with pytest.raises(MLBridgeError, match="for devnets"):
+        parse(fields | {"chain_id": 1})
