@@ -31,6 +31,7 @@ gas() {
 
 step "lockfile" lockfile_names_no_host
 step "format" tools/forge fmt --check src test
+step "documentation" tools/evidence natspec
 step "build and test" tools/forge test
 step "ABI drift" node tools/export_abi.mjs --check
 step "gas snapshot" gas

@@ -17,6 +17,13 @@ import {PoolDesk} from "./PoolDesk.sol";
 contract TaskModule is PoolDesk {
     using SeatPacking for uint256[SEAT_SLOTS];
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority the AccessManager
+    /// @param bridge_ holds every wei
+    /// @param verifier_ tallies, and punishes contradictions
+    /// @param distributor_ stakes, reputation and credits
+    /// @param registry_ models and their terms
+    /// @param epochSeconds_ seconds of an epoch
     constructor(
         address authority,
         address bridge_,
@@ -34,6 +41,7 @@ contract TaskModule is PoolDesk {
     // ---- anyone ----
 
     /// @notice Close a phase that ran out. See ITaskManager.
+    /// @param taskId id of the task
     function poke(bytes32 taskId) external {
         TaskStatus status = _tasks[taskId].head.status();
         if (status == TaskStatus.Committing) _closeCommit(taskId, msg.sender);
@@ -43,6 +51,8 @@ contract TaskModule is PoolDesk {
     // ---- MLBridge only ----
 
     /// @notice See ITaskManager.
+    /// @param taskId id of the task
+    /// @param caller who called
     function cancel(bytes32 taskId, address caller) external onlyBridge {
         Head head = _tasks[taskId].head;
         _requireStatus(taskId, head, TaskStatus.Submitted);
@@ -62,6 +72,8 @@ contract TaskModule is PoolDesk {
 
     /// @notice What follows a verdict that does not settle the task.
     /// @dev The TaskManager gives nobody a way to this function.
+    /// @param taskId id of the task
+    /// @param verdict what the tally says
     function proceed(bytes32 taskId, Verdict calldata verdict) external {
         Head head = _tasks[taskId].head;
         bool numeric = _policyOf(head.model()) == Policy.Numeric;
@@ -81,6 +93,7 @@ contract TaskModule is PoolDesk {
     // ---- governance ----
 
     /// @notice See ITaskManager.
+    /// @param parameters_ the rules of new tasks
     function setParameters(ITaskManager.Parameters calldata parameters_) external restricted {
         _setParameters(parameters_, distributor.unbondingDelay());
     }
