@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {Fault} from "../../src/interfaces/Types.sol";
+import {SlashMath} from "../../src/libraries/SlashMath.sol";
+import {VM as vm} from "../utils/Vm.sol";
+
+/// @title What a fault costs, for every input
+contract SlashMathCheck {
+    /// @dev No bound: all absences, all confidences.
+    function check_Bands(uint256 absences, uint256 confidence) external pure {
+        vm.assume(absences != 0);
+        uint256 absent = SlashMath.basisPoints(Fault.Absent, absences, confidence);
+        assert(absent >= 500 && absent <= 1_500);
+        uint256 wrong = SlashMath.basisPoints(Fault.Incorrect, absences, confidence);
+        assert(wrong >= 1_000 && wrong <= 5_000);
+        assert(wrong == SlashMath.basisPoints(Fault.Unopened, absences, confidence));
+        assert(SlashMath.basisPoints(Fault.Malicious, absences, confidence) == 10_000);
+    }
+
+    /// @dev All pairs of confidences.
+    function check_PenaltyGrowsWithConfidence(uint16 low, uint16 high) external pure {
+        vm.assume(low <= high);
+        assert(SlashMath.basisPoints(Fault.Incorrect, 0, low) <= SlashMath.basisPoints(Fault.Incorrect, 0, high));
+    }
+
+    /// @dev All parts; stakes of 32 bits: more than there is, counted in whole MLB.
+    function check_NeverOverStake(uint32 bonded, uint32 unbonding, uint16 points) external pure {
+        vm.assume(points <= 10_000);
+        (uint256 fromBonded, uint256 fromUnbonding) = SlashMath.take(bonded, unbonding, points);
+        assert(fromBonded <= bonded);
+        assert(fromUnbonding <= unbonding);
+        assert(fromUnbonding == 0 || fromBonded == bonded);
+    }
+
+    /// @dev Amounts of 64 bits.
+    function check_SplitLosesNothing(uint64 amount, bool reported) external pure {
+        (uint256 toReserve, uint256 toReporter, uint256 burned) = SlashMath.split(amount, reported);
+        assert(toReserve + toReporter + burned == amount);
+        assert(toReporter * 10 <= amount);
+        assert(reported || toReporter == 0);
+        assert(burned == toReserve || burned == toReserve + 1);
+    }
+}
