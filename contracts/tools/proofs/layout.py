@@ -1,7 +1,7 @@
 """Where each deployed contract keeps what: `evidence layout [--write] [--built]`.
 
-docs/evidence/layout.json holds the layout of every contract of abi/, as the compiler tells it. A contract that
-was deployed reads its own storage for ever, and a module runs on the storage of the contract that calls it, so a
+docs/evidence/layout.json holds the layout of every contract of abi/, as the compiler tells it. A deployed
+contract reads its own storage for ever, and a module runs on the storage of the contract that calls it, so a
 layout must not move unseen: the check fails on any difference, and where a module's layout is not that of the
 TaskManager. --write takes the present layout; --built reads what tools/export_abi.mjs has compiled just now.
 """

@@ -1,8 +1,8 @@
 """Static analysis with every detector: `evidence slither`.
 
 tools/proofs/slither.json gives a reason for each finding that stays. A finding without one fails, and so does
-a reason that no finding needs any more. Findings are named by detector, contract, function and variable, not by
-line. High and medium ones are named one by one; of lower ones a reason may cover a pattern.
+a reason that no finding needs any more. Findings are named by detector, contract, function and variable, not
+by line. High and medium ones are named one by one; of lower ones a reason may cover a pattern.
 """
 
 import fnmatch
