@@ -6,22 +6,22 @@ import {FeeSplit} from "../../src/libraries/FeeSplit.sol";
 import {VM as vm} from "../utils/Vm.sol";
 
 /// @title An order's price is shared without a wei more or less
-/// @dev Prices of 48 bits (in gwei: 281,000 coins); shares of coordinator and protocol up to one half together, as
+/// @dev Prices of 96 bits, as orders have them; shares of coordinator and protocol up to one half together, as
 /// PaymentChannels allows; committees of three and of seven, of which nobody, some or all won.
 contract FeeSplitCheck {
-    function check_ThreeSeatsNoWinner(uint48 fee, uint48 modelFee, uint16 ours, uint16 protocol) external pure {
+    function check_ThreeSeatsNoWinner(uint96 fee, uint96 modelFee, uint16 ours, uint16 protocol) external pure {
         _conserves(fee, modelFee, ours, protocol, 3, 0);
     }
 
-    function check_ThreeSeatsAllWin(uint48 fee, uint48 modelFee, uint16 ours, uint16 protocol) external pure {
+    function check_ThreeSeatsAllWin(uint96 fee, uint96 modelFee, uint16 ours, uint16 protocol) external pure {
         _conserves(fee, modelFee, ours, protocol, 3, 3);
     }
 
-    function check_SevenSeatsFiveWin(uint48 fee, uint48 modelFee, uint16 ours, uint16 protocol) external pure {
+    function check_SevenSeatsFiveWin(uint96 fee, uint96 modelFee, uint16 ours, uint16 protocol) external pure {
         _conserves(fee, modelFee, ours, protocol, 7, 5);
     }
 
-    function check_SevenSeatsAllWin(uint48 fee, uint48 modelFee, uint16 ours, uint16 protocol) external pure {
+    function check_SevenSeatsAllWin(uint96 fee, uint96 modelFee, uint16 ours, uint16 protocol) external pure {
         _conserves(fee, modelFee, ours, protocol, 7, 7);
     }
 

@@ -18,14 +18,14 @@ contract SlashMathCheck {
         assert(SlashMath.basisPoints(Fault.Malicious, absences, confidence) == 10_000);
     }
 
-    /// @dev All pairs of confidences.
-    function check_PenaltyGrowsWithConfidence(uint16 low, uint16 high) external pure {
+    /// @dev No bound.
+    function check_PenaltyGrowsWithConfidence(uint256 low, uint256 high) external pure {
         vm.assume(low <= high);
         assert(SlashMath.basisPoints(Fault.Incorrect, 0, low) <= SlashMath.basisPoints(Fault.Incorrect, 0, high));
     }
 
-    /// @dev All parts; stakes of 32 bits: more than there is, counted in whole MLB.
-    function check_NeverOverStake(uint32 bonded, uint32 unbonding, uint16 points) external pure {
+    /// @dev Stakes of 96 bits, as the ledger keeps them, and every part that a fault can cost.
+    function check_NeverOverStake(uint96 bonded, uint96 unbonding, uint16 points) external pure {
         vm.assume(points <= 10_000);
         (uint256 fromBonded, uint256 fromUnbonding) = SlashMath.take(bonded, unbonding, points);
         assert(fromBonded <= bonded);
@@ -33,8 +33,8 @@ contract SlashMathCheck {
         assert(fromUnbonding == 0 || fromBonded == bonded);
     }
 
-    /// @dev Amounts of 64 bits.
-    function check_SplitLosesNothing(uint64 amount, bool reported) external pure {
+    /// @dev Amounts of 128 bits: more than all MLB.
+    function check_SplitLosesNothing(uint128 amount, bool reported) external pure {
         (uint256 toReserve, uint256 toReporter, uint256 burned) = SlashMath.split(amount, reported);
         assert(toReserve + toReporter + burned == amount);
         assert(toReporter * 10 <= amount);

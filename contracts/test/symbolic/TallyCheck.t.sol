@@ -19,7 +19,7 @@ contract TallyCheck {
         assert(!(Tally.passes(one, heads, total, seats) && Tally.passes(other, more, total, seats)));
     }
 
-    /// @dev No bound: what passes has 70 % of the weight, two thirds of the seats, and three.
+    /// @dev All weights, all counts of seats up to 15: 70 % of the weight, two thirds of the seats, and three.
     function check_PassingMeansTheRule(uint64 weight, uint64 total, uint8 heads, uint8 seats) external pure {
         vm.assume(weight <= total && heads <= seats && seats <= 15);
         if (!Tally.passes(weight, heads, total, seats)) return;
