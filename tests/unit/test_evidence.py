@@ -1,6 +1,6 @@
 """The tools that gather evidence about the contracts notice what they are there to notice."""
 
-from contracts.tools.proofs import layout, natspec, slither
+from contracts.tools.proofs import coverage, halmos, layout, mutants, natspec, slither
 
 
 def test_a_parameter_without_words_is_missed() -> None:
@@ -71,3 +71,28 @@ def test_a_moved_member_of_a_struct_shows_in_the_layout() -> None:
 def test_a_module_must_keep_the_task_manager_s_layout() -> None:
     found = {"TaskManager": ["0+0 a: t_uint8"], "TaskModule": ["0+0 a: t_uint8"], "OtherModule": []}
     assert layout.differing_modules(found) == ["OtherModule"]
+
+
+def test_coverage_counts_lines_and_branches_of_src_only() -> None:
+    lcov = (
+        "SF:src/A.sol\nDA:3,2\nDA:4,0\nBRDA:3,0,0,1\nBRDA:3,0,1,-\nend_of_record\nSF:test/A.t.sol\nDA:1,0\n"
+    )
+    files = coverage.parse(lcov)
+    assert list(files) == ["src/A.sol"]
+    assert files["src/A.sol"].counts() == (1, 2, 1, 2)
+
+
+def test_each_symbolic_check_says_what_it_is_made_for() -> None:
+    for path in halmos.TESTS.glob("*.t.sol"):
+        found = halmos.bounds(path.read_text())
+        assert found, path
+        assert all(found.values()), (path, found)
+
+
+def test_the_sample_of_mutants_is_the_same_every_time() -> None:
+    chosen = mutants.sample("src/libraries", 50)
+    assert [mutant.key for mutant in chosen] == [mutant.key for mutant in mutants.sample("src/libraries", 50)]
+    assert len({mutant.key for mutant in chosen}) == 50
+    for mutant in chosen:
+        assert mutant.before != mutant.after
+        assert mutants.tests_of(mutant.path)

@@ -9,21 +9,27 @@ import {VM as vm} from "../utils/Vm.sol";
 contract DemandPriceCheck {
     uint256 private constant ONE = DemandPrice.ONE;
 
-    /// @dev All multiples, demands and ceilings, at capacities of 1, 3, 64 and 1,000 seats.
-    function check_StepIsBoundedAtOneSeat(uint32 multiple, int24 demand, uint32 ceiling) external pure {
+    /// @dev All multiples, demands and ceilings, where providers fill one seat or three.
+    function check_StepIsBoundedAtOneSeat(uint256 multiple, uint256 demand, uint256 ceiling) external pure {
         _bounded(multiple, demand, 1, ceiling);
     }
 
-    function check_StepIsBoundedAtThreeSeats(uint32 multiple, int24 demand, uint32 ceiling) external pure {
+    function check_StepIsBoundedAtThreeSeats(uint256 multiple, uint256 demand, uint256 ceiling) external pure {
         _bounded(multiple, demand, 3, ceiling);
     }
 
-    function check_StepIsBoundedAtManySeats(uint32 multiple, int24 demand, uint32 ceiling) external pure {
-        _bounded(multiple, demand, 64, ceiling);
+    /// @dev All multiples and ceilings, every demand up to more than twice the capacity, of 16 seats.
+    /// @custom:halmos --loop 36
+    function check_StepIsBoundedAtSixteenSeats(uint256 multiple, uint256 ceiling) external pure {
+        for (uint256 demand; demand <= 34; ++demand) {
+            _bounded(multiple, demand, 16, ceiling);
+        }
     }
 
-    function check_StepIsBoundedAtAThousandSeats(uint32 multiple, int24 demand, uint32 ceiling) external pure {
-        _bounded(multiple, demand, 1_000, ceiling);
+    /// @dev More cancelled than ordered is as nothing ordered; all multiples, at 64 seats.
+    function check_DemandBelowZeroIsNone(uint32 multiple, int24 demand, uint32 ceiling) external pure {
+        vm.assume(demand < 0);
+        assert(DemandPrice.next(multiple, demand, 64, ceiling) == DemandPrice.next(multiple, 0, 64, ceiling));
     }
 
     /// @dev All multiples up to 100 and all numbers of epochs up to eight.
@@ -45,9 +51,9 @@ contract DemandPriceCheck {
         assert(DemandPrice.price(floor, multiple) >= floor);
     }
 
-    function _bounded(uint256 multiple, int256 demand, uint256 capacity, uint256 ceiling) private pure {
-        vm.assume(multiple >= ONE && ceiling >= multiple);
-        uint256 next = DemandPrice.next(multiple, demand, capacity, ceiling);
+    function _bounded(uint256 multiple, uint256 demand, uint256 capacity, uint256 ceiling) private pure {
+        vm.assume(multiple >= ONE && ceiling >= multiple && ceiling < 1 << 32 && demand < 1 << 23);
+        uint256 next = DemandPrice.next(multiple, int256(demand), capacity, ceiling);
         assert(next >= ONE && next <= ceiling);
         assert(next <= multiple + multiple / 8);
         assert(next + multiple / 8 >= multiple);

@@ -1,8 +1,8 @@
 """Symbolic checks: `evidence halmos [PATTERN]`.
 
-Runs each check_ of test/symbolic/ on every path and asks a solver whether a claim can fail (solver.py). A claim
-that can, a claim that the solver does not finish, and a path that was cut short all fail. What stands above
-each check says for which values it was made; the report repeats it.
+Runs each check_ of test/symbolic/ on every path and asks a solver whether a claim can fail (solver.py). A
+claim that can, a claim that the solver does not finish, and a path that was cut short all fail. What stands
+above each check says for which values it was made; the report repeats it.
 """
 
 import json

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ CONTRACTS = Path(__file__).resolve().parents[2]
 Node = dict[str, Any]
 
 
+@cache
 def trees() -> dict[str, Node]:
     """Path below contracts/ -> its tree. Raises CalledProcessError when a source does not parse."""
     parser = Path(__file__).with_suffix(".mjs")
