@@ -82,8 +82,7 @@ contract WordsTest is Test {
         for (uint256 i; i < count; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
             // Every operator once: the seats' numbers are part of theirs.
-            accounts[i] = uint32(uint256(uint28(seed)) << 5 | (i + 1) << 1 | seed >> 255);
-            accounts[i] = uint32((uint256(accounts[i]) & ~uint256(0x1E)) | (i + 1) << 1);
+            accounts[i] = uint32(seed) & 0xFFFFFFE1 | uint32(i + 1) << 1;
             weights[i] = uint48(seed >> 64);
         }
         slots.store(accounts, weights, extra);
@@ -96,8 +95,9 @@ contract WordsTest is Test {
             assertEq(index, i);
             assertEq(account, accounts[i]);
         }
-        (uint256 none, uint32 nobody) = slots.find(count, 1 << 30 | 0);
-        if (nobody == 0) assertEq(none, count);
+        // No seat has a number whose low bits are zero.
+        (uint256 none,) = slots.find(count, 1 << 4);
+        assertEq(none, count);
         assertEq(slots.extraOf(), extra);
         slots.clear(count);
         for (uint256 i; i < SEAT_SLOTS; ++i) {

@@ -9,20 +9,16 @@ import {VM as vm} from "../utils/Vm.sol";
 contract DemandPriceCheck {
     uint256 private constant ONE = DemandPrice.ONE;
 
-    /// @dev All multiples, demands and ceilings, where providers fill one seat or three.
+    /// @dev All multiples, demands and ceilings, where providers fill one seat.
     function check_StepIsBoundedAtOneSeat(uint256 multiple, uint256 demand, uint256 ceiling) external pure {
         _bounded(multiple, demand, 1, ceiling);
     }
 
-    function check_StepIsBoundedAtThreeSeats(uint256 multiple, uint256 demand, uint256 ceiling) external pure {
-        _bounded(multiple, demand, 3, ceiling);
-    }
-
-    /// @dev All multiples and ceilings, every demand up to more than twice the capacity, of 16 seats.
-    /// @custom:halmos --loop 36
-    function check_StepIsBoundedAtSixteenSeats(uint256 multiple, uint256 ceiling) external pure {
-        for (uint256 demand; demand <= 34; ++demand) {
-            _bounded(multiple, demand, 16, ceiling);
+    /// @dev All multiples and ceilings, every demand up to more than twice the capacity, of three seats.
+    /// @custom:halmos --loop 9
+    function check_StepIsBoundedAtThreeSeats(uint256 multiple, uint256 ceiling) external pure {
+        for (uint256 demand; demand <= 7; ++demand) {
+            _bounded(multiple, demand, 3, ceiling);
         }
     }
 

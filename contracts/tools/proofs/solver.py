@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-YICES_SECONDS = 4
+YICES_SECONDS = 2
 
 
 def _yices(question: str) -> str:
