@@ -52,20 +52,4 @@ contract ReputationCheck {
         assert(counted >= since && counted <= uint256(since) + elapsed);
         assert(uint256(since) + elapsed - counted < 1 weeks);
     }
-
-    /// @dev All clocks below two weeks.
-    function check_TwoWeeksAreAtMostOneStep(uint40 elapsed) external pure {
-        vm.assume(elapsed < 2 weeks);
-        assert(uint256(elapsed) / Reputation.DECAY_PERIOD <= 1);
-    }
-
-    /// @dev All pairs, one week; more weeks are the same again.
-    /// @custom:halmos --loop 2
-    /// @custom:cut check_TwoWeeksAreAtMostOneStep
-    function check_DecayKeepsOrder(uint16 low, uint16 high, uint40 elapsed) external pure {
-        vm.assume(low <= high && high <= CAP && elapsed < 2 weeks);
-        (uint256 left,) = Reputation.decayed(low, 0, elapsed);
-        (uint256 more,) = Reputation.decayed(high, 0, elapsed);
-        assert(left <= more);
-    }
 }

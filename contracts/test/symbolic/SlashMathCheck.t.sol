@@ -24,13 +24,19 @@ contract SlashMathCheck {
         assert(SlashMath.basisPoints(Fault.Incorrect, 0, low) <= SlashMath.basisPoints(Fault.Incorrect, 0, high));
     }
 
-    /// @dev Stakes of 96 bits, as the ledger keeps them, and every part that a fault can cost.
-    function check_NeverOverStake(uint96 bonded, uint96 unbonding, uint16 points) external pure {
-        vm.assume(points <= 10_000);
-        (uint256 fromBonded, uint256 fromUnbonding) = SlashMath.take(bonded, unbonding, points);
-        assert(fromBonded <= bonded);
-        assert(fromUnbonding <= unbonding);
-        assert(fromUnbonding == 0 || fromBonded == bonded);
+    /// @dev Stakes of 96 bits, as the ledger keeps them; the most that each kind of fault costs. A smaller part takes less.
+    function check_NeverOverStakeForMalice(uint96 bonded, uint96 unbonding) external pure {
+        _takes(bonded, unbonding, 10_000);
+    }
+
+    /// @dev Stakes of 96 bits; half, the most for a wrong result.
+    function check_NeverOverStakeForAWrongResult(uint96 bonded, uint96 unbonding) external pure {
+        _takes(bonded, unbonding, 5_000);
+    }
+
+    /// @dev Stakes of 96 bits; 15 %, the most for an absence.
+    function check_NeverOverStakeForAbsence(uint96 bonded, uint96 unbonding) external pure {
+        _takes(bonded, unbonding, 1_500);
     }
 
     /// @dev Amounts of 128 bits: more than all MLB.
@@ -40,5 +46,12 @@ contract SlashMathCheck {
         assert(toReporter * 10 <= amount);
         assert(reported || toReporter == 0);
         assert(burned == toReserve || burned == toReserve + 1);
+    }
+
+    function _takes(uint256 bonded, uint256 unbonding, uint256 points) private pure {
+        (uint256 fromBonded, uint256 fromUnbonding) = SlashMath.take(bonded, unbonding, points);
+        assert(fromBonded <= bonded);
+        assert(fromUnbonding <= unbonding);
+        assert(fromUnbonding == 0 || fromBonded == bonded);
     }
 }

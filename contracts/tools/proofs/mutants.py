@@ -120,7 +120,7 @@ def _answer(forge: str, mutant: Mutant, tests: list[str]) -> str:
 
 
 def _fingerprint(tests: list[str]) -> str:
-    texts = [(CONTRACTS / test).read_bytes() for test in tests]
+    texts = [(PROJECT / test).read_bytes() for test in tests]
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 

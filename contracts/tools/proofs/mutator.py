@@ -74,20 +74,26 @@ def _changes(body: Node, source: bytes) -> Iterator[tuple[int, int, str, str]]:
         elif kind == "IfStatement":
             start, end = span(node["condition"])
             if node["trueBody"]["nodeType"] == "RevertStatement" and not node.get("falseBody"):
-                yield *span(node), "check left out", "{}"
+                yield *_statement(node, source), "check left out", "{}"
             else:
                 yield start, end, "condition", f"!({source[start:end].decode()})"
         elif kind == "ExpressionStatement" and node["expression"]["nodeType"] in {
             "Assignment",
             "FunctionCall",
         }:
-            yield *span(node), "statement left out", "{}"
+            yield *_statement(node, source), "statement left out", "{}"
         elif kind == "FunctionCall" and len(node["arguments"]) > 1:
             first, second = (span(argument) for argument in node["arguments"][:2])
             one, other = source[first[0] : first[1]].decode(), source[second[0] : second[1]].decode()
             if one != other:
                 gap = source[first[1] : second[0]].decode()
                 yield first[0], second[1], "arguments swapped", f"{other}{gap}{one}"
+
+
+def _statement(node: Node, source: bytes) -> tuple[int, int]:
+    """A statement with its semicolon, which the tree leaves out."""
+    start, end = span(node)
+    return start, end + (source[end : end + 1] == b";")
 
 
 def _between(node: Node, start: int, end: int, source: bytes) -> Iterator[tuple[int, int, str, str]]:
