@@ -9,17 +9,9 @@ import {VM as vm} from "../utils/Vm.sol";
 contract DemandPriceCheck {
     uint256 private constant ONE = DemandPrice.ONE;
 
-    /// @dev All multiples, demands and ceilings, where providers fill one seat.
+    /// @dev All multiples, demands and ceilings, where providers fill one seat. Fuzz tests do the rest.
     function check_StepIsBoundedAtOneSeat(uint256 multiple, uint256 demand, uint256 ceiling) external pure {
         _bounded(multiple, demand, 1, ceiling);
-    }
-
-    /// @dev All multiples and ceilings, every demand up to more than twice the capacity, of three seats.
-    /// @custom:halmos --loop 9
-    function check_StepIsBoundedAtThreeSeats(uint256 multiple, uint256 ceiling) external pure {
-        for (uint256 demand; demand <= 7; ++demand) {
-            _bounded(multiple, demand, 3, ceiling);
-        }
     }
 
     /// @dev More cancelled than ordered is as nothing ordered; all multiples, at 64 seats.
