@@ -15,6 +15,7 @@ import structlog
 from cluster.context import Context
 from cluster.files import write_state
 from cluster.journal import Journal, SeatRow
+from cluster.lane.desk import LaneDesk
 from cluster.poker import Poker
 from cluster.upkeep import Upkeep
 from cluster.worker import TaskWorker
@@ -59,6 +60,7 @@ class Agent:
         # Providers that wait equally long would all pay for the same poke.
         spread = int.from_bytes(bytes.fromhex(context.key.address[2:10]), "big") % 1000 / 1000
         self._poker = Poker(patience=lambda _task: limits.poke_after_s + 0.5 + spread)
+        self._lane: LaneDesk | None = None
         self._started = time.time()
         self._caught_up = False
         self._state = "starting"
@@ -71,6 +73,7 @@ class Agent:
             log.warning("unregistered", node=self.context.key.address)
             await asyncio.sleep(2)
         self._state = "running"
+        self._lane = LaneDesk.open(self.context)
         log.info("agent_started", node=self.context.key.address, accounts=list(self.context.accounts))
         try:
             async with asyncio.TaskGroup() as group:
@@ -79,6 +82,8 @@ class Agent:
                 group.create_task(self._poke())
                 group.create_task(self.upkeep.run())
                 group.create_task(self._tell())
+                if self._lane is not None:
+                    group.create_task(self._lane.run())
         finally:
             for _, running in self._workers.values():
                 running.cancel()
@@ -278,6 +283,7 @@ class Agent:
             "open_tasks": tasks,
             "outcomes": context.journal.outcomes(),
             "income": {kind: str(amount) for kind, amount in context.journal.income().items()},
+            "lane": None if self._lane is None else self._lane.status(),
             "fault": context.config.fault,
             "problem": self.upkeep.problem,
         }

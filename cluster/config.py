@@ -25,9 +25,10 @@ from contracts.network import Network, load_network
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
 from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts
+from serve.lane.settings import LaneFault
 
 DEVNET_CHAIN_ID = 31337
-FaultName = Literal["wrong-result", "copy-commitment", "silent", "no-reveal", "wrong-reveal", "unbond"]
+FaultName = LaneFault
 FAULTS: tuple[str, ...] = get_args(FaultName)
 # Below the devnet's, whose coordinator and providers have 20000 and up, and Linux's outgoing connections.
 DEFAULT_BASE_PORT = 15000
@@ -147,6 +148,26 @@ class Limits(_Section):
     drain_timeout_s: float = Field(default=180, ge=0, description="seconds `down` waits for work in flight")
 
 
+class LaneConfig(_Section):
+    """The provider's part in the channel lane, where the network has one."""
+
+    join: bool = Field(default=True, description="false: take no orders of the channel lane")
+    coordinators: tuple[str, ...] | None = Field(
+        default=None, description="addresses of the coordinators to work for; default: any"
+    )
+    seat_fee: int = Field(default=0, ge=0, description="least wei for one seat of an order")
+    contract_requesters: bool = Field(
+        default=False,
+        description="true: also work for contract accounts, which can take back what they signed",
+    )
+    settle_margin_s: float = Field(
+        default=60, ge=0, description="seconds after its deadline until a withheld order is settled alone"
+    )
+    peers: tuple[str, ...] = Field(
+        default=(), description="other providers' /node URLs, asked for attestations of withheld orders"
+    )
+
+
 class Advertise(_Section):
     """Where others reach GET /node."""
 
@@ -174,6 +195,7 @@ class ProviderConfig(_Section):
     )
     limits: Limits = Field(default_factory=Limits)
     advertise: Advertise = Field(default_factory=Advertise)
+    lane: LaneConfig = Field(default_factory=LaneConfig)
     bandwidth_mbps: float | None = Field(default=None, gt=0, description="your uplink in Mbit/s")
     fault: FaultName | None = Field(default=None, description=f"devnet only: one of {', '.join(FAULTS)}")
 
@@ -189,6 +211,14 @@ class ProviderConfig(_Section):
     @property
     def journal_path(self) -> Path:
         return self.home / "journal.sqlite"
+
+    @property
+    def lane_store_path(self) -> Path:
+        return self.home / "lane.sqlite"
+
+    @property
+    def lane_view_path(self) -> Path:
+        return self.home / "lane-view.sqlite"
 
     @property
     def http_port(self) -> int:
@@ -334,6 +364,7 @@ _SECTIONS: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
     (ProviderConfig, "ray"): RayConfig,
     (ProviderConfig, "limits"): Limits,
     (ProviderConfig, "advertise"): Advertise,
+    (ProviderConfig, "lane"): LaneConfig,
     (Keys, "node"): KeyFile,
     (Keys, "operator"): KeyFile,
 }

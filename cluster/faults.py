@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cluster.journal import Bond
-from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import payload as schemas
 from mlbridge.protocol import votes
 from mlbridge.protocol.types import RoundKind, Vote
+from serve.lane.faults import lie as lie_about
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +136,8 @@ STRATEGIES: dict[str, type[Strategy]] = {
 
 
 def strategy_for(fault: str | None) -> Strategy:
-    """The strategy of a provider file's `fault`; honest for None."""
-    return Strategy() if fault is None else STRATEGIES[fault]()
+    """The strategy of a provider file's `fault`; honest for None and for faults of the channel lane alone."""
+    return STRATEGIES.get(fault or "", Strategy)()
 
 
 def lie(kind: str, round_kind: RoundKind, honest: bytes) -> bytes:
@@ -146,14 +145,4 @@ def lie(kind: str, round_kind: RoundKind, honest: bytes) -> bytes:
     if round_kind is RoundKind.VOTE:
         opposite = {Vote.ACCEPT: Vote.REJECT, Vote.REJECT: Vote.ACCEPT, Vote.GREY: Vote.GREY}
         return votes.pack({index: opposite[vote] for index, vote in enumerate(votes.unpack(honest))})
-    try:
-        told = schemas.decode_output(kind, honest)
-    except MLBridgeError:
-        return honest + b"\x00"
-    if isinstance(told, schemas.ClassificationOutput):
-        return schemas.encode_output(kind, {"label": told.label + 1 if told.label < 9 else 0})
-    if isinstance(told, schemas.EmbeddingOutput):
-        opposite_vector = schemas.pack_vector(-value for value in told.vector)
-        return schemas.encode_output(kind, {"embedding": opposite_vector})
-    fields = told.model_dump()
-    return schemas.encode_output(kind, fields | {"text": "No. " + fields["text"]})
+    return lie_about(kind, honest)

@@ -20,6 +20,7 @@ from mlbridge.models import Manifest
 from mlbridge.protocol.types import Policy
 from mlbridge.storage import ContentStore
 from serve.config import parse
+from serve.lane.settings import LaneSettings
 
 log = structlog.get_logger()
 
@@ -108,6 +109,8 @@ def _prepared(
         "engine_args": entry.engine_args,
         # Only vLLM on a GPU runs several at once without changing their bits.
         "slots": entry.max_ongoing if (engine, device) == ("vllm", "cuda") else 1,
+        # The lane settles results that are equal bit for bit alone.
+        "lane": _lane(config, network) if model.policy is Policy.EXACT else None,
     }
     parse(args)
     app = App(
@@ -125,6 +128,26 @@ def _prepared(
         price=model.price,
     )
     return Prepared(choice, served, app)
+
+
+def _lane(config: ProviderConfig, network: Network) -> dict[str, Any] | None:
+    """The replica's seat in the channel lane; None where the network or this provider has none."""
+    if network.lane is None or not config.lane.join:
+        return None
+    lane = config.lane
+    settings = LaneSettings(
+        channels=network.lane.channels,
+        view=config.lane_view_path,
+        store=config.lane_store_path,
+        key=config.keys.node,
+        storage_url=network.storage_url,
+        rpc_url=network.rpc_url if lane.contract_requesters else None,
+        coordinators=None if lane.coordinators is None else list(lane.coordinators),
+        seat_fee=lane.seat_fee,
+        settle_margin_s=lane.settle_margin_s,
+        fault=config.fault,
+    )
+    return settings.model_dump(mode="json")
 
 
 def _require_class(manifest: Manifest, engine: str, device: str) -> None:

@@ -6,7 +6,7 @@ Ids are bytes(32), amounts wei or MLB with 18 decimals, as named.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
@@ -347,10 +347,12 @@ async def find_events(
     *,
     first: int | None = None,
     last: int | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> list[Event]:
     """Every event that matches the topics in canonical blocks first..last, in chain order.
 
-    Default: the whole life of the deployment. Ranges that a node finds too big are halved.
+    Default: the whole life of the deployment. names: contracts by lower-case address, if not those of the
+    network file. Ranges that a node finds too big are halved.
     """
     start = chain.network.start_block if first is None else first
     end = as_int(await chain.provider.request("eth_blockNumber")) if last is None else last
@@ -366,7 +368,7 @@ async def find_events(
             chunk = max(1, (stop - start + 1) // 2)
             continue
         start = stop + 1
-    return decode_all(found, chain.contract_names)
+    return decode_all(found, names or chain.contract_names)
 
 
 async def task_events(chain: Chain, task_id: bytes, *, first: int | None = None) -> list[Event]:

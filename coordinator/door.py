@@ -11,12 +11,15 @@ from coordinator.problems import problem
 # Requests are texts, short lists of messages and small pictures, as JSON.
 MAX_BODY_BYTES = 512 * 1024
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
+# Channel orders bear their requester's signature, so they need no token.
+SIGNED = "/v1/lane"
 
 
 class Door:
     """ASGI middleware: checks the bearer token, then the size, before a body is read into memory.
 
-    token: what `Authorization: Bearer` must carry on every path but those that are open to all.
+    token: what `Authorization: Bearer` must carry on every path but those that are open to all, and those
+    whose requests are signed.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, max_bytes: int = MAX_BODY_BYTES) -> None:
@@ -27,7 +30,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if not self._known(headers.get(b"authorization", b"")):
+        signed = scope["path"] == SIGNED or scope["path"].startswith(SIGNED + "/")
+        if not signed and not self._known(headers.get(b"authorization", b"")):
             await _unauthorised(scope, receive, send)
             return
         body = await self._body(headers.get(b"content-length", b"0"), receive)

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -26,6 +27,8 @@ from coordinator.catalogue import Catalogue
 from coordinator.config import CoordinatorConfig, make_private
 from coordinator.follow import Follow
 from coordinator.http import HttpServer, build_app
+from coordinator.lane.room import LaneRoom
+from coordinator.lane.settings import LaneConfig
 from coordinator.loops import Bell, Changes, forever
 from coordinator.metrics import Metrics
 from coordinator.outbox import Outbox, Submission
@@ -76,6 +79,7 @@ class Engine:
         build: BuildReceipt,
     ) -> None:
         self.config, self.network, self.chain, self.store = config, network, chain, store
+        self.lane: LaneRoom | None = None
         self.metrics = Metrics()
         self.outbox = Outbox(store)
         self.sender = None if account is None else Sender(chain, account)
@@ -129,6 +133,8 @@ class Engine:
             raise
         engine = cls(config, network, chain, store, account, build)
         try:
+            if config.lane is not None:
+                engine.lane = await engine._open_lane(config.lane, account)
             engine._begin()
             if serve:
                 engine._server = await HttpServer.start(build_app(engine, token), config.http)
@@ -143,9 +149,29 @@ class Engine:
         )
         return engine
 
+    async def _open_lane(self, config: LaneConfig, account: LocalAccount | None) -> LaneRoom:
+        if self.network.lane is None or account is None:
+            missing = "the network has no channel lane" if account is not None else "it has no key"
+            raise MLBridgeError(
+                "lane.not_possible",
+                f"This coordinator cannot take channel orders: {missing}.",
+                hint="Take the section lane out of its file, or give it what is missing.",
+                exit_code=2,
+            )
+        return await LaneRoom.open(
+            self.chain,
+            self.network.lane,
+            account,
+            self.store.engine,
+            config,
+            content=self.storage,
+            sender=self.sender,
+            lock=self.store.writing,
+        )
+
     def _begin(self) -> None:
         pause = max(0.1, self.network.block_time / 2)
-        steps = [
+        steps: list[tuple[str, Callable[[], Awaitable[bool]], float]] = [
             ("follow", self._follow_step, pause),
             ("submit", self.submissions.step, max(pause, 0.5)),
         ]
@@ -155,8 +181,12 @@ class Engine:
             steps.append(("receipt", self.receipts.step, max(5.0, pause)))
         if self.sender is not None and self.config.submissions.claim_wei is not None:
             steps.append(("claim", self._claim_step, CLAIM_S))
+        if self.lane is not None:
+            steps += self.lane.steps
         for name, step, seconds in steps:
-            loop = forever(name, step, self._bells[name], pause_s=seconds, metrics=self.metrics)
+            loop = forever(
+                name, step, self._bells.setdefault(name, Bell()), pause_s=seconds, metrics=self.metrics
+            )
             self._loops.append(asyncio.create_task(loop, name=f"coordinator-{name}"))
 
     async def stop(self) -> None:
@@ -166,6 +196,8 @@ class Engine:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        if self.lane is not None:
+            await self.lane.stop()
         await self.submissions.drain(DRAIN_S)
         if self.poker is not None:
             await self.poker.drain(DRAIN_S)

@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 
 from coordinator.config import HttpConfig
 from coordinator.door import Door
+from coordinator.jsonbody import BoundedRoute
+from coordinator.lane.http import add_routes
 from coordinator.problems import problem
 from coordinator.submissions import TaskRequest
 from mlbridge.errors import MLBridgeError
@@ -26,6 +28,12 @@ STATUS_BY_CODE = {
     "coordinator.full": 503,
     "coordinator.no_submissions": 503,
     "chain.unreachable": 503,
+    "lane.full": 503,
+    "lane.interrupted": 503,
+    "lane.no_seed": 503,
+    "lane.not_settled": 404,
+    "lane.seed": 503,
+    "order.seed": 503,
     "coordinator.budget": 402,
     "task.too_expensive": 402,
     "submission.key_reused": 422,
@@ -37,6 +45,7 @@ def build_app(engine: Engine, token: str) -> FastAPI:
     """The application. token: what `Authorization: Bearer` must carry, see Door."""
     app = FastAPI(title="ML Bridge coordinator", docs_url=None, redoc_url=None)
 
+    app.router.route_class = BoundedRoute
     app.add_middleware(Door, token=token)
 
     @app.post("/v1/tasks", status_code=202)
@@ -93,6 +102,8 @@ def build_app(engine: Engine, token: str) -> FastAPI:
         body, content_type = engine.metrics.exposition(accept)
         return Response(body, media_type=content_type)
 
+    if engine.lane is not None:
+        add_routes(app, engine.lane)
     _problems(app)
     return app
 

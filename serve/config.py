@@ -18,6 +18,7 @@ from pydantic import (
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import Kind
 from serve.guard import node_keys
+from serve.lane.settings import LaneSettings
 
 
 class ModelAppConfig(BaseModel):
@@ -28,7 +29,8 @@ class ModelAppConfig(BaseModel):
     slots: runs at once in a replica (more than 1 only with vllm on a GPU); queue: how many wait before 503.
     exec_class_id: 0x and 64 hex digits; a machine of another class then refuses to start.
     num_cpus, num_gpus: what Ray reserves per replica; threads: what torch uses.
-    engine_args: vLLM engine arguments. Times in seconds, memory in bytes.
+    engine_args: vLLM engine arguments; lane: None: no seat in the channel lane. Times in seconds, memory in
+    bytes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +60,7 @@ class ModelAppConfig(BaseModel):
     stuck_after_s: Annotated[float, Field(gt=0)] = 600.0
     graceful_shutdown_s: Annotated[float, Field(ge=0)] = 20.0
     engine_args: dict[str, Any] = Field(default_factory=dict)
+    lane: LaneSettings | None = None
 
     @field_validator("node_keys")
     @classmethod

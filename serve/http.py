@@ -7,9 +7,8 @@ way against 286 through a FastAPI ingress.
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
@@ -17,12 +16,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import MAX_INPUT_BYTES
 from serve import openai_api
+from serve.bodies import CBOR, read_body, read_json
+from serve.lane.http import LaneFace
 from serve.orders import HEADER
 from serve.service import ModelService
 
-CBOR: Final = "application/cbor"
 HEALTH_AGE_S: Final = 5.0
-MAX_JSON_BYTES: Final = 2 * MAX_INPUT_BYTES
 
 _STATUS: Final = {
     "order.missing": 401,
@@ -36,9 +35,15 @@ _STATUS: Final = {
     "operator.token": 401,
     "request.too_large": 413,
     "request.json": 400,
+    "request.unsigned": 401,
+    "request.expired": 401,
+    "request.foreign": 403,
+    "request.malformed": 400,
+    "lane.stale": 503,
     "serve.busy": 503,
     "engine.starting": 503,
 }
+_NATIVE: Final = ("/v1/execute", "/v1/info", "/v1/lane/")
 _STATUS_BY_ROOM: Final = {"payload": 422, "encoding": 422, "input": 422, "openai": 400, "route": 404}
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -47,10 +52,13 @@ Handler = Callable[[Request], Awaitable[Response]]
 class HttpFace:
     """Answers requests for one model.
 
-    operator_token: opens the OpenAI-compatible routes; None keeps them shut.
+    operator_token: opens the OpenAI-compatible routes; None keeps them shut. lane: None: no seat in the
+    channel lane.
     """
 
-    def __init__(self, service: ModelService, *, operator_token: str | None) -> None:
+    def __init__(
+        self, service: ModelService, *, operator_token: str | None, lane: LaneFace | None = None
+    ) -> None:
         self._service = service
         self._token = operator_token
         self._routes: dict[tuple[str, str], Handler] = {
@@ -61,12 +69,14 @@ class HttpFace:
             ("POST", "/v1/embeddings"): self._embeddings,
             ("POST", "/v1/chat/completions"): self._chat,
         }
+        if lane is not None:
+            self._routes |= lane.routes
 
     async def __call__(self, request: Request) -> Response:
         """The response; every error is one too."""
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         handler = self._routes.get((request.method, path))
-        openai = path.startswith("/v1/") and path not in ("/v1/execute", "/v1/info")
+        openai = path.startswith("/v1/") and not path.startswith(_NATIVE)
         try:
             if handler is None:
                 raise MLBridgeError(
@@ -115,40 +125,6 @@ class HttpFace:
                 hint="Send Authorization: Bearer with the operator_token of the application's arguments.",
                 exit_code=3,
             )
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises MLBridgeError request.too_large as soon as it passes `limit` bytes."""
-    announced = request.headers.get("content-length", "0")
-    pieces: list[bytes] = []
-    size = int(announced) if announced.isdigit() else 0
-    if size <= limit:
-        size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size > limit:
-                break
-            pieces.append(piece)
-    if size > limit:
-        raise MLBridgeError(
-            "request.too_large",
-            f"The body is larger than {limit} bytes.",
-            hint="Put large inputs into storage and submit a reference.",
-            exit_code=2,
-        )
-    return b"".join(pieces)
-
-
-async def read_json(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises MLBridgeError request.json and request.too_large."""
-    body = await read_body(request, MAX_JSON_BYTES)
-    try:
-        value = json.loads(body)
-    except ValueError as error:
-        raise MLBridgeError("request.json", f"The body is not JSON: {error}.", exit_code=2) from error
-    if not isinstance(value, dict):
-        raise MLBridgeError("request.json", "The body must be a JSON object.", exit_code=2)
-    return value
 
 
 def error_response(error: MLBridgeError, *, openai: bool = False) -> Response:

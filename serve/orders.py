@@ -11,12 +11,10 @@ import binascii
 from dataclasses import dataclass, replace
 from typing import Final
 
-from eth_keys.datatypes import PrivateKey, Signature
-from eth_keys.exceptions import BadSignature
 from eth_utils.address import is_checksum_address, to_canonical_address
-from eth_utils.exceptions import ValidationError
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import signatures
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.hashing import keccak, payload_root
 
@@ -30,9 +28,6 @@ ORDER_TYPEHASH: Final = keccak(
 )
 DOMAIN_NAME: Final = keccak(b"ML Bridge Execution")
 DOMAIN_VERSION: Final = keccak(b"1")
-
-# The lower half of the curve order: the mirrored signature of the upper half is refused.
-_HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +83,9 @@ class SignedOrder:
 
     def signer(self, chain_id: int) -> str:
         """Checksummed address of the key that signed. Raises MLBridgeError order.signature."""
-        r, s = int.from_bytes(self.signature[:32], "big"), int.from_bytes(self.signature[32:64], "big")
-        if len(self.signature) != 65 or self.signature[64] not in (27, 28) or s > _HALF_ORDER:
-            raise _bad_signature()
         try:
-            signature = Signature(vrs=(self.signature[64] - 27, r, s))
-            return str(
-                signature.recover_public_key_from_msg_hash(self.order.digest(chain_id)).to_checksum_address()
-            )
-        except (BadSignature, ValidationError) as error:
+            return signatures.recover(self.order.digest(chain_id), self.signature)
+        except MLBridgeError as error:
             raise _bad_signature() from error
 
     def header(self) -> str:
@@ -119,16 +108,14 @@ def make_order(
     *, task_id: bytes, round: int, account: int, model_id: bytes, payload: bytes, expires_at: int, key: bytes
 ) -> ExecutionOrder:
     """The order for an input payload, to be signed by `key` (32 bytes)."""
-    node = str(PrivateKey(key).public_key.to_checksum_address())
+    node = signatures.address_of(key)
     return ExecutionOrder(task_id, round, account, model_id, payload_root(payload), expires_at, node)
 
 
 def sign_order(order: ExecutionOrder, *, chain_id: int, key: bytes) -> SignedOrder:
     """Signs an order with a node key (32 bytes), deterministically; `order.node` becomes its address."""
-    private = PrivateKey(key)
-    order = replace(order, node=str(private.public_key.to_checksum_address()))
-    signature = private.sign_msg_hash(order.digest(chain_id)).to_bytes()
-    return SignedOrder(order, signature[:64] + bytes((signature[64] + 27,)))
+    order = replace(order, node=signatures.address_of(key))
+    return SignedOrder(order, signatures.sign_digest(order.digest(chain_id), key))
 
 
 def parse_header(value: str) -> SignedOrder:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from mlbridge.cli.channel_orders import ChannelOption, ChannelWish, run_on_channel
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client
 from mlbridge.cli.inputs import read_input
 from mlbridge.cli.paying import MAX_PRICE, IdempotencyOption, MaxPriceOption, Order
@@ -25,6 +26,11 @@ def run(
     deadline: Annotated[int | None, typer.Option(help="Seconds the committee has to commit in.")] = None,
     max_tokens: Annotated[int, typer.Option(help="Chat models: most tokens to generate.")] = 64,
     key_id: IdempotencyOption = None,
+    lane: Annotated[
+        Literal["direct", "channel"],
+        typer.Option(help="direct: every step on chain; channel: paid from an open channel."),
+    ] = "direct",
+    channel: ChannelOption = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the verdict.")] = 900,
     receipts: Annotated[Path, typer.Option(help="Folder that receipts are written to.")] = RECEIPTS,
     network: NetworkOption = None,
@@ -35,7 +41,12 @@ def run(
     """Send one task, wait for its verified answer, keep the receipt.
 
     Examples: mlbridge run minilm "hello"   mlbridge run digits digit:7   mlbridge run smollm2 @question.txt
+    mlbridge run minilm "hello" --lane channel   (no transaction; see: mlbridge channel open)
     """
+    if lane == "channel":
+        wish = ChannelWish(model, read_input(text), max_tokens, max_price, seats, deadline, key_id, channel)
+        run_async(run_on_channel(open_client(network, key, password_file), wish, receipts, as_json))
+        return
     order = Order(model, read_input(text), max_tokens, max_price, seats, deadline, key_id)
     run_async(_run(open_client(network, key, password_file), order, timeout, receipts, as_json))
 

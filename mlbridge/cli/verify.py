@@ -12,6 +12,10 @@ from contracts.chain import Chain
 from contracts.network import Network
 from mlbridge.cli.context import JsonOption, NetworkOption, find_network
 from mlbridge.console import data, emit_json, run_async
+from mlbridge.errors import MLBridgeError
+from mlbridge.sdk import AsyncClient
+from mlbridge.sdk.lane_receipt import LaneReceipt, is_lane_receipt
+from mlbridge.sdk.lane_verify import verify_offline, verify_receipt
 from mlbridge.sdk.receipt import Receipt, VerificationReport
 from mlbridge.sdk.receipt import verify as check
 from mlbridge.storage import open_store
@@ -25,14 +29,19 @@ def verify(
     content: Annotated[
         bool, typer.Option("--content/--no-content", help="Also fetch manifest and payloads by CID.")
     ] = True,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Channel receipts: check what needs no chain.")
+    ] = False,
     network: NetworkOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a receipt against the chain, trusting nobody but the chain node you name.
 
+    A channel receipt proves most by itself: --offline asks no chain at all.
+
     Says what is proved and what is not. Exits with 1 and the reason when anything does not hold.
     """
-    found = run_async(_verify(Receipt.load(receipt), find_network(network), confirmations, content))
+    found = run_async(_check(receipt, network, confirmations, content, offline))
     if as_json:
         emit_json(
             {
@@ -45,6 +54,38 @@ def verify(
     else:
         _show(receipt, found)
     raise typer.Exit(0 if found.ok else 1)
+
+
+async def _check(
+    file: Path, network: str | None, confirmations: int | None, content: bool, offline: bool
+) -> VerificationReport:
+    raw = _read(file)
+    if is_lane_receipt(raw):
+        return await _verify_channel(LaneReceipt.from_bytes(raw), network, offline)
+    if offline:
+        raise MLBridgeError(
+            "receipt.needs_chain",
+            "A receipt of the direct lane proves nothing without the chain that it is about.",
+            hint="Leave --offline away.",
+            exit_code=2,
+        )
+    return await _verify(Receipt.from_bytes(raw), find_network(network), confirmations, content)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise MLBridgeError(
+            "receipt.missing", f"The receipt {file} cannot be read ({error.strerror}).", exit_code=5
+        ) from error
+
+
+async def _verify_channel(receipt: LaneReceipt, network: str | None, offline: bool) -> VerificationReport:
+    if offline:
+        return verify_offline(receipt)
+    async with AsyncClient(find_network(network)) as client:
+        return await verify_receipt(receipt, await client.lane_view())
 
 
 async def _verify(

@@ -61,7 +61,7 @@ def up(
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a whole network here: chain, contracts, coordinator, providers with a Ray cluster each.
+    """Start a whole network here: chain, contracts, coordinator, gateway, providers with a Ray cluster each.
 
     Safe to repeat: what runs already is left alone. Without --detach it stays until Ctrl-C, then stops all.
     """
@@ -201,7 +201,7 @@ def _since(started_at: float) -> str:
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="chain, coordinator, provider-N or supervisor.")],
+    service: Annotated[str, typer.Argument(help="chain, coordinator, gateway, provider-N or supervisor.")],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing.")] = False,
     home: HomeOption = HOME,
@@ -303,7 +303,7 @@ def service_urls(home: Path) -> dict[str, str]:
     if plan is None:
         return {}
     coordinator = f"http://127.0.0.1:{plan.coordinator_port}"
-    found = {"chain": plan.rpc_url, "coordinator": coordinator}
+    found = {"chain": plan.rpc_url, "coordinator": coordinator, "gateway": f"{plan.gateway_url}/v1"}
     for number in range(1, plan.providers + 1):
         name = plan.provider_name(number)
         # on a shared cluster every provider answers below its own path of one port

@@ -7,19 +7,18 @@ range raise MLBridgeError `hash.argument`; nothing is padded or truncated in sil
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
-from eth_abi.abi import encode as abi_encode
-from eth_abi.exceptions import EncodingError
-from eth_hash.auto import keccak as _keccak
 from eth_utils.address import is_checksum_address
+from sha3 import keccak_256
 
 from mlbridge.errors import MLBridgeError
 
 
 def keccak(data: bytes) -> bytes:
     """keccak256 of data, 32 bytes."""
-    return bytes(_keccak(data))
+    return bytes(keccak_256(data).digest())
 
 
 TASK_TYPEHASH: Final = keccak(
@@ -34,18 +33,41 @@ COMMIT_TYPEHASH: Final = keccak(
 
 
 def hash_words(types: Sequence[str], values: Sequence[object]) -> bytes:
-    """keccak256 of abi.encode of static values."""
-    for kind, value in zip(types, values, strict=True):
-        if kind == "bytes32" and not (isinstance(value, bytes) and len(value) == 32):
+    """keccak256 of abi.encode of static values: bytes32, address, bool, uint8 to uint256."""
+    return keccak(words(types, values))
+
+
+def words(types: Sequence[str], values: Sequence[object]) -> bytes:
+    """abi.encode of static values, 32 bytes each."""
+    return b"".join([word(kind, value) for kind, value in zip(types, values, strict=True)])
+
+
+def word(kind: str, value: object) -> bytes:
+    """abi.encode of one static value, 32 bytes."""
+    if kind == "bytes32":
+        if not (isinstance(value, bytes) and len(value) == 32):
             raise _argument("a bytes32 must be exactly 32 bytes")
-        if kind == "address" and not (isinstance(value, str) and is_checksum_address(value)):
+        return value
+    if kind == "address":
+        if not isinstance(value, str):
             raise _argument("an address must be a checksummed 0x string")
-        if kind.startswith("uint") and (isinstance(value, bool) or not isinstance(value, int)):
-            raise _argument(f"a {kind} must be an int")
-    try:
-        return keccak(abi_encode(list(types), list(values)))
-    except EncodingError as error:
-        raise MLBridgeError("hash.argument", f"A value does not fit its Solidity type: {error}.") from error
+        return _address_word(value)
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise _argument("a bool must be a bool")
+        return value.to_bytes(32, "big")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _argument(f"a {kind} must be an int")
+    if not 0 <= value < 1 << int(kind.removeprefix("uint")):
+        raise _argument(f"a {kind} does not fit its Solidity type")
+    return value.to_bytes(32, "big")
+
+
+@lru_cache(maxsize=65_536)
+def _address_word(value: str) -> bytes:
+    if not is_checksum_address(value):
+        raise _argument("an address must be a checksummed 0x string")
+    return bytes.fromhex(value[2:]).rjust(32, b"\0")
 
 
 def _argument(message: str) -> MLBridgeError:

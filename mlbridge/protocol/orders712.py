@@ -7,10 +7,11 @@ range raise MLBridgeError `hash.argument`. The Solidity twin is contracts/src/li
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from typing import ClassVar, Final
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, ClassVar, Final
 
-from mlbridge.protocol.hashing import hash_words, keccak
+from mlbridge.protocol.hashing import hash_words, keccak, words
 from mlbridge.protocol.types import Policy
 
 DOMAIN_TYPEHASH: Final = keccak(
@@ -25,7 +26,19 @@ _NAME: Final = keccak(b"ML Bridge")
 _VERSION: Final = keccak(b"1")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The contract of one chain for which messages are signed. contract: checksummed address."""
+
+    chain_id: int
+    contract: str
+
+    def separator(self) -> bytes:
+        """EIP-712's hash of it."""
+        return _separator(self.chain_id, self.contract)
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelTerms:
     """What a channel was opened under; its id is its hash. Shares in basis points."""
 
@@ -47,24 +60,44 @@ class ChannelTerms:
         """The channel's id."""
         return hash_words(["address", "bytes32"], [self.coordinator, self.details()])
 
+    def as_tuple(self) -> tuple[str, str, int, int, int, bytes]:
+        """In the order of the Solidity struct."""
+        shares = self.coordinator_share, self.protocol_share
+        return self.requester, self.coordinator, self.opened_in, *shares, self.salt
 
-@dataclass(frozen=True)
-class _Message:
-    """One EIP-712 struct whose members are single words."""
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One EIP-712 struct whose members are single words, in the order of its fields."""
 
     TYPE: ClassVar[str]
 
     def struct_hash(self) -> bytes:
-        members = [member.split()[0] for member in self.TYPE.split("(")[1].rstrip(")").split(",")]
-        return hash_words(["bytes32", *members], [keccak(self.TYPE.encode()), *astuple(self)])
+        kinds = [kind for _, _, kind in members(type(self))]
+        return keccak(_typehash(self.TYPE) + words(kinds, self.as_tuple()))
 
-    def digest(self, chain_id: int, contract: str) -> bytes:
-        """What is signed, for the PaymentChannels contract of one chain."""
-        return keccak(b"\x19\x01" + domain_separator(chain_id, contract) + self.struct_hash())
+    def as_tuple(self) -> tuple[Any, ...]:
+        """In the order of the Solidity struct."""
+        return tuple([getattr(self, field) for field, _, _ in members(type(self))])
+
+    def digest(self, domain: Domain) -> bytes:
+        """What is signed, for the contract of one chain."""
+        return keccak(b"\x19\x01" + domain.separator() + self.struct_hash())
 
 
-@dataclass(frozen=True)
-class TaskOrder(_Message):
+def members(kind: type[Message]) -> tuple[tuple[str, str, str], ...]:
+    """(field, Solidity name, Solidity type) of each member, in order."""
+    return _members(kind.TYPE, kind.__match_args__)
+
+
+@cache
+def _members(text: str, names: tuple[str, ...]) -> tuple[tuple[str, str, str], ...]:
+    listed = [member.split() for member in text.split("(")[1].rstrip(")").split(",")]
+    return tuple((field, name, solidity) for field, (solidity, name) in zip(names, listed, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOrder(Message):
     """What a requester signs for one task. max_fee in wei, deadline in unix seconds."""
 
     TYPE: ClassVar[str] = (
@@ -83,8 +116,33 @@ class TaskOrder(_Message):
     deadline: int
 
 
-@dataclass(frozen=True)
-class Attestation(_Message):
+@dataclass(frozen=True, slots=True)
+class Commitment(Message):
+    """What a member's node key signs before anybody reveals. word: see `commitment`.
+
+    The chain never asks for it: it is the coordinator's proof that a member bound itself, and to what.
+    """
+
+    TYPE: ClassVar[str] = "Commitment(bytes32 order,uint32 account,bytes32 word)"
+    order: bytes
+    account: int
+    word: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSet(Message):
+    """What the coordinator signs once it takes no more commitments. commitments: their root.
+
+    The chain never asks for it: without it anybody could have a member reveal to a set of its own making.
+    """
+
+    TYPE: ClassVar[str] = "ClosedSet(bytes32 order,bytes32 commitments)"
+    order: bytes
+    commitments: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation(Message):
     """What a member's node key signs when it reveals."""
 
     TYPE: ClassVar[str] = (
@@ -97,8 +155,8 @@ class Attestation(_Message):
     commitments: bytes
 
 
-@dataclass(frozen=True)
-class Voucher(_Message):
+@dataclass(frozen=True, slots=True)
+class Voucher(Message):
     """What a requester signs in place of the evidence of many orders. total in wei since the opening."""
 
     TYPE: ClassVar[str] = "Voucher(bytes32 channel,uint96 total,uint32 covered)"
@@ -107,8 +165,8 @@ class Voucher(_Message):
     covered: int
 
 
-@dataclass(frozen=True)
-class Close(_Message):
+@dataclass(frozen=True, slots=True)
+class Close(Message):
     """What one party signs to let the other close the channel without the long delay."""
 
     TYPE: ClassVar[str] = "Close(bytes32 channel,uint96 total,uint32 covered)"
@@ -117,12 +175,17 @@ class Close(_Message):
     covered: int
 
 
-def domain_separator(chain_id: int, contract: str) -> bytes:
-    """EIP-712 domain of the PaymentChannels contract."""
+@lru_cache(maxsize=64)
+def _separator(chain_id: int, contract: str) -> bytes:
     return hash_words(
         ["bytes32", "bytes32", "bytes32", "uint256", "address"],
         [DOMAIN_TYPEHASH, _NAME, _VERSION, chain_id, contract],
     )
+
+
+@cache
+def _typehash(text: str) -> bytes:
+    return keccak(text.encode())
 
 
 def commitment(order: bytes, account: int, result: bytes, salt: bytes) -> bytes:
@@ -135,7 +198,7 @@ def commitment(order: bytes, account: int, result: bytes, salt: bytes) -> bytes:
 
 def commitments_root(commitments: Sequence[bytes]) -> bytes:
     """Root of a closed set: the commitments of all seats, in the order of their accounts."""
-    return hash_words(["bytes32"] * len(commitments), list(commitments))
+    return keccak(words(["bytes32"] * len(commitments), commitments))
 
 
 def draw(seed: bytes, channel: bytes, sequence: int) -> bytes:

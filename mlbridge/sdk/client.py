@@ -10,14 +10,18 @@ from typing import Any, Self, TypeVar
 
 from eth_account.signers.local import LocalAccount
 
+from contracts.channels import ChannelState
 from contracts.network import Network
 from contracts.reads import ModelInfo, TaskInfo
 from contracts.sender import SendPolicy
 from mlbridge.models import Manifest
+from mlbridge.protocol.orders712 import ChannelTerms
 from mlbridge.protocol.types import Role
 from mlbridge.sdk.async_client import AsyncClient, Claimed, Published
+from mlbridge.sdk.channel import DEFAULT_S, DEFAULT_SEATS, AsyncChannel, ChannelResult
 from mlbridge.sdk.handle import Progress, TaskHandle, TaskResult
 from mlbridge.sdk.inputs import Input
+from mlbridge.sdk.lane_receipt import LaneReceipt
 from mlbridge.sdk.receipt import Receipt, VerificationReport
 from mlbridge.storage import ContentStore
 
@@ -91,6 +95,65 @@ class Task:
         self._loop.run(self._handle.cancel())
 
 
+class Channel:
+    """An AsyncChannel whose methods wait."""
+
+    def __init__(self, channel: AsyncChannel, loop: _Loop) -> None:
+        self._channel = channel
+        self._loop = loop
+
+    @property
+    def id(self) -> bytes:
+        """32 bytes."""
+        return self._channel.id
+
+    @property
+    def terms(self) -> ChannelTerms:
+        """What it was opened under."""
+        return self._channel.terms
+
+    def state(self) -> ChannelState:
+        """See AsyncChannel.state."""
+        return self._loop.run(self._channel.state())
+
+    def order(
+        self,
+        model: str | bytes,
+        input: Input,
+        *,
+        seats: int = DEFAULT_SEATS,
+        max_price_wei: int | None = None,
+        deadline_s: float = DEFAULT_S,
+        idempotency_key: str | None = None,
+    ) -> ChannelResult:
+        """See AsyncChannel.order."""
+        work = self._channel.order(
+            model,
+            input,
+            seats=seats,
+            max_price_wei=max_price_wei,
+            deadline_s=deadline_s,
+            idempotency_key=idempotency_key,
+        )
+        return self._loop.run(work)
+
+    def resume(self) -> list[ChannelResult]:
+        """See AsyncChannel.resume."""
+        return self._loop.run(self._channel.resume())
+
+    def settled(self, receipt: LaneReceipt) -> LaneReceipt:
+        """See AsyncChannel.settled."""
+        return self._loop.run(self._channel.settled(receipt))
+
+    def top_up(self, amount: int) -> None:
+        """See AsyncChannel.top_up."""
+        self._loop.run(self._channel.top_up(amount))
+
+    def close(self) -> int:
+        """See AsyncChannel.close."""
+        return self._loop.run(self._channel.close())
+
+
 class Client:
     """AsyncClient whose methods wait. Close it, or use `with`."""
 
@@ -101,8 +164,9 @@ class Client:
         store: ContentStore | None = None,
         *,
         policy: SendPolicy | None = None,
+        channel_book: Path | None = None,
     ) -> None:
-        self._client = AsyncClient(network, account, store, policy=policy)
+        self._client = AsyncClient(network, account, store, policy=policy, channel_book=channel_book)
         self._loop = _Loop()
 
     @property
@@ -196,6 +260,14 @@ class Client:
     def verify(self, receipt: Receipt, *, confirmations: int | None = None) -> VerificationReport:
         """See AsyncClient.verify."""
         return self._loop.run(self._client.verify(receipt, confirmations=confirmations))
+
+    def open_channel(self, url: str, deposit: int, *, salt: bytes | None = None) -> Channel:
+        """See AsyncClient.open_channel."""
+        return Channel(self._loop.run(self._client.open_channel(url, deposit, salt=salt)), self._loop)
+
+    def channel(self, channel: bytes | str, *, url: str | None = None) -> Channel:
+        """See AsyncClient.channel."""
+        return Channel(self._loop.run(self._client.channel(channel, url=url)), self._loop)
 
     def claim(self) -> Claimed:
         """See AsyncClient.claim."""

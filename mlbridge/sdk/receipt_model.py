@@ -30,11 +30,13 @@ Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a receipt: unknown fields and other types are refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class ModelPart(_Part):
+class ModelPart(Part):
     """The model and what pins its output. exec_class: the bytes32 on chain."""
 
     id: Bytes32
@@ -44,7 +46,7 @@ class ModelPart(_Part):
     policy: Literal["exact", "numeric"]
 
 
-class TaskPart(_Part):
+class TaskPart(Part):
     """What was asked.
 
     deadline: unix seconds; payment: wei; salt: null when the submission's calldata does not show it;
@@ -62,7 +64,7 @@ class TaskPart(_Part):
     input_root: Bytes32
 
 
-class SeatPart(_Part):
+class SeatPart(Part):
     """One seat.
 
     weight: when drawn; digest and result: once opened; salt: null when the calldata does not show it.
@@ -78,7 +80,7 @@ class SeatPart(_Part):
     salt: Bytes32 | None
 
 
-class VerdictPart(_Part):
+class VerdictPart(Part):
     """The tally. winner: a digest, zero unless passed; confidence: basis points."""
 
     passed: bool
@@ -87,7 +89,7 @@ class VerdictPart(_Part):
     confidence: BasisPoints
 
 
-class RoundPart(_Part):
+class RoundPart(Part):
     """One round.
 
     replaced: accounts that were silent and lost their seat; seed: of its last draw, zero without one.
@@ -102,7 +104,7 @@ class RoundPart(_Part):
     verdict: VerdictPart | None
 
 
-class ResultPart(_Part):
+class ResultPart(Part):
     """What was delivered.
 
     data: tagged bytes as on chain; cid: where a large payload is; round, account: who opened them, chosen
@@ -118,21 +120,21 @@ class ResultPart(_Part):
     confidence: BasisPoints
 
 
-class TipPart(_Part):
+class TipPart(Part):
     """wei to whoever moved the task on."""
 
     to: Address
     amount: Amount
 
 
-class JudgeFeePart(_Part):
+class JudgeFeePart(Part):
     """MLB (18 decimals) from the dispute reserve to a judge."""
 
     account: Count
     amount: Amount
 
 
-class SlashPart(_Part):
+class SlashPart(Part):
     """MLB (18 decimals) taken from an account."""
 
     account: Count
@@ -141,7 +143,7 @@ class SlashPart(_Part):
     basis_points: BasisPoints
 
 
-class PaymentPart(_Part):
+class PaymentPart(Part):
     """Where the payment went, in wei. winners: accounts paid seat_fee each; reason: why it was refunded."""
 
     model_fee: Amount
@@ -155,7 +157,7 @@ class PaymentPart(_Part):
     slashes: tuple[SlashPart, ...]
 
 
-class EventPart(_Part):
+class EventPart(Part):
     """One event of the task and where the chain holds it. index: of the log in its block."""
 
     event: str
@@ -166,7 +168,7 @@ class EventPart(_Part):
     index: Count
 
 
-class Receipt(_Part):
+class Receipt(Part):
     """Everything about one finished task that the chain shows."""
 
     version: Literal[1] = VERSION

@@ -11,8 +11,11 @@ import pytest
 
 from cluster.config import load_config
 from cluster.raycluster import head_spec
+from coordinator.config import load_config as load_coordinator_config
+from coordinator.supervisor import head_of
+from gateway.config import load_config as load_gateway_config
 from mlbridge.devnet.commands import make_room, overview
-from mlbridge.devnet.machines import provider_file
+from mlbridge.devnet.machines import coordinator_file, gateway_file, provider_file
 from mlbridge.devnet.plan import MODELS, make_plan, parse_fault
 from mlbridge.devnet.services import Running, Service, write_json, write_running, write_services
 from mlbridge.errors import MLBridgeError
@@ -48,6 +51,17 @@ def test_many_clusters_share_one_on_a_small_machine(monkeypatch: pytest.MonkeyPa
     assert not plan(providers=4).shared_ray
     assert plan(providers=5).shared_ray
     assert not plan(providers=5, shared_ray=False).shared_ray
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_gateway_runs_on_the_coordinators_cluster(tmp_path: Path, shared: bool) -> None:
+    made = plan(shared_ray=shared).model_copy(update={"home": tmp_path})
+    gateway = load_gateway_config(gateway_file(made))
+    coordinator = load_coordinator_config(coordinator_file(made))
+    spec = head_of(coordinator).spec
+    assert (gateway.ray.mode, gateway.ray.address) == ("join", spec.address)
+    assert (gateway.ray.token_file, gateway.http_port) == (spec.token_file, spec.ports.http)
+    assert made.gateway_url == gateway.local_url
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ VECTORS = json.loads(
     (Path(__file__).parents[2] / "contracts/test/vectors/channels.json").read_text(encoding="utf-8")
 )
 CHAIN, CONTRACT = VECTORS["chainId"], VECTORS["contract"]
+DOMAIN = orders712.Domain(CHAIN, CONTRACT)
 
 
 def raw(value: str) -> bytes:
@@ -52,7 +53,7 @@ def test_vectors(case: dict[str, Any]) -> None:
     assert terms.details() == raw(case["details"])
     assert terms.channel() == raw(case["channel"])
     order = order_of(case)
-    digest = order.digest(CHAIN, CONTRACT)
+    digest = order.digest(DOMAIN)
     assert digest == raw(case["order"])
     result, salts = raw(case["result"]), [raw(salt) for salt in case["salts"]]
     commitments = [
@@ -63,11 +64,11 @@ def test_vectors(case: dict[str, Any]) -> None:
     root = orders712.commitments_root(commitments)
     assert root == raw(case["root"]) == keccak(b"".join(commitments))
     attestation = orders712.Attestation(digest, case["accounts"][0], result, salts[0], root)
-    assert attestation.digest(CHAIN, CONTRACT) == raw(case["attestation"])
+    assert attestation.digest(DOMAIN) == raw(case["attestation"])
     voucher = orders712.Voucher(terms.channel(), order.max_fee, order.sequence)
-    assert voucher.digest(CHAIN, CONTRACT) == raw(case["voucher"])
+    assert voucher.digest(DOMAIN) == raw(case["voucher"])
     close = orders712.Close(terms.channel(), order.max_fee, order.sequence)
-    assert close.digest(CHAIN, CONTRACT) == raw(case["close"])
+    assert close.digest(DOMAIN) == raw(case["close"])
     assert orders712.draw(raw(case["seed"]), terms.channel(), order.sequence) == raw(case["draw"])
 
 
@@ -75,6 +76,7 @@ def test_vectors(case: dict[str, Any]) -> None:
     "message",
     [
         order_of(VECTORS["cases"][1]),
+        orders712.Commitment(keccak(b"o"), 4, keccak(b"w")),
         orders712.Attestation(keccak(b"o"), 4, keccak(b"r"), keccak(b"s"), keccak(b"c")),
         orders712.Voucher(keccak(b"channel"), 5, 6),
         orders712.Close(keccak(b"channel"), 5, 6),
@@ -85,15 +87,13 @@ def test_wallets_see_the_same_message(message: Any) -> None:
     """What eth-account would show and sign for the struct is what we hash."""
     name = type(message).__name__
     members = [tuple(member.split()) for member in message.TYPE.split("(")[1].rstrip(")").split(",")]
-    values = list(message.__dict__.values())
+    values = [getattr(message, field) for field, _, _ in orders712.members(type(message))]
     signable = encode_typed_data(
         {"name": "ML Bridge", "version": "1", "chainId": CHAIN, "verifyingContract": CONTRACT},
         {name: [{"name": member, "type": kind} for kind, member in members]},
         {member: value for (_, member), value in zip(members, values, strict=True)},
     )
-    assert keccak(b"\x19" + signable.version + signable.header + signable.body) == message.digest(
-        CHAIN, CONTRACT
-    )
+    assert keccak(b"\x19" + signable.version + signable.header + signable.body) == message.digest(DOMAIN)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -14,7 +14,7 @@ from ray import serve
 
 from cluster import driver
 from cluster.choices import Choice, choose
-from cluster.config import ProviderConfig, ServedModel, load_config, parse_config
+from cluster.config import LaneConfig, ProviderConfig, ServedModel, load_config, parse_config
 from cluster.provision import mine, node_application, prepare, route_names
 from cluster.raycluster import JoinedCluster, OwnCluster, head_spec, open_cluster
 from cluster.served import Served, ServedModels, write_served
@@ -25,6 +25,7 @@ from mlbridge.models import Manifest
 from mlbridge.protocol.types import Policy
 from mlbridge.storage import ContentStore, open_store
 from serve.config import parse
+from serve.lane.settings import LaneSettings
 from tests.support.providers import manifest_folder
 from tests.unit.test_provider_config import fields
 
@@ -127,7 +128,7 @@ def config_at(home: Path, *models: str, **limits: float) -> ProviderConfig:
     return parse_config(fields(home=str(home), models=asked, limits=limits))
 
 
-NETWORK: Any = SimpleNamespace(chain_id=31337)
+NETWORK: Any = SimpleNamespace(chain_id=31337, lane=None)
 NODE = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 
 
@@ -273,3 +274,37 @@ async def test_another_engine_than_the_published_one_is_refused_at_once(tmp_path
     config = config_at(tmp_path).model_copy(update={"models": (ServedModel(model="model-1", engine="vllm"),)})
     with pytest.raises(MLBridgeError, match="for the engine torch, not vllm"):
         await served(config, store, item)
+
+
+LANE = SimpleNamespace(channels="0x5FbDB2315678afecb367f032d93F642f64180aa3")
+LANE_NETWORK: Any = SimpleNamespace(
+    chain_id=31337, lane=LANE, storage_url="file:///store", rpc_url="http://127.0.0.1:8545"
+)
+
+
+async def test_a_replica_gets_a_seat_in_the_lane_where_bits_are_compared_and_the_provider_joins(
+    tmp_path: Path,
+) -> None:
+    store = open_store(f"file://{tmp_path / 'store'}")
+    exact = await publish(store, tmp_path, 1)
+    config = config_at(tmp_path)
+
+    async def lane(config: ProviderConfig, network: Any = LANE_NETWORK) -> LaneSettings | None:
+        (item,) = await prepare(choices(config, exact), config, network, store, NODE)
+        return parse(item.app.args).lane
+
+    seat = await lane(config)
+    assert seat is not None
+    assert (seat.channels, seat.store, seat.view) == (
+        LANE.channels,
+        config.lane_store_path,
+        config.lane_view_path,
+    )
+    # Contract accounts can take their word back, so a provider has to want them.
+    assert seat.rpc_url is None
+    trusting = LaneConfig(contract_requesters=True, seat_fee=7)
+    seat = await lane(config.model_copy(update={"lane": trusting}))
+    assert seat is not None
+    assert (seat.rpc_url, seat.seat_fee) == (LANE_NETWORK.rpc_url, 7)
+    assert await lane(config.model_copy(update={"lane": LaneConfig(join=False)})) is None
+    assert await lane(config, NETWORK) is None

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {SlashCase} from "./ISlashEscrow.sol";
 import {Fault, Role} from "./Types.sol";
 
 /// @title The one ledger: stake by role, unbonding, slashing, reputation, payouts
@@ -49,6 +50,11 @@ interface IRewardDistributor {
     error OnlyTaskManager();
     /// @notice Only the ConsensusVerifier contract may call this.
     error OnlyConsensusVerifier();
+    /// @notice Only the SlashEscrow contract may call this.
+    error OnlySlashEscrow();
+    /// @notice The slash escrow was chosen already: `escrow`.
+    /// @param escrow where large slashes wait; zero for none
+    error SlashEscrowSet(address escrow);
     /// @notice Only the MLB token contract may call this.
     error OnlyToken();
     /// @notice The amount is zero.
@@ -125,6 +131,22 @@ interface IRewardDistributor {
     /// @param toReporter MLB for the reporter
     /// @param burned MLB burned
     event SlashSplit(bytes32 indexed taskId, uint256 toReserve, uint256 toReporter, uint256 burned);
+    /// @notice A slash was undone: the stake is back where it was taken from.
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
+    /// @param taskId id of the task
+    /// @param fault why stake is taken
+    /// @param toBonded MLB put back to bonded stake
+    /// @param toUnbonding MLB put back to unbonding stake
+    event SlashRestored(
+        uint32 indexed account, bytes32 indexed taskId, Fault indexed fault, uint256 toBonded, uint256 toUnbonding
+    );
+    /// @notice Governance chose where large slashes wait.
+    /// @param escrow where large slashes wait; zero for none
+    event SlashEscrowChosen(address indexed escrow);
+    /// @param reference_ what it is for, as the caller counts
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
+    /// @param amount MLB, 18 decimals
+    event Fined(uint32 indexed account, bytes32 indexed reference_, uint256 amount);
     /// @notice An account is not drawn until it unjails.
     /// @param account account id: operatorId * 2 + (1 if Verifier)
     /// @param until unix seconds at which it ends
@@ -194,7 +216,7 @@ interface IRewardDistributor {
     /// @notice As `stake`, with an ERC-2612 permit instead of an approval.
     /// @param role what the stake stands for
     /// @param amount MLB, 18 decimals
-    /// @param deadline unix seconds by which the first committee must have committed
+    /// @param deadline unix seconds by which it must be done
     /// @param v v of the signature
     /// @param r r of the signature
     /// @param s s of the signature
@@ -262,6 +284,10 @@ interface IRewardDistributor {
     /// @notice MLB set aside for the judges of a task's running round.
     /// @param taskId id of the task
     function earmarked(bytes32 taskId) external view returns (uint256);
+    /// @notice MLB of slashes that are not final yet.
+    function heldSlashes() external view returns (uint256);
+    /// @notice Where such slashes wait; zero: nowhere.
+    function slashEscrow() external view returns (address);
     /// @notice Seconds before unbonding MLB may be withdrawn.
     function unbondingDelay() external view returns (uint256);
     /// @notice Seconds that an account stays jailed at least.
@@ -309,6 +335,26 @@ interface IRewardDistributor {
         external
         returns (uint256 amount);
 
+    // ---- slash escrow only ----
+    /// @notice Split a slash that stands: reporter, dispute reserve, burning.
+    /// @param slashCase the slash that waits
+    function splitSlash(SlashCase calldata slashCase) external;
+    /// @notice Undo a slash: stake back where it was taken from, jail and reputation as before the fault as far as later
+    /// faults allow, and never better than before. Uptime that was interrupted, a day's at most, does not come back.
+    /// @param slashCase the slash that waits
+    function restoreSlash(SlashCase calldata slashCase) external;
+
+    // ---- contracts that judge the judges ----
+    /// @notice Take a small fixed amount of stake, bonded first: half to the model's reserve, half burned. It leaves
+    /// reputation and jail alone, and interrupts a compute account's uptime. `restricted`; at most 7,500 MLB, and never
+    /// more than there is.
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
+    /// @param model index of the model in the registry; 0: the common reserve
+    /// @param amount MLB, 18 decimals
+    /// @param reference_ what the fine is for
+    /// @return taken MLB taken
+    function fine(uint32 account, bytes32 reference_, uint32 model, uint256 amount) external returns (uint256 taken);
+
     // ---- anyone ----
     /// @notice Give MLB to a model's dispute reserve, or to the common one (0). It never comes back.
     /// @param model index of the model in the registry; 0: the common reserve
@@ -316,6 +362,9 @@ interface IRewardDistributor {
     function fundReserve(uint32 model, uint256 amount) external;
 
     // ---- governance only ----
+    /// @notice Name the contract that heavy slashes wait for; once, for ever. Until then every slash is final at once.
+    /// @param escrow where large slashes wait; zero for none
+    function setSlashEscrow(address escrow) external;
     /// @notice Set the fee of judges that are called from now on.
     /// @param judgeFee_ MLB for a judge that revealed
     function setJudgeFee(uint256 judgeFee_) external;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Review} from "./IReviewer.sol";
 import {Policy, RoundKind, Seat, TaskStatus, Verdict} from "./Types.sol";
 
 /// @title Task lifecycle: draw, deadlines, rounds, escalation, settlement
@@ -181,6 +182,9 @@ interface ITaskManager {
     /// @param modelId id of the model
     /// @param account account id: operatorId * 2 + (1 if Verifier)
     error NotServing(bytes32 modelId, uint32 account);
+    /// @notice The dispute reserve of model `model` cannot pay the panel.
+    /// @param model index of the model in the registry
+    error NoJudgeFees(uint32 model);
 
     /// @notice A task was submitted and its payment locked.
     /// @param taskId id of the task
@@ -302,6 +306,10 @@ interface ITaskManager {
     /// @notice Tasks submitted from now on live by other rules.
     /// @param parameters the rules of new tasks
     event ParametersChanged(Parameters parameters);
+    /// @notice Judges ruled against a member of the first committee. What an appeal has to say again.
+    /// @param taskId id of the task
+    /// @param record what is known of the case
+    event CaseRecorded(bytes32 indexed taskId, bytes32 record);
 
     // ---- MLBridge only ----
     /// @notice Submit a task for a requester whose payment the bridge has locked.
@@ -355,6 +363,18 @@ interface ITaskManager {
     /// @param verdict what the tally of the round says
     /// @param caller who gets the tip
     function applyVerdict(bytes32 taskId, Verdict calldata verdict, address caller) external;
+
+    // ---- reviewers ----
+    /// @notice Have a panel judge something: verifiers first, then compute providers, drawn from later randomness. It
+    /// costs the caller nothing: judges get their fee from the model's dispute reserve, and nobody is tipped. `restricted` to
+    /// contracts that implement IReviewer and ask for a bond or a budget themselves. Told by `TaskSubmitted` without a
+    /// reward, and `ResultRevealed` for each candidate; it ends with `TaskFinalized` without a deliverer (and without a
+    /// digest if all candidates were rejected), or with `TaskRefunded`.
+    /// @dev Reverts with BadParameter (what cannot be read, or a size out of bounds), TaskExists, NoJudgeFees (the model's
+    /// reserve cannot pay the panel; anybody may fund it), or what the registry says of an unknown model.
+    /// @return taskId id of the task
+    /// @param review what the judges are asked
+    function openReview(Review calldata review) external returns (bytes32 taskId);
 
     // ---- operators ----
     /// @notice Allow or forbid a hot key to act for the caller's accounts. One key serves one operator, for ever.
@@ -410,6 +430,9 @@ interface ITaskManager {
     function poolWeight(bytes32 modelId, bool verifiers) external view returns (uint256);
     /// @notice The epoch that runs now, from 1.
     function currentEpoch() external view returns (uint256);
+    /// @notice Hash of a case in which judges ruled against a member of the first committee; see `Hashing.record`.
+    /// @param taskId id of the task
+    function recordOf(bytes32 taskId) external view returns (bytes32);
     /// @notice The rules of tasks submitted now.
     function parameters() external view returns (Parameters memory);
     /// @notice Wei that a task of this size costs at least now.

@@ -14,11 +14,14 @@ from eth_utils.address import to_checksum_address
 
 from mlbridge.protocol import orders712, race
 from mlbridge.protocol.hashing import keccak
+from mlbridge.protocol.signatures import address_of
 from mlbridge.protocol.types import Policy
+from mlbridge.protocol.wire import Signed, sign
 
 HERE = Path(__file__).parent
 CHAIN = 31337
 CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+DOMAIN = orders712.Domain(CHAIN, CONTRACT)
 chance = random.Random(11)  # noqa: S311 - the same cases every time
 
 
@@ -52,7 +55,9 @@ def message(i: int) -> dict[str, Any]:
         2**96 - 1 if top else 10**16 + i,
         2**40 - 1 if top else 1_750_000_000 + i,
     )
-    digest = order.digest(CHAIN, CONTRACT)
+    digest = order.digest(DOMAIN)
+    # Keys of nobody: they sign examples.
+    requester, node = keccak(b"requester's key %d" % i), keccak(b"node's key %d" % i)
     result = keccak(b"result %d" % i)
     accounts = [2 * (k + 1 + i) for k in range(order.seats)]
     salts = [keccak(b"salt %d %d" % (i, account)) for account in accounts]
@@ -64,7 +69,15 @@ def message(i: int) -> dict[str, Any]:
     attestation = orders712.Attestation(digest, accounts[0], result, salts[0], root)
     voucher = orders712.Voucher(order.channel, order.max_fee, order.sequence)
     close = orders712.Close(order.channel, order.max_fee, order.sequence)
+    commitment = orders712.Commitment(digest, accounts[0], commitments[0])
     seed = keccak(b"seed %d" % i)
+    signed: dict[str, Signed[Any]] = {
+        "order": sign(order, DOMAIN, requester),
+        "commitment": sign(commitment, DOMAIN, node),
+        "attestation": sign(attestation, DOMAIN, node),
+        "voucher": sign(voucher, DOMAIN, requester),
+        "close": sign(close, DOMAIN, requester),
+    }
     return {
         "requester": terms.requester,
         "coordinator": terms.coordinator,
@@ -89,9 +102,16 @@ def message(i: int) -> dict[str, Any]:
         "salts": [hexed(salt) for salt in salts],
         "commitments": [hexed(commitment) for commitment in commitments],
         "root": hexed(root),
-        "attestation": hexed(attestation.digest(CHAIN, CONTRACT)),
-        "voucher": hexed(voucher.digest(CHAIN, CONTRACT)),
-        "close": hexed(close.digest(CHAIN, CONTRACT)),
+        "attestation": hexed(attestation.digest(DOMAIN)),
+        "voucher": hexed(voucher.digest(DOMAIN)),
+        "close": hexed(close.digest(DOMAIN)),
+        "commitmentMessage": hexed(commitment.digest(DOMAIN)),
+        "requesterKey": hexed(requester),
+        "requesterKeyAddress": address_of(requester),
+        "nodeKey": hexed(node),
+        "nodeKeyAddress": address_of(node),
+        "signatures": {name: hexed(message.signature) for name, message in signed.items()},
+        "wire": {name: hexed(message.to_bytes()) for name, message in signed.items()},
         "seed": hexed(seed),
         "draw": hexed(orders712.draw(seed, order.channel, order.sequence)),
     }

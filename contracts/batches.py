@@ -1,0 +1,202 @@
+"""Batches on chain: bond, post, watch, challenge, claim. Every door raises what a Sender raises.
+
+Amounts in wei, times in unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from eth_abi.abi import encode as abi_encode
+from eth_utils.address import to_checksum_address
+from web3.types import TxReceipt
+
+from contracts import artifacts
+from contracts.channels import find_terms
+from contracts.events import Event, decode_all
+from contracts.lane import Lane
+from contracts.reads import call
+from contracts.sender import Sender
+from mlbridge.protocol.batch import Batch, BatchStatement, Header
+from mlbridge.protocol.evidence import Facts
+from mlbridge.protocol.leaves import ChannelDebit
+from mlbridge.protocol.watch import Challenge, Fault, Rules
+from mlbridge.protocol.wire import Signed
+
+
+class BatchStatus(IntEnum):
+    """Where a batch stands; same order as ISettlement.sol."""
+
+    NONE = 0
+    POSTED = 1
+    VOID = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """pot: wei not yet claimed or given back; final_at: from when claims are paid unless demands are open."""
+
+    pot: int
+    final_at: int
+    demands: int
+    status: BatchStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One batch as it was posted."""
+
+    header: Header
+    debits: tuple[ChannelDebit, ...]
+
+
+def signed_by(attesters: Sequence[tuple[int, Signed[BatchStatement]]]) -> bytes:
+    """What EcdsaAttestations takes: the signatures of Verifier accounts (account, signed statement)."""
+    listed = sorted(attesters, key=lambda pair: pair[0])
+    accounts = [account for account, _ in listed]
+    return bytes(abi_encode(["uint32[]", "bytes[]"], [accounts, [signed.signature for _, signed in listed]]))
+
+
+async def deposit_bond(lane: Lane, sender: Sender, amount: int) -> None:
+    """Add to a coordinator's bond."""
+    await sender.send(lane.settlement.functions.depositBond(), value=amount)
+
+
+async def withdraw_bond(lane: Lane, sender: Sender, amount: int) -> None:
+    """Take bond back, once the last batch is final."""
+    await sender.send(lane.settlement.functions.withdrawBond(amount))
+
+
+async def bond_of(lane: Lane, coordinator: str) -> tuple[int, int]:
+    """(wei, until when it is locked)."""
+    amount, locked_until = await call(lane.settlement.functions.bonds(coordinator))
+    return int(amount), int(locked_until)
+
+
+async def batch_state(lane: Lane, batch_id: bytes) -> BatchState:
+    """Where a batch stands; all zero for an unknown one."""
+    pot, final_at, demands, status = await call(lane.settlement.functions.batches(batch_id))
+    return BatchState(pot, final_at, demands, BatchStatus(status))
+
+
+async def post(
+    lane: Lane, sender: Sender, statement: BatchStatement, debits: Sequence[ChannelDebit], attested: bytes
+) -> Header:
+    """Post a batch, as its coordinator; the header that every later call names. attested: see `signed_by`."""
+    header = Header(
+        coordinator=statement.coordinator,
+        epoch=0,
+        posted_at=0,
+        tasks=statement.tasks,
+        entries=statement.entries,
+        pot=0,
+        task_root=statement.task_root,
+        ledger_root=statement.ledger_root,
+        data=statement.data,
+        debits=statement.debits,
+    )
+    receipt = await sender.send(lane.settlement.functions.post(header.as_tuple(), _plain(debits), attested))
+    return header_of(next(e for e in decode_all(receipt["logs"], lane.names) if e.name == "BatchPosted"))
+
+
+async def posted(lane: Lane, *, first: int | None = None, last: int | None = None) -> list[Posted]:
+    """Every batch posted in blocks first..last, with the debits that it took."""
+    return [found for found, _ in await posted_at(lane, first=first, last=last)]
+
+
+async def posted_at(
+    lane: Lane, *, first: int | None = None, last: int | None = None
+) -> list[tuple[Posted, int]]:
+    """As `posted`, each with its block."""
+    events = await lane.events(artifacts.SETTLEMENT, "BatchPosted", first=first, last=last)
+    return [(Posted(header_of(event), await _debits(lane, event)), event.block_number) for event in events]
+
+
+async def rules_of(lane: Lane, found: Posted, batch: Batch, facts: Facts) -> Rules:
+    """What the chain says beside a batch: seeds of its orders' epochs, and what was settled before it."""
+    epochs = {item.evidence.order.epoch for item in batch.items}
+    seeds = {epoch: seed for epoch in sorted(epochs) if (seed := await lane.seed(epoch)) is not None}
+    starts = {debit.channel(found.header.coordinator): debit.start for debit in found.debits}
+    settled = set()
+    for leaf in (item.leaf for item in batch.items):
+        if leaf.channel in starts and await _settled_before(lane, leaf.channel, starts, leaf.sequence):
+            settled.add(leaf.key)
+    functions = lane.channels.functions
+    window, epochs_open = await call(functions.settleWindow()), await call(functions.orderEpochs())
+    return Rules(facts, int(window), int(epochs_open), seeds, frozenset(settled))
+
+
+async def challenge(lane: Lane, sender: Sender, header: Header, fault: Fault) -> TxReceipt:
+    """Show a fault. A demand takes its bond along; a wrong challenge raises ContractError (NoFault)."""
+    functions: Any = lane.settlement.functions
+    fn = getattr(functions, fault.challenge.value)(header.as_tuple(), *fault.arguments)
+    value = int(await call(functions.demandBond())) if fault.challenge is Challenge.DEMAND else 0
+    return await sender.send(fn, value=value)
+
+
+async def answer(
+    lane: Lane, sender: Sender, header: Header, batch: Batch, *, ledger: bool, place: int
+) -> None:
+    """Show the leaf at a place that somebody demanded; anyone, in time."""
+    if ledger:
+        fn = lane.settlement.functions.answerLedger(header.as_tuple(), batch.entry_proof(place))
+    else:
+        item = batch.items[place]
+        data = item.evidence.as_tuple(), item.outcome.as_tuple()
+        fn = lane.settlement.functions.answerTask(header.as_tuple(), batch.task_proof(place), *data)
+    await sender.send(fn)
+
+
+async def void_unanswered(lane: Lane, sender: Sender, header: Header, *, ledger: bool, index: int) -> None:
+    """Void a batch that did not answer a demand in time; anyone."""
+    await sender.send(lane.settlement.functions.voidUnanswered(header.as_tuple(), ledger, index))
+
+
+async def restore(
+    lane: Lane, sender: Sender, header: Header, debits: Sequence[ChannelDebit], position: int
+) -> None:
+    """Give a channel its debit in a void batch back; anyone. position: in the list of debits."""
+    await sender.send(lane.settlement.functions.restore(header.as_tuple(), _plain(debits), position))
+
+
+async def claim(lane: Lane, sender: Sender, header: Header, batch: Batch, party: int) -> None:
+    """Pay a party of a final batch; anyone. party: see `leaves.party_of`. Raises KeyError for no party."""
+    proof = batch.entry_proof(batch.claims()[party])
+    await sender.send(lane.settlement.functions.claim(header.as_tuple(), proof))
+
+
+async def withdraw(lane: Lane, sender: Sender) -> None:
+    """Pay the sender's rewards and returned bonds."""
+    await sender.send(lane.settlement.functions.withdraw())
+
+
+async def _settled_before(lane: Lane, channel: bytes, starts: dict[bytes, int], sequence: int) -> bool:
+    start = starts[channel]
+    return sequence >= start and bool(
+        await call(lane.channels.functions.settledBefore(channel, start, sequence))
+    )
+
+
+async def _debits(lane: Lane, event: Event) -> tuple[ChannelDebit, ...]:
+    # From events, because a coordinator that is a contract account posts through another call.
+    block, batch = event.block_number, "0x" + event.args["batch"].hex()
+    taken = await lane.events(artifacts.CHANNELS, "Debited", None, batch, first=block, last=block)
+    listed = []
+    for debited in taken:
+        args = debited.args
+        terms = await find_terms(lane, args["channel"])
+        listed.append(ChannelDebit(terms.details(), args["amount"], args["from"], args["to"]))
+    return tuple(listed)
+
+
+def header_of(event: Event) -> Header:
+    """From BatchPosted."""
+    coordinator, *rest = event.args["header"]
+    return Header(str(to_checksum_address(coordinator)), *rest)
+
+
+def _plain(debits: Sequence[ChannelDebit]) -> list[tuple[bytes, int, int, int]]:
+    return [(debit.details, debit.debit, debit.start, debit.end) for debit in debits]

@@ -1,0 +1,198 @@
+"""What the channel lane's contracts say, followed as the chain grows: weights, keys, seeds, channels.
+
+One view serves a whole process: a coordinator, a watcher or an SDK client. Nothing in it is believed longer
+than the block that said it stays on the chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from contracts import artifacts
+from contracts.channels import ChannelState, channel_state, find_terms
+from contracts.events import BlockRef, Event, topic_of
+from contracts.lane import Lane
+from contracts.reads import call, find_events
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.evidence import Facts
+from mlbridge.protocol.orders712 import ChannelTerms
+from mlbridge.protocol.snapshots import Snapshots
+
+log = structlog.get_logger(__name__)
+
+_KEPT = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTimes:
+    """What the contracts never change. genesis: unix seconds of epoch 0; windows in seconds."""
+
+    genesis: int
+    epoch_seconds: int
+    settle_window: int
+    order_epochs: int
+
+    def epoch_at(self, moment: float) -> int:
+        """The beacon's epoch at a time of the chain (unix seconds)."""
+        return (int(moment) - self.genesis) // self.epoch_seconds
+
+
+class LaneView:
+    """Made by `open`; `refresh` reads what is new. facts.operators and facts.snapshots grow in place."""
+
+    def __init__(self, lane: Lane, times: LaneTimes) -> None:
+        self.lane, self.times = lane, times
+        self._head: BlockRef | None = None
+        self._told_at = 0.0
+        self._reading = asyncio.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._snapshots = Snapshots()
+        self._operators: dict[str, int] = {}
+        self._providers: dict[bytes, str] = {}
+        self._seeds: dict[int, bytes] = {}
+        self._channels: dict[bytes, ChannelState] = {}
+        self._terms: dict[bytes, ChannelTerms] = {}
+        self._read_to: BlockRef | None = None
+
+    @classmethod
+    async def open(cls, lane: Lane) -> LaneView:
+        """Read everything up to now. Raises what a read of the chain raises."""
+        functions = lane.channels.functions
+        genesis, seconds, window, epochs = await asyncio.gather(
+            call(functions.genesis()),
+            call(functions.epochSeconds()),
+            call(functions.settleWindow()),
+            call(functions.orderEpochs()),
+        )
+        view = cls(lane, LaneTimes(int(genesis), int(seconds), int(window), int(epochs)))
+        await view.refresh()
+        return view
+
+    # ---- following ----
+
+    async def refresh(self) -> None:
+        """Read the blocks that are new; everything again if blocks that were read left the chain."""
+        async with self._reading:
+            head = await self.lane.chain.head()
+            if self._read_to is not None and not await self._still_there(self._read_to):
+                log.info("lane_view_rolled_back", block=self._read_to.number)
+                self._forget()
+            first = self.lane.chain.network.start_block
+            if self._read_to is not None:
+                first = self._read_to.number + 1
+            if head.number >= first:
+                for event in await self._events(first, head.number):
+                    await self._take(event)
+                self._read_to = head
+            if self._head is None or head.hash != self._head.hash:
+                self._told_at = time.monotonic()
+            self._head = head
+
+    async def _still_there(self, block: BlockRef) -> bool:
+        found = await self.lane.chain.header(block.number)
+        return found is not None and found.hash == block.hash
+
+    async def _events(self, first: int, last: int) -> list[Event]:
+        chain, at = self.lane.chain, self.lane.addresses
+        ours, keys = await asyncio.gather(
+            find_events(
+                chain, [], [at.snapshots, at.channels], first=first, last=last, names=self.lane.names
+            ),
+            find_events(
+                chain,
+                [topic_of(artifacts.TASKS, "NodeKeySet")],
+                [chain.addresses.tasks],
+                first=first,
+                last=last,
+            ),
+        )
+        return sorted([*ours, *keys], key=lambda event: event.order)
+
+    async def _take(self, event: Event) -> None:
+        args = event.args
+        if event.name == "WeightRecorded":
+            self._snapshots.record_weight(args["modelId"], args["account"], args["epoch"], args["weight"])
+        elif event.name == "ModelRecorded":
+            model = args["modelId"]
+            if model not in self._providers:
+                found = await call(self.lane.chain.registry.functions.models(model))
+                self._providers[model] = str(found[1])
+            price = args["price"] if args["active"] else None
+            self._snapshots.record_model(model, args["epoch"], self._providers[model], price)
+        elif event.name == "NodeKeySet":
+            node = args["node"]
+            binding = await call(self.lane.chain.tasks.functions.nodeBinding(node))
+            self._operators[node] = int(binding[0])
+        elif "channel" in args:
+            self._channels.pop(bytes(args["channel"]), None)
+
+    # ---- asking ----
+
+    @property
+    def facts(self) -> Facts:
+        """What evidence is held to."""
+        return Facts(self.lane.domain, self._snapshots, self._operators)
+
+    @property
+    def head(self) -> BlockRef:
+        """The newest block that was read. Raises MLBridgeError `lane.unread` before the first."""
+        if self._head is None:
+            raise MLBridgeError("lane.unread", "The channel lane was not read yet.", retry_after=1)
+        return self._head
+
+    def now(self) -> float:
+        """The chain's time, unix seconds; it goes on between blocks."""
+        return self.head.timestamp + (time.monotonic() - self._told_at)
+
+    def epoch(self) -> int:
+        """The epoch of the chain's time."""
+        return self.times.epoch_at(self.now())
+
+    async def seed(self, epoch: int) -> bytes | None:
+        """An epoch's seed, 32 bytes; None while nobody has posted it."""
+        if epoch not in self._seeds:
+            seed = await self.lane.seed(epoch)
+            if seed is None:
+                return None
+            self._seeds[epoch] = seed
+        return self._seeds[epoch]
+
+    async def drawing_epoch(self) -> int:
+        """The newest epoch whose seed is known and of which orders can still settle.
+
+        Raises MLBridgeError `lane.no_seed`.
+        """
+        newest = self.epoch()
+        for epoch in range(newest, max(0, newest - self.times.order_epochs), -1):
+            if await self.seed(epoch) is not None:
+                return epoch
+        raise MLBridgeError(
+            "lane.no_seed",
+            "No epoch that orders could name has a seed yet.",
+            hint="Anyone can post it; providers and coordinators do. Try again in a moment.",
+            retry_after=5,
+        )
+
+    async def channel(self, channel: bytes) -> ChannelState:
+        """Where a channel stands; all zero for an unknown one."""
+        found = self._channels.get(channel)
+        if found is None:
+            found = await channel_state(self.lane, channel)
+            if len(self._channels) >= _KEPT:
+                self._channels.clear()
+            self._channels[channel] = found
+        return found
+
+    async def terms(self, channel: bytes) -> ChannelTerms:
+        """The terms of a channel. Raises MLBridgeError `channel.unknown`."""
+        if channel not in self._terms:
+            if len(self._terms) >= _KEPT:
+                self._terms.clear()
+            self._terms[channel] = await find_terms(self.lane, channel)
+        return self._terms[channel]

@@ -1,0 +1,1 @@
+"""The coordinator's half of the channel lane: orders, members, batches, watching."""

@@ -1,0 +1,180 @@
+"""Attesting batches: a verifier looks at one before it is posted, and signs it only if nothing is wrong.
+
+What an attester signs it has recomputed from the stored bytes and its own view of the chain; what the
+coordinator says about it is believed in nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import aiohttp
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from contracts.batches import Posted, rules_of
+from contracts.laneview import LaneView
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import batch_data
+from mlbridge.protocol.batch import Batch, BatchStatement, Header, debits_hash
+from mlbridge.protocol.batch_wire import read_debits, read_statement, write_debits, write_statement
+from mlbridge.protocol.encoding import decode, encode
+from mlbridge.protocol.leaves import ChannelDebit
+from mlbridge.protocol.orders712 import Domain
+from mlbridge.protocol.signatures import well_formed
+from mlbridge.protocol.watch import examine
+from mlbridge.protocol.wire import Signed, sign
+from mlbridge.storage import ContentStore
+
+log = structlog.get_logger(__name__)
+
+PATH: Final = "/v1/lane/batches"
+MAX_REQUEST: Final = 128 << 10
+MAX_ANSWER: Final = 4_096
+PATIENCE_S: Final = 60.0
+
+
+async def fetch_batch(content: ContentStore, data: bytes) -> Batch:
+    """The batch whose stored bytes have this digest. Raises `content.*` or `batch.unreadable`."""
+    problem: MLBridgeError | None = None
+    for cid in batch_data.cids(data):
+        try:
+            stored = await content.get(cid, max_bytes=batch_data.MAX_BYTES)
+        except MLBridgeError as error:
+            problem = problem or error
+            continue
+        return batch_data.from_bytes(stored)
+    raise problem or MLBridgeError("content.missing", "The batch's bytes cannot be had.", exit_code=5)
+
+
+class Attester:
+    """A Verifier account's word on batches. key: of a node of its operator, 32 bytes."""
+
+    def __init__(self, view: LaneView, content: ContentStore, account: int, key: bytes) -> None:
+        self.account = account
+        self._view, self._content, self._key = view, content, key
+
+    async def look(self, statement: BatchStatement, debits: Sequence[ChannelDebit]) -> Signed[BatchStatement]:
+        """Its signature under a batch that could be posted now.
+
+        Raises MLBridgeError `batch.faulty` (context: the first fault), `batch.hidden`, `batch.unreadable`,
+        `batch.floor`, `batch.unchecked` or `content.*`.
+        """
+        view = self._view
+        await view.refresh()
+        batch = await fetch_batch(self._content, statement.data)
+        if debits_hash(debits) != statement.debits:
+            raise MLBridgeError("batch.hidden", "The debits are not those of the statement.", exit_code=3)
+        header = Header(
+            coordinator=statement.coordinator,
+            epoch=view.epoch(),
+            posted_at=int(view.now()),
+            tasks=statement.tasks,
+            entries=statement.entries,
+            pot=sum(debit.debit for debit in debits),
+            task_root=statement.task_root,
+            ledger_root=statement.ledger_root,
+            data=statement.data,
+            debits=statement.debits,
+        )
+        for debit in debits:
+            channel = debit.channel(statement.coordinator)
+            state = await view.channel(channel)
+            if state.floor != debit.start or state.balance < debit.debit:
+                raise MLBridgeError(
+                    "batch.floor",
+                    f"Channel 0x{channel.hex()} does not stand where the batch takes its debit.",
+                    exit_code=3,
+                )
+        rules = await rules_of(view.lane, Posted(header, tuple(debits)), batch, view.facts)
+        report = examine(header, debits, batch, rules)
+        if report.faults:
+            raise MLBridgeError(
+                "batch.faulty",
+                f"The batch has {len(report.faults)} faults; the first is for {report.faults[0].challenge}.",
+                exit_code=3,
+                challenge=report.faults[0].challenge.value,
+            )
+        if report.unchecked:
+            raise MLBridgeError("batch.unchecked", "The seed of an order's epoch is unknown.", retry_after=5)
+        return sign(statement, view.lane.batch_domain, self._key)
+
+
+def attester_app(attester: Attester) -> Starlette:
+    """Its HTTP face: POST /v1/lane/batches."""
+
+    async def looked(request: Request) -> Response:
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_REQUEST:
+                return JSONResponse({"code": "http.too_large"}, 413)
+        try:
+            statement, debits = _read_request(body)
+            signed = await attester.look(statement, debits)
+        except MLBridgeError as error:
+            log.warning("batch_not_attested", code=error.code, reason=error.message)
+            return JSONResponse({"code": error.code, "detail": error.message}, 422)
+        answer = encode({"account": attester.account, "signature": signed.signature})
+        return Response(answer, media_type="application/cbor")
+
+    return Starlette(routes=[Route(PATH, looked, methods=["POST"])])
+
+
+class Attesters:
+    """The verifiers that a coordinator asks. urls: of their HTTP faces."""
+
+    def __init__(self, urls: Sequence[str], session: aiohttp.ClientSession, domain: Domain) -> None:
+        self._urls, self._session, self._domain = tuple(urls), session, domain
+
+    async def sign(
+        self, statement: BatchStatement, debits: Sequence[ChannelDebit]
+    ) -> list[tuple[int, Signed[BatchStatement]]]:
+        """Signatures of all that gave one, by account; whether they count is the contract's to say."""
+        body = encode(
+            {"statement": write_statement(statement), "debits": write_debits(debits)}, max_bytes=MAX_REQUEST
+        )
+        answers = await asyncio.gather(*(self._ask(url, body) for url in self._urls))
+        found = dict(answer for answer in answers if answer is not None)
+        return [(account, Signed(statement, signature)) for account, signature in sorted(found.items())]
+
+    async def _ask(self, url: str, body: bytes) -> tuple[int, bytes] | None:
+        try:
+            async with self._session.post(
+                url + PATH,
+                data=body,
+                timeout=aiohttp.ClientTimeout(total=PATIENCE_S),
+                allow_redirects=False,
+            ) as response:
+                read = await response.content.read(MAX_ANSWER)
+                if response.status != 200:
+                    raise ValueError(f"HTTP status {response.status}: {read[:200].decode(errors='replace')}")
+            return _read_answer(read)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, MLBridgeError) as error:
+            log.warning("attester_failed", url=url, reason=str(error) or type(error).__name__)
+            return None
+
+
+def _read_request(body: bytes) -> tuple[BatchStatement, tuple[ChannelDebit, ...]]:
+    fields = decode(body, max_bytes=MAX_REQUEST, max_depth=1)
+    if not isinstance(fields, dict) or fields.keys() != {"statement", "debits"}:
+        raise MLBridgeError("message.malformed", "The request must hold a statement and its debits.")
+    statement, debits = fields["statement"], fields["debits"]
+    if not isinstance(statement, bytes) or not isinstance(debits, bytes):
+        raise MLBridgeError("message.malformed", "Statement and debits must be bytes.")
+    return read_statement(statement), read_debits(debits)
+
+
+def _read_answer(body: bytes) -> tuple[int, bytes]:
+    fields = decode(body, max_bytes=MAX_ANSWER, max_depth=1)
+    if not isinstance(fields, dict) or fields.keys() != {"account", "signature"}:
+        raise ValueError("the answer holds no signature")
+    account, signature = fields["account"], fields["signature"]
+    if type(account) is not int or not 0 <= account < 1 << 32 or not well_formed(signature):
+        raise ValueError("the answer holds no signature")
+    return account, signature

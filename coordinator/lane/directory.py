@@ -1,0 +1,88 @@
+"""Where members answer: read from the pages of the nodes that this coordinator was told of.
+
+A node says which accounts are its own, and may lie. Where several claim one account, those whose signatures
+were right come first; one that answers for somebody else is asked last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+
+log = structlog.get_logger(__name__)
+
+MAX_PAGE: Final = 256 << 10
+MAX_MODELS: Final = 1_024
+PATIENCE_S: Final = 5.0
+
+Key = tuple[int, bytes]
+
+
+class Directory:
+    """Endpoints by (account, model id). nodes: base URLs, such as https://gpu.example/m."""
+
+    def __init__(self, nodes: Sequence[str], session: aiohttp.ClientSession) -> None:
+        self._nodes, self._session = tuple(nodes), session
+        self._claims: dict[str, dict[Key, str]] = {}
+        self._trust: dict[tuple[int, str], int] = {}
+
+    async def refresh(self) -> None:
+        """Read every node's page; a node that does not answer keeps what it said last."""
+        await asyncio.gather(*(self._read(node) for node in self._nodes))
+
+    def endpoints(self, account: int, model_id: bytes) -> list[str]:
+        """Where an account's model may answer, the likeliest first."""
+        found = {
+            claims[account, model_id] for claims in self._claims.values() if (account, model_id) in claims
+        }
+        return sorted(found, key=lambda url: (-self._trust.get((account, url), 0), url))
+
+    def proved(self, account: int, url: str) -> None:
+        """An answer from there bore the account's signature."""
+        self._trust[account, url] = 1
+
+    def disproved(self, account: int, url: str) -> None:
+        """An answer from there bore another signature."""
+        self._trust[account, url] = -1
+
+    async def _read(self, node: str) -> None:
+        url = node.rstrip("/") + "/node"
+        try:
+            async with self._session.get(
+                url, timeout=aiohttp.ClientTimeout(total=PATIENCE_S), allow_redirects=False
+            ) as response:
+                body = await response.content.read(MAX_PAGE + 1)
+            if len(body) > MAX_PAGE:
+                raise ValueError("the page is too long")
+            self._claims[node] = dict(_claims(json.loads(body), origin=_origin(node)))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
+            log.info("node_page_unreadable", node=node, reason=str(error) or type(error).__name__)
+
+
+def _claims(page: Any, *, origin: tuple[str, str]) -> Iterable[tuple[Key, str]]:
+    if not isinstance(page, dict):
+        raise ValueError("the page is no map")
+    accounts, models = page.get("accounts"), page.get("models")
+    if not isinstance(accounts, dict) or not isinstance(models, list) or len(models) > MAX_MODELS:
+        raise ValueError("the page names no accounts and models")
+    numbers = [int(account) for account in accounts if account.isdecimal() and len(account) <= 10]
+    for model in models:
+        name, endpoint = model["id"], model["endpoint"]
+        # A page could otherwise send us anywhere, also to machines that only we can reach.
+        if not isinstance(endpoint, str) or _origin(endpoint) != origin:
+            raise ValueError("a model answers at another origin than its node")
+        for account in numbers:
+            yield (account, bytes.fromhex(str(name).removeprefix("0x"))), endpoint.rstrip("/")
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"{url!r} is no http URL")
+    return parts.scheme, parts.netloc

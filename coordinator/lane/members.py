@@ -1,0 +1,182 @@
+"""Talking to members: offers and closed sets, several in a request when there are many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+import structlog
+
+from coordinator.lane.directory import Directory
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import exchange
+from mlbridge.protocol.exchange import Answer, Refusal
+from mlbridge.protocol.orders712 import Domain
+
+log = structlog.get_logger(__name__)
+
+PARALLEL: Final = 64
+"""Requests under way to one route of one member; what comes then travels together in the next one."""
+MARGIN_BYTES: Final = 64 << 10
+VALID_S: Final = exchange.LONGEST_REQUEST_S // 2
+"""Of a request's signature, looked at on arrival: half of what members take, for clocks that differ."""
+CONNECT_S: Final = 3.0
+
+
+@dataclass
+class _Item:
+    body: bytes
+    until: float
+    answer: asyncio.Future[Answer]
+
+
+@dataclass
+class _Pipe:
+    """One route of one member."""
+
+    url: str
+    account: int
+    waiting: deque[_Item] = field(default_factory=deque)
+    under_way: int = 0
+    called: bool = False
+
+
+class Members:
+    """Sends to members and reads their answers, whose signatures are for the caller to check.
+
+    now: the chain's time, unix seconds; key: the coordinator's, 32 bytes.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        session: aiohttp.ClientSession,
+        domain: Domain,
+        key: bytes,
+        now: Callable[[], float],
+    ) -> None:
+        self.directory = directory
+        self._session, self._domain, self._key, self._now = session, domain, key, now
+        self._pipes: dict[tuple[str, int], _Pipe] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, endpoint: str, account: int, route: str, item: bytes, *, until: float) -> Answer:
+        """A member's answer to one item. route: orders, reveals; until: chain time at which it is useless.
+
+        Raises MLBridgeError `member.unreachable` or `member.unreadable`.
+        """
+        key = (f"{endpoint}/v1/lane/{route}", account)
+        pipe = self._pipes.setdefault(key, _Pipe(*key))
+        loop = asyncio.get_running_loop()
+        wanted = _Item(item, until, loop.create_future())
+        pipe.waiting.append(wanted)
+        if not pipe.called:
+            # What else comes in this turn of the loop travels along.
+            pipe.called = True
+            loop.call_soon(self._pump, pipe)
+        return await wanted.answer
+
+    def _pump(self, pipe: _Pipe) -> None:
+        pipe.called = False
+        while pipe.waiting and pipe.under_way < PARALLEL:
+            items = _take(pipe.waiting)
+            pipe.under_way += 1
+            task = asyncio.create_task(self._send(pipe, items), name="lane-member")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, pipe: _Pipe, items: list[_Item]) -> None:
+        try:
+            answers = await self._exchange(pipe, items)
+        except MLBridgeError as error:
+            answers = [*[error] * len(items)]
+        except asyncio.CancelledError:
+            for item in items:
+                item.answer.cancel()
+            raise
+        finally:
+            pipe.under_way -= 1
+        for item, answer in zip(items, answers, strict=True):
+            if item.answer.done():
+                continue
+            if isinstance(answer, MLBridgeError):
+                item.answer.set_exception(answer)
+            else:
+                item.answer.set_result(answer)
+        self._pump(pipe)
+
+    async def _exchange(self, pipe: _Pipe, items: list[_Item]) -> list[Answer | MLBridgeError]:
+        body = exchange.join([item.body for item in items])
+        now = self._now()
+        left = max(1.0, max(item.until for item in items) - now)
+        expires = int(now) + VALID_S
+        header = exchange.sign_request(body, pipe.account, expires, self._domain, self._key)
+        try:
+            async with self._session.post(
+                pipe.url,
+                data=body,
+                headers={exchange.HEADER: header, "Content-Type": "application/cbor"},
+                timeout=aiohttp.ClientTimeout(total=left, sock_connect=CONNECT_S),
+                allow_redirects=False,
+            ) as response:
+                status = response.status
+                read = await _body(response)
+                after = response.headers.get("Retry-After", "")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise MLBridgeError(
+                "member.unreachable", f"Member {pipe.account} does not answer: {reason}."
+            ) from error
+        if status != 200:
+            wait = int(after) if after.isdecimal() and len(after) < 6 else 1
+            refusal = Refusal(f"http.{status}", "The member's door refused the whole request.", wait)
+            return [*[refusal] * len(items)]
+        return _read(pipe.account, read, len(items))
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """At most one byte more than an answer may have."""
+    read = bytearray()
+    while len(read) <= exchange.MAX_BODY_BYTES and (piece := await response.content.readany()):
+        read += piece
+    return bytes(read)
+
+
+def _take(waiting: deque[_Item]) -> list[_Item]:
+    items: list[_Item] = []
+    size = MARGIN_BYTES
+    while waiting and len(items) < exchange.MAX_ITEMS:
+        size += len(waiting[0].body)
+        if items and size > exchange.MAX_BODY_BYTES // 2:
+            break
+        items.append(waiting.popleft())
+    return items
+
+
+def _read(account: int, body: bytes, count: int) -> list[Answer | MLBridgeError]:
+    try:
+        parts = exchange.split(body)
+        if len(parts) != count:
+            raise MLBridgeError("message.malformed", f"{len(parts)} answers came to {count} items.")
+    except MLBridgeError as error:
+        raise MLBridgeError(
+            "member.unreadable", f"Member {account} answered what cannot be read: {error.message}"
+        ) from error
+    answers: list[Answer | MLBridgeError] = []
+    for part in parts:
+        try:
+            answers.append(exchange.read_answer(part))
+        except MLBridgeError as error:
+            told = f"Member {account} answered what cannot be read: {error.message}"
+            answers.append(MLBridgeError("member.unreadable", told))
+    return answers

@@ -1,0 +1,151 @@
+"""The channel lane of one process: everything wired, and the loops that it wants."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from eth_account.signers.local import LocalAccount
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from contracts.chain import Chain
+from contracts.lane import Lane
+from contracts.laneview import LaneView
+from contracts.network import LaneAddresses
+from contracts.sender import Sender
+from coordinator.lane.attest import Attesters
+from coordinator.lane.batching import Batcher
+from coordinator.lane.directory import Directory
+from coordinator.lane.members import Members
+from coordinator.lane.reports import Reporter
+from coordinator.lane.runner import Runner
+from coordinator.lane.settings import LaneConfig
+from coordinator.lane.store import BatchStage, LaneStore
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import batch_data
+from mlbridge.protocol.answers import Settlement, Told
+from mlbridge.protocol.batch_wire import read_header
+from mlbridge.protocol.exchange import Offer
+from mlbridge.storage import ContentStore
+
+LOOP_S = 1.0
+
+
+class LaneRoom:
+    """Made by `open`. A gateway's replica opens one without a sender: it runs orders, and batches nothing."""
+
+    def __init__(
+        self,
+        address: str,
+        config: LaneConfig,
+        runner: Runner,
+        session: aiohttp.ClientSession,
+        directory: Directory,
+        content: ContentStore | None,
+        sender: Sender | None,
+    ) -> None:
+        self.address, self.config, self.runner = address, config, runner
+        self._session, self._directory, self._content = session, directory, content
+        self._steps: list[tuple[str, Callable[[], Awaitable[bool]], float]] = [
+            ("lane", runner.step, LOOP_S),
+            ("lane-members", self._read_members, config.refresh_s),
+        ]
+        if sender is not None and content is not None:
+            attesters = Attesters(config.attesters, session, runner.view.lane.batch_domain)
+            batcher = Batcher(runner, runner.store, sender, content, attesters, config)
+            reporter = Reporter(runner, runner.store, sender)
+            self._steps += [("lane-batch", batcher.step, LOOP_S), ("lane-report", reporter.step, LOOP_S)]
+
+    @classmethod
+    async def open(
+        cls,
+        chain: Chain,
+        addresses: LaneAddresses,
+        account: LocalAccount,
+        engine: AsyncEngine,
+        config: LaneConfig,
+        *,
+        content: ContentStore | None,
+        sender: Sender | None,
+        lock: asyncio.Lock | None = None,
+    ) -> LaneRoom:
+        """Read the chain and the members' pages. account: the coordinator's; engine: its store's, migrated.
+
+        sender: of the same account; None: no batches are made here. Raises what a read of the chain raises.
+        """
+        view = await LaneView.open(Lane(chain, addresses))
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        directory = Directory(config.members, session)
+        await directory.refresh()
+        members = Members(directory, session, view.lane.domain, bytes(account.key), view.now)
+        store = LaneStore(engine, uuid.uuid4().hex, lock)
+        address = str(account.address)
+        runner = Runner(address, view, store, members, config, content)
+        return cls(address, config, runner, session, directory, content, sender)
+
+    @property
+    def steps(self) -> list[tuple[str, Callable[[], Awaitable[bool]], float]]:
+        """(name, step, seconds between) of the loops to run, as coordinator.loops.forever takes them."""
+        return list(self._steps)
+
+    async def _read_members(self) -> bool:
+        await self._directory.refresh()
+        return False
+
+    async def stop(self) -> None:
+        """Let go; orders under way are taken up by the next process."""
+        await self.runner.stop()
+        await self._session.close()
+
+    # ---- what requesters ask ----
+
+    def terms(self) -> dict[str, object]:
+        """What a requester must know before it opens a channel. JSON-ready."""
+        lane = self.runner.view.lane
+        return {
+            "coordinator": self.address,
+            "share": self.config.share,
+            "chain_id": lane.chain.chain_id,
+            "channels": lane.addresses.channels,
+            "max_seconds": self.config.max_seconds,
+        }
+
+    async def order(self, offer: Offer, wait_s: float) -> Told:
+        """Take an order, or find it, and wait for its end. Raises as Runner.accept."""
+        digest = await self.runner.accept(offer)
+        found = await self.runner.wait(digest, wait_s)
+        if found is None:
+            return Told("open")
+        if found.evidence is None:
+            return Told("failed", reason=found.reason or "")
+        evidence = found.evidence
+        return Told("decided", evidence.result, found.confidence, evidence.seats, found.output or b"")
+
+    async def settlement(self, digest: bytes) -> Settlement:
+        """Where an order stands in the batch that holds it.
+
+        Raises MLBridgeError `lane.not_settled` while none does, `lane.unknown_order`, `content.*`.
+        """
+        store = self.runner.store
+        row = await store.order(digest)
+        if row is None:
+            raise MLBridgeError("lane.unknown_order", "This coordinator knows no such order.", exit_code=5)
+        batch = None if row.batch is None else await store.batch(row.batch)
+        on_chain = batch is not None and batch.status in (BatchStage.POSTED, BatchStage.FINAL)
+        if batch is None or not on_chain or batch.header is None or self._content is None:
+            raise MLBridgeError(
+                "lane.not_settled",
+                "No batch on chain holds this order yet.",
+                hint="Ask again in some seconds.",
+                exit_code=5,
+                retry_after_s=2,
+            )
+        stored = await self._content.get(batch.cid, max_bytes=batch_data.MAX_BYTES)
+        leaves = batch_data.from_bytes(stored)
+        key = (row.channel, row.sequence)
+        place = next(place for place, item in enumerate(leaves.items) if item.leaf.key == key)
+        item = leaves.items[place]
+        path = tuple(leaves.tasks.path(place))
+        return Settlement(read_header(batch.header), item.leaf, path, item.outcome)

@@ -1,0 +1,43 @@
+"""What a coordinator's file says about the channel lane."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"{value!r} is no http URL")
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_url)]
+
+
+class LaneConfig(BaseModel):
+    """The channel lane: orders that requesters sign, paid from their channels to this coordinator."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    members: tuple[Url, ...] = Field(default=(), description="base URLs of provider nodes")
+    attesters: tuple[Url, ...] = Field(
+        default=(), description="URLs of verifiers that look at batches and sign them"
+    )
+    share: int = Field(default=300, ge=0, le=10_000, description="basis points of each price")
+    max_in_flight: int = Field(default=1_024, ge=1, description="orders under way at once; more are told 503")
+    max_seconds: int = Field(default=600, ge=1, description="most seconds until an order's deadline")
+    collect_share: float = Field(
+        default=0.7, gt=0, lt=1, description="part of an order's time in which its set must be closed"
+    )
+    linger_share: float = Field(
+        default=0.05, ge=0, description="once a verdict is possible, wait this part longer for slow seats"
+    )
+    late_s: float = Field(default=10, ge=0, description="seconds after a verdict for the slow seats")
+    batch_orders: int = Field(default=512, ge=1, le=4_096, description="orders that close a batch")
+    batch_age_s: float = Field(default=5, ge=0, description="age of the oldest order that closes a batch")
+    bond_wei: int = Field(default=0, ge=0, description="bond to keep; 0: the least that it takes")
+    refresh_s: float = Field(default=30, gt=0, description="seconds between looks at the members' pages")

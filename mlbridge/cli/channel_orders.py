@@ -1,0 +1,118 @@
+"""`mlbridge run --lane channel`: an order from an open channel, without a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlbridge.cli.inputs import build_input
+from mlbridge.cli.paying import choose
+from mlbridge.console import data, emit_json, eth, parse_ether, people
+from mlbridge.errors import MLBridgeError
+from mlbridge.sdk import AsyncChannel, AsyncClient, ChannelResult
+from mlbridge.sdk.channel import DEFAULT_S, DEFAULT_SEATS
+
+ChannelOption = Annotated[
+    str | None,
+    typer.Option("--channel", help="Id of the channel to pay from. Default: the fullest open one."),
+]
+
+
+@dataclass(frozen=True)
+class ChannelWish:
+    """What was typed. price: most to pay, in ETH; deadline: seconds for each committee."""
+
+    model: str
+    text: str
+    max_tokens: int
+    price: str
+    seats: int | None
+    deadline: int | None
+    key: str | None
+    channel: str | None
+
+
+async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path, as_json: bool) -> None:
+    """Place the order, show the answer, keep the receipt."""
+    most = parse_ether(wish.price, "--max-price")
+    async with client:
+        info, warnings = await choose(client, wish.model)
+        value = build_input((await client.manifest(info)).kind, wish.text, max_tokens=wish.max_tokens)
+        channel = await pick(client, wish.channel)
+        try:
+            found = await channel.order(
+                info.id,
+                value,
+                seats=wish.seats or DEFAULT_SEATS,
+                max_price_wei=most,
+                deadline_s=wish.deadline or DEFAULT_S,
+                idempotency_key=wish.key,
+                announce=_announce,
+            )
+        finally:
+            await channel.close_connection()
+    receipts.mkdir(parents=True, exist_ok=True)
+    file = receipts / f"{found.order}.json"
+    await asyncio.to_thread(found.receipt.save, file)
+    if as_json:
+        emit_json(_facts(found, file) | {"warnings": warnings})
+        return
+    data.print(_plain(found), soft_wrap=True, markup=False)
+    people.print(
+        f"  order {found.order}: confidence {found.confidence:.0%}, committee "
+        f"{', '.join(map(str, found.committee))}, cost {eth(found.cost_wei)}",
+        soft_wrap=True,
+        markup=False,
+    )
+    people.print(f"  check it:  mlbridge verify {file}", soft_wrap=True, markup=False)
+
+
+async def pick(client: AsyncClient, wanted: str | None) -> AsyncChannel:
+    """The channel to pay from. Raises MLBridgeError `channel.none`, or what AsyncClient.channel raises."""
+    if wanted is not None:
+        return await client.channel(wanted)
+    usable = [
+        (state.balance, terms.channel())
+        for terms, state, url in await client.channels()
+        if url is not None and state.closes_at == 0 and state.balance > 0
+    ]
+    if not usable:
+        raise MLBridgeError(
+            "channel.none",
+            "This account has no open channel with money in it.",
+            hint="Open one: mlbridge channel open URL --deposit 0.01",
+            exit_code=4,
+        )
+    return await client.channel(max(usable)[1])
+
+
+def _announce(sequence: int, key: str) -> None:
+    people.print(f"[dim]  order {sequence} of the channel; to resume it: --idempotency-key {key}[/dim]")
+
+
+def _facts(found: ChannelResult, file: Path) -> dict[str, object]:
+    return {
+        "order": found.order,
+        "sequence": found.sequence,
+        "output": found.output.model_dump(),
+        "confidence": found.confidence,
+        "committee": list(found.committee),
+        "cost_wei": str(found.cost_wei),
+        "price_wei": str(found.price_wei),
+        "idempotency_key": found.idempotency_key,
+        "receipt": str(file),
+    }
+
+
+def _plain(found: ChannelResult) -> str:
+    fields = found.output.model_dump()
+    if "text" in fields:
+        return str(fields["text"])
+    if "label" in fields:
+        return str(fields["label"])
+    vector = fields.get("embedding", b"")
+    return f"a vector of {len(vector) // 4} numbers"

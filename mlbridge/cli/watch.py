@@ -1,0 +1,147 @@
+"""`mlbridge watch`: anyone's eye on the channel lane's batches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+from eth_account.signers.local import LocalAccount
+
+from contracts.laneview import LaneView
+from contracts.network import Network
+from contracts.sender import Sender
+from coordinator.lane.attest import Attester, attester_app
+from coordinator.lane.watching import DEMANDS, Finding, Watcher
+from mlbridge.cli.context import (
+    JsonOption,
+    KeyOption,
+    NetworkOption,
+    PasswordFileOption,
+    find_account,
+    find_network,
+)
+from mlbridge.console import people, run_async
+from mlbridge.errors import MLBridgeError
+from mlbridge.sdk import AsyncClient
+from mlbridge.storage import ContentStore, open_store
+
+log = structlog.get_logger(__name__)
+
+ATTEST_PORT = 8560
+LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(frozen=True)
+class _Duty:
+    """What to do besides looking. demands: leaves to ask for; attest: a Verifier account, None: none."""
+
+    once: bool
+    look: bool
+    demands: int
+    attest: int | None
+    port: int
+    as_json: bool
+
+
+def watch(
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once and end; exit code 1 if a fault was found.")
+    ] = False,
+    look: Annotated[bool, typer.Option("--look-only", help="Send nothing, only tell.")] = False,
+    demands: Annotated[
+        int, typer.Option(min=0, help="Leaves of a batch without data to ask for, each with a bond.")
+    ] = DEMANDS,
+    attest: Annotated[
+        int | None, typer.Option(help="Also sign sound batches as this Verifier account.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option(help="Where coordinators ask for signatures, on 127.0.0.1.")
+    ] = ATTEST_PORT,
+    storage: Annotated[
+        str | None, typer.Option(help="Where batches are stored. Default: the network's.")
+    ] = None,
+    network: NetworkOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute every batch from its stored bytes and challenge on chain what is wrong, for the reward.
+
+    Needs nothing but a chain node, the storage and coins for gas and bonds; it keeps no state, so it may be
+    killed and started again at any time, and any number of watchers may run. With --json one finding a line.
+    """
+    chosen = find_network(network)
+    url = storage or chosen.storage_url
+    if not url:
+        raise MLBridgeError(
+            "storage.none",
+            "Watching needs the storage in which batches lie.",
+            hint="Name it: --storage URL",
+            exit_code=2,
+        )
+    account = find_account(chosen, key, password_file)
+    client = AsyncClient(chosen, account, open_store(url))
+    run_async(_watch(client, open_store(url), _Duty(once, look, demands, attest, port, as_json)))
+
+
+async def _watch(client: AsyncClient, content: ContentStore, duty: _Duty) -> None:
+    async with client:
+        view = await client.lane_view()
+        account = client.account
+        sender = None if duty.look or account is None else Sender(await client.chain(), account)
+        watcher = Watcher(view, content, sender, demands=duty.demands)
+        attesting: list[asyncio.Task[None]] = []
+        if duty.attest is not None:
+            serving = _serve(view, content, account, duty.attest, duty.port)
+            attesting.append(asyncio.create_task(serving))
+        try:
+            await _loop(watcher, client.network, once=duty.once, as_json=duty.as_json)
+        finally:
+            for task in attesting:
+                task.cancel()
+            await asyncio.gather(*attesting, return_exceptions=True)
+
+
+async def _loop(watcher: Watcher, network: Network, *, once: bool, as_json: bool) -> None:
+    pause = max(1.0, network.block_time)
+    wrong = False
+    failures = 0
+    while True:
+        try:
+            for finding in await watcher.step():
+                wrong = wrong or finding.what not in ("ok", "wait")
+                _tell(finding, as_json=as_json)
+            await watcher.collect()
+            failures = 0
+        except MLBridgeError as error:
+            if once:
+                raise
+            failures += 1
+            log.warning("watch_failed", reason=error.message)
+        if once:
+            raise typer.Exit(1 if wrong else 0)
+        await asyncio.sleep(min(LONGEST_PAUSE_S, pause * 2.0 ** min(failures, 6)))
+
+
+async def _serve(
+    view: LaneView, content: ContentStore, account: LocalAccount | None, number: int, port: int
+) -> None:
+    if account is None:
+        raise MLBridgeError("wallet.none", "Attesting needs a key of the account's operator.", exit_code=3)
+    attester = Attester(view, content, number, bytes(account.key))
+    config = uvicorn.Config(attester_app(attester), port=port, log_level="warning", access_log=False)
+    await uvicorn.Server(config).serve()
+
+
+def _tell(finding: Finding, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(finding.to_dict()) + "\n")
+        sys.stdout.flush()
+    else:
+        people.print(f"{finding.batch[:18]}  {finding.what}: {finding.detail}", soft_wrap=True, markup=False)

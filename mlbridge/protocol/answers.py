@@ -1,0 +1,170 @@
+"""What a coordinator tells a requester about its order: canonical CBOR over HTTP, believed in nothing.
+
+POST /v1/lane/orders takes an offer (mlbridge/protocol/exchange.py) and answers with a `Told`; repeated with
+the same order it changes nothing. GET /v1/lane/orders/0x<digest>/proof answers with a `Settlement` once a
+batch holds the order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from eth_utils.address import to_checksum_address
+
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.batch import Header
+from mlbridge.protocol.batch_wire import read_header, write_header
+from mlbridge.protocol.encoding import decode, encode
+from mlbridge.protocol.evidence import Outcome, SeatProof
+from mlbridge.protocol.leaves import TaskLeaf
+from mlbridge.protocol.payload import MAX_OUTPUT_BYTES
+
+MAX_TOLD: Final = MAX_OUTPUT_BYTES + (64 << 10)
+MAX_SETTLEMENT: Final = 64 << 10
+MAX_PATH: Final = 32
+
+State = Literal["open", "decided", "failed"]
+_DEBIT_AT: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """state: decided has result, seats and output; failed a reason, and nothing is charged.
+
+    confidence: basis points; seats: the whole committee, as evidence lists it; output: payload or its CID.
+    """
+
+    state: State
+    result: bytes = b""
+    confidence: int = 0
+    seats: tuple[SeatProof, ...] = ()
+    output: bytes | str = b""
+    reason: str = ""
+
+    def to_bytes(self) -> bytes:
+        """As it travels."""
+        fields: dict[str, object] = {"state": self.state}
+        if self.state == "decided":
+            fields |= {
+                "result": self.result,
+                "confidence": self.confidence,
+                "seats": [[seat.account, seat.word, seat.signature] for seat in self.seats],
+                "output": self.output,
+            }
+        elif self.state == "failed":
+            fields["reason"] = self.reason
+        return encode(fields, max_bytes=MAX_TOLD)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Told:
+        """Raises MLBridgeError `message.malformed`."""
+        try:
+            fields: Any = decode(data, max_bytes=MAX_TOLD, max_depth=3)
+            state = fields.pop("state")
+            if state == "open" and not fields:
+                return cls("open")
+            if state == "failed" and fields.keys() == {"reason"} and isinstance(fields["reason"], str):
+                return cls("failed", reason=fields["reason"][:500])
+            if state != "decided" or fields.keys() != {"result", "confidence", "seats", "output"}:
+                raise ValueError("its fields are others")
+            output = fields["output"]
+            if not isinstance(output, bytes | str):
+                raise ValueError("its output is no payload and no CID")
+            seats = tuple(
+                SeatProof(_number(account, 32), _word(word), _bytes(signature, 65))
+                for account, word, signature in fields["seats"]
+            )
+            confidence = _number(fields["confidence"], 16)
+            return cls("decided", _word(fields["result"]), confidence, seats, output)
+        except (MLBridgeError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _malformed("answer", error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Where an order stands in a batch. path: of its leaf in the tree of task leaves, 32 bytes each."""
+
+    header: Header
+    leaf: TaskLeaf
+    path: tuple[bytes, ...]
+    outcome: Outcome
+
+    def to_bytes(self) -> bytes:
+        """As it travels."""
+        header = write_header(self.header)
+        leaf: list[Any] = list(self.leaf.as_tuple())
+        for place in (_DEBIT_AT, _DEBIT_AT + 1):
+            leaf[place] = leaf[place].to_bytes(11, "big")
+        order, provider, *fees, winners = self.outcome.as_tuple()
+        outcome = [order, provider, *[int(str(fee)).to_bytes(12, "big") for fee in fees], winners]
+        fields = {"header": header, "leaf": leaf, "path": list(self.path), "outcome": outcome}
+        return encode(fields, max_bytes=MAX_SETTLEMENT)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Settlement:
+        """Raises MLBridgeError `message.malformed`."""
+        try:
+            fields: Any = decode(data, max_bytes=MAX_SETTLEMENT, max_depth=3)
+            if fields.keys() != {"header", "leaf", "path", "outcome"} or len(fields["path"]) > MAX_PATH:
+                raise ValueError("its fields are others")
+            return cls(
+                read_header(_bytes(fields["header"], MAX_SETTLEMENT)),
+                _leaf(*fields["leaf"]),
+                tuple(_word(item) for item in fields["path"]),
+                _outcome(*fields["outcome"]),
+            )
+        except (MLBridgeError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise _malformed("settlement", error) from error
+
+
+def _leaf(
+    index: Any, channel: Any, sequence: Any, rank: Any, debit: Any, total: Any, last: Any, *hashes: Any
+) -> TaskLeaf:
+    if not isinstance(last, bool):
+        raise ValueError("a flag is none")
+    head = _number(index, 32), _word(channel), _number(sequence, 32), _number(rank, 32)
+    return TaskLeaf(*head, _wide(debit, 11), _wide(total, 11), last, *(_word(item) for item in hashes))
+
+
+def _outcome(order: Any, provider: Any, *rest: Any) -> Outcome:
+    model, coordinator, protocol, seat, debit, winners = rest
+    return Outcome(
+        order=_word(order),
+        model_provider=str(to_checksum_address(provider)),
+        model_fee=_wide(model, 12),
+        coordinator_fee=_wide(coordinator, 12),
+        protocol_fee=_wide(protocol, 12),
+        seat_fee=_wide(seat, 12),
+        debit=_wide(debit, 12),
+        winners=tuple(_number(winner, 32) for winner in winners),
+    )
+
+
+def _word(value: object) -> bytes:
+    return _bytes(value, 32, exactly=True)
+
+
+def _bytes(value: object, most: int, *, exactly: bool = False) -> bytes:
+    if not isinstance(value, bytes) or len(value) > most or (exactly and len(value) != most):
+        raise ValueError(f"a member is not {most} bytes")
+    return value
+
+
+def _wide(value: object, size: int) -> int:
+    return int.from_bytes(_bytes(value, size, exactly=True), "big")
+
+
+def _number(value: object, bits: int) -> int:
+    if type(value) is not int or not 0 <= value < 1 << bits:
+        raise ValueError(f"a number is not of {bits} bits")
+    return value
+
+
+def _malformed(what: str, error: Exception) -> MLBridgeError:
+    return MLBridgeError(
+        "message.malformed",
+        f"The {what} cannot be read: {error}.",
+        hint="Build it with mlbridge.protocol.answers.",
+        exit_code=2,
+    )

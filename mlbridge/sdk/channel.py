@@ -1,0 +1,339 @@
+"""A requester's payment channel: sign orders, get verified answers, no transaction in between.
+
+    channel = await client.open_channel("http://coordinator:8546", deposit=10**17)
+    answer = await channel.order("minilm", "hello")
+
+An answer is accepted only after this machine has checked committee, signatures, verdict and price itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from contracts import channels, reads
+from contracts.batches import BatchStatus, batch_state
+from contracts.channels import ChannelState
+from contracts.laneview import LaneView
+from contracts.sender import Sender
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.evidence import BASIS
+from mlbridge.protocol.exchange import MAX_INLINE_BYTES, NO_PARAMETERS, Offer, parse_offer
+from mlbridge.protocol.hashing import payload_root
+from mlbridge.protocol.orders712 import ChannelTerms, Close, TaskOrder
+from mlbridge.protocol.payload import MAX_OUTPUT_BYTES, TaskOutput
+from mlbridge.protocol.types import Policy
+from mlbridge.protocol.wire import Signed, sign
+from mlbridge.sdk.channel_book import ChannelBook, Kept
+from mlbridge.sdk.coordinators import CoordinatorDoor, retry_after
+from mlbridge.sdk.inputs import Input, to_output, to_payload
+from mlbridge.sdk.lane_accept import accept_answer, lie
+from mlbridge.sdk.lane_receipt import LaneReceipt, text
+from mlbridge.storage import ContentStore
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_SEATS: Final = 3
+DEFAULT_S: Final = 60.0
+TRIES: Final = 3
+GRACE_S: Final = 5.0
+# The sequence is of no use any more, or belongs to an order that another copy of the book signed.
+_NEXT: Final = frozenset({"order.sequence", "lane.sequence_taken"})
+
+
+# Given a model's name or id: its id, and its kind if that can be had.
+FindModel = Callable[[str | bytes], Awaitable[tuple[bytes, str | None]]]
+
+
+@dataclass(frozen=True)
+class ChannelResult:
+    """A verified answer. output: decoded; payload: its bytes; confidence: share of the weight, 0 to 1;
+    cost_wei: by the attestations so far, price_wei: the most that it can become.
+    """
+
+    order: str
+    sequence: int
+    output: TaskOutput
+    payload: bytes
+    confidence: float
+    committee: tuple[int, ...]
+    cost_wei: int
+    price_wei: int
+    receipt: LaneReceipt
+    idempotency_key: str
+
+
+class OrderFailedError(MLBridgeError):
+    """No committee of several came to a verdict: code `channel.no_verdict`. Nothing was paid."""
+
+
+class AsyncChannel:
+    """One channel of one requester; made by AsyncClient.open_channel and AsyncClient.channel."""
+
+    def __init__(
+        self,
+        terms: ChannelTerms,
+        view: LaneView,
+        book: ChannelBook,
+        door: CoordinatorDoor,
+        sender: Sender,
+        key: bytes,
+        store: ContentStore | None,
+        find: FindModel,
+    ) -> None:
+        self.terms, self.id = terms, terms.channel()
+        self._view, self._lane, self._book, self._door = view, view.lane, book, door
+        self._sender, self._key, self._store = sender, key, store
+        self._find = find
+
+    @property
+    def url(self) -> str:
+        """Of its coordinator."""
+        return self._door.url
+
+    async def close_connection(self) -> None:
+        """Let go of the coordinator; the channel itself stays open."""
+        await self._door.close()
+
+    # ---- money ----
+
+    async def state(self) -> ChannelState:
+        """Where it stands on the chain. Amounts in wei."""
+        return await channels.channel_state(self._lane, self.id)
+
+    async def top_up(self, amount: int) -> None:
+        """Add to its deposit. amount: wei. Raises ContractError."""
+        await channels.top_up(self._lane, self._sender, self.terms, amount)
+
+    async def close(self, consent: Signed[Close] | None = None) -> int:
+        """Begin to close it, or end that once it is due. When it is due (unix seconds), 0 once it is closed.
+
+        consent: the coordinator's signature shortens the wait. Raises ContractError.
+        """
+        state = await self.state()
+        if state.closes_at == 0 and consent is not None:
+            return await channels.close_together(self._lane, self._sender, self.terms, consent)
+        if state.closes_at == 0:
+            return await channels.start_close(self._lane, self._sender, self.terms)
+        await self._view.refresh()
+        if self._view.now() < state.closes_at:
+            return state.closes_at
+        await channels.finish_close(self._lane, self._sender, self.terms)
+        return 0
+
+    async def quote(self, model: str | bytes, seats: int = DEFAULT_SEATS) -> int:
+        """Price in wei of an order now: the model's fee, a seat fee as on the direct lane, and the shares.
+
+        Raises MLBridgeError `model.unknown` while the lane has no price for the model.
+        """
+        model_id, _ = await self._find(model)
+        parameters = await reads.get_parameters(self._lane.chain)
+        epoch = await self._view.drawing_epoch()
+        terms = self._view.facts.snapshots.terms(model_id, epoch)
+        if terms is None:
+            raise MLBridgeError(
+                "model.unknown",
+                f"The channel lane has no price for model 0x{model_id.hex()} in epoch {epoch}.",
+                hint="Providers record models from one epoch to the next; or use the direct lane.",
+                exit_code=5,
+            )
+        net = terms.price + seats * parameters.seat_fee
+        left = BASIS - self.terms.coordinator_share - self.terms.protocol_share
+        return -(-net * BASIS // left)
+
+    # ---- orders ----
+
+    async def order(
+        self,
+        model: str | bytes,
+        input: Input,
+        *,
+        seats: int = DEFAULT_SEATS,
+        price_wei: int | None = None,
+        max_price_wei: int | None = None,
+        deadline_s: float = DEFAULT_S,
+        idempotency_key: str | None = None,
+        tries: int = TRIES,
+        announce: Callable[[int, str], None] | None = None,
+    ) -> ChannelResult:
+        """Have a task done and check everything about its answer.
+
+        model: name or id (32 bytes); input: see mlbridge.sdk.inputs; price_wei: default `quote`; deadline_s:
+        for each try; idempotency_key: an order of the same key is never signed twice unless it failed; tries:
+        committees to ask before giving up, each free unless it answers; announce: told sequence and
+        idempotency key of each order before it leaves. Raises OrderFailedError, MLBridgeError
+        `price.too_high`, `channel.lie`, `coordinator.*`, `order.*`, `lane.*`.
+        """
+        model_id, kind = await self._find(model)
+        payload = to_payload(input, kind)
+        key = idempotency_key or secrets.token_hex(8)
+        await self._view.refresh()
+        price = await self.quote(model, seats) if price_wei is None else price_wei
+        if max_price_wei is not None and price > max_price_wei:
+            raise MLBridgeError(
+                "price.too_high",
+                f"The order costs {price} wei now, more than your limit of {max_price_wei}.",
+                hint="Raise the limit, take a smaller committee or another model.",
+                exit_code=4,
+                price_wei=price,
+            )
+        content = await self._content(payload)
+        reason = ""
+        for _ in range(tries):
+            kept = await self._sign(model_id, payload, content, kind, key, seats, price, deadline_s)
+            if announce is not None:
+                announce(kept.sequence, key)
+            try:
+                return await self._carry(kept)
+            except OrderFailedError as error:
+                reason = error.message
+            except MLBridgeError as error:
+                if error.code not in _NEXT:
+                    raise
+                reason = error.message
+            await self._view.refresh()
+        raise OrderFailedError(
+            "channel.no_verdict",
+            f"{tries} orders came to no verdict; the last: {reason}",
+            hint="Nothing was paid. Try again, take more seats, or use the direct lane.",
+        )
+
+    async def resume(self) -> list[ChannelResult]:
+        """Bring to their end the orders that an earlier process left open. Those that fail are given up."""
+        found = []
+        for kept in self._book.open_orders(self.id):
+            try:
+                found.append(await self._carry(kept))
+            except MLBridgeError as error:
+                log.info("channel_order_given_up", sequence=kept.sequence, reason=error.message)
+        return found
+
+    async def settled(self, receipt: LaneReceipt) -> LaneReceipt:
+        """The receipt with its order's place in a batch on the chain.
+
+        Raises MLBridgeError `lane.not_settled` while no batch holds it, `channel.lie` if the coordinator
+        shows one that does not.
+        """
+        found = await self._door.settlement(receipt.digest)
+        status = (await batch_state(self._lane, found.header.batch_id())).status
+        leaf_is_right = found.leaf.key == (receipt.task_order().channel, receipt.order.sequence)
+        if status is BatchStatus.NONE or not leaf_is_right:
+            raise lie("it shows a batch that does not hold the order")
+        return receipt.settled(found)
+
+    async def _content(self, payload: bytes) -> bytes | str:
+        if len(payload) <= MAX_INLINE_BYTES:
+            return payload
+        if self._store is None:
+            raise MLBridgeError(
+                "input.too_large",
+                f"The input has {len(payload)} bytes; above {MAX_INLINE_BYTES} it needs a store.",
+                hint="Configure storage_url in the network, or hand the client a store.",
+                exit_code=2,
+            )
+        return await self._store.put(payload)
+
+    async def _sign(
+        self,
+        model_id: bytes,
+        payload: bytes,
+        content: bytes | str,
+        kind: str | None,
+        key: str,
+        seats: int,
+        price: int,
+        deadline_s: float,
+    ) -> Kept:
+        epoch = await self._view.drawing_epoch()
+        if epoch <= self.terms.opened_in:
+            raise MLBridgeError(
+                "channel.too_young",
+                "The channel is younger than the newest seed, so no committee can be drawn for it yet.",
+                hint=f"Wait until epoch {self.terms.opened_in + 1} has its seed: at most "
+                f"{self._view.times.epoch_seconds} s.",
+                retry_after_s=self._view.times.epoch_seconds,
+            )
+        floor = (await self._view.channel(self.id)).floor
+        deadline = int(self._view.now() + deadline_s)
+
+        def make(sequence: int) -> bytes:
+            order = TaskOrder(
+                channel=self.id,
+                sequence=sequence,
+                epoch=epoch,
+                model_id=model_id,
+                input_digest=payload_root(payload),
+                params_digest=NO_PARAMETERS,
+                seats=seats,
+                policy=Policy.EXACT,
+                max_fee=price,
+                deadline=deadline,
+            )
+            return Offer(sign(order, self._lane.domain, self._key), self.terms, content).to_bytes()
+
+        return await asyncio.to_thread(self._book.take, self.id, key, least=floor, kind=kind, make=make)
+
+    async def _carry(self, kept: Kept) -> ChannelResult:
+        """An order that is written down, to its end; the same bytes as often as it takes."""
+        offer = parse_offer(kept.offer)
+        if kept.receipt is not None:
+            return await self._result(kept, LaneReceipt.from_bytes(kept.receipt), None)
+        deadline = offer.order.message.deadline
+        while True:
+            left = deadline + GRACE_S - self._view.now()
+            try:
+                told = await self._door.order(kept.offer, max(1.0, left))
+            except MLBridgeError as error:
+                pause = retry_after(error)
+                if pause is None:
+                    self._book.failed(self.id, kept.sequence, error.message)
+                    raise
+                if pause > left:
+                    raise
+                await asyncio.sleep(pause)
+                continue
+            if told.state == "decided":
+                receipt, payload = await accept_answer(offer, told, self._view, self._fetch)
+                self._book.done(self.id, kept.sequence, receipt.to_bytes())
+                return await self._result(kept, receipt, payload)
+            if told.state == "failed" or left <= 0:
+                reason = told.reason or "no verdict by its deadline"
+                self._book.failed(self.id, kept.sequence, reason)
+                raise OrderFailedError("channel.no_verdict", f"The order came to no verdict: {reason}.")
+
+    async def _result(self, kept: Kept, receipt: LaneReceipt, payload: bytes | None) -> ChannelResult:
+        if payload is None:
+            answer = receipt.answer
+            if answer.payload is not None:
+                payload = bytes.fromhex(answer.payload[2:])
+            else:
+                payload = await self._fetch(str(answer.cid))
+        return ChannelResult(
+            order=text(receipt.digest),
+            sequence=receipt.order.sequence,
+            output=to_output(payload, kept.kind),
+            payload=payload,
+            confidence=receipt.confidence / BASIS,
+            committee=tuple(seat.account for seat in receipt.seats),
+            cost_wei=receipt.cost.debit,
+            price_wei=receipt.order.max_fee,
+            receipt=receipt,
+            idempotency_key=kept.key,
+        )
+
+    async def _fetch(self, cid: str) -> bytes:
+        if self._store is None:
+            raise MLBridgeError(
+                "result.no_store",
+                f"The answer lies at {cid}, and no content store is configured.",
+                hint="Configure storage_url in the network, or hand the client a store.",
+            )
+        return await self._store.get(cid, max_bytes=MAX_OUTPUT_BYTES)
+
+
+__all__ = ["AsyncChannel", "ChannelResult", "OrderFailedError"]

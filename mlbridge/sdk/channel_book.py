@@ -1,0 +1,190 @@
+"""What a requester must not forget: where its channels' coordinators are, and which sequences it used.
+
+One SQLite file for all programs of a user on a machine. A sequence is taken, and the order that it is for is
+written down, before the order leaves; whoever is killed finds it again and sends the same bytes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlbridge.errors import MLBridgeError
+
+_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE channels (
+    id BLOB PRIMARY KEY, chain_id INTEGER NOT NULL, contract TEXT NOT NULL, url TEXT NOT NULL,
+    next INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE orders (
+    channel BLOB NOT NULL, sequence INTEGER NOT NULL, key TEXT NOT NULL, offer BLOB NOT NULL,
+    kind TEXT, state TEXT NOT NULL, receipt BLOB, reason TEXT,
+    PRIMARY KEY (channel, sequence)
+) WITHOUT ROWID;
+CREATE INDEX keys ON orders (channel, key);
+"""
+
+OPEN: Final = "open"
+DONE: Final = "done"
+FAILED: Final = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A channel of this user. next: the first sequence that was never used."""
+
+    id: bytes
+    chain_id: int
+    contract: str
+    url: str
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An order. offer: as it travels; state: open, done (has a receipt) or failed (has a reason)."""
+
+    channel: bytes
+    sequence: int
+    key: str
+    offer: bytes
+    kind: str | None
+    state: str
+    receipt: bytes | None
+    reason: str | None
+
+
+_KEPT: Final = "channel, sequence, key, offer, kind, state, receipt, reason"
+
+
+class ChannelBook:
+    """Open in each process that needs it; every call is one transaction. Raises `channel.book`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            # A sequence must not come back after a power cut: its order may be settled.
+            self._db.execute("PRAGMA synchronous=FULL")
+            with self._writing():
+                (version,) = self._db.execute("PRAGMA user_version").fetchone()
+                if version == 0:
+                    for statement in _SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version={_VERSION}")
+        except (OSError, sqlite3.Error) as error:
+            raise _broken(path, str(error)) from error
+        if version not in (0, _VERSION):
+            raise _broken(path, f"it has format {version}, and this program writes format {_VERSION}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _broken(self._path, str(error)) from error
+
+    # ---- channels ----
+
+    def put(self, channel: bytes, *, chain_id: int, contract: str, url: str) -> Known:
+        """Remember a channel, or where its coordinator is now."""
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO channels VALUES (?,?,?,?,0) ON CONFLICT (id) DO UPDATE SET url=excluded.url",
+                (channel, chain_id, contract, url),
+            )
+        found = self.get(channel)
+        if found is None:
+            raise _broken(self._path, "a channel vanished")
+        return found
+
+    def get(self, channel: bytes) -> Known | None:
+        """A channel by id."""
+        row = self._db.execute(
+            "SELECT id, chain_id, contract, url, next FROM channels WHERE id=?", (channel,)
+        ).fetchone()
+        return None if row is None else Known(*row)
+
+    def all(self, chain_id: int) -> list[Known]:
+        """The channels on a chain."""
+        rows = self._db.execute(
+            "SELECT id, chain_id, contract, url, next FROM channels WHERE chain_id=? ORDER BY id", (chain_id,)
+        )
+        return [Known(*row) for row in rows]
+
+    # ---- orders ----
+
+    def take(
+        self, channel: bytes, key: str, *, least: int, kind: str | None, make: Callable[[int], bytes]
+    ) -> Kept:
+        """The next sequence, with the order that `make` signs for it; both on disk before this returns.
+
+        least: the channel's floor. An order of this key that is open or done is given back instead.
+        """
+        with self._writing():
+            row = self._db.execute(
+                f"SELECT {_KEPT} FROM orders WHERE channel=? AND key=? AND state!=? "  # noqa: S608 - constants
+                "ORDER BY sequence DESC LIMIT 1",
+                (channel, key, FAILED),
+            ).fetchone()
+            if row is not None:
+                return Kept(*row)
+            (following,) = self._db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
+            sequence = max(int(following), least)
+            offer = make(sequence)
+            self._db.execute(
+                "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",
+                (channel, sequence, key, offer, kind, OPEN),
+            )
+            self._db.execute("UPDATE channels SET next=? WHERE id=?", (sequence + 1, channel))
+        return Kept(channel, sequence, key, offer, kind, OPEN, None, None)
+
+    def done(self, channel: bytes, sequence: int, receipt: bytes) -> None:
+        """An order was answered."""
+        self._end(channel, sequence, DONE, receipt, None)
+
+    def failed(self, channel: bytes, sequence: int, reason: str) -> None:
+        """An order came to nothing; a repeated key takes another sequence."""
+        self._end(channel, sequence, FAILED, None, reason)
+
+    def _end(
+        self, channel: bytes, sequence: int, state: str, receipt: bytes | None, reason: str | None
+    ) -> None:
+        with self._writing():
+            self._db.execute(
+                "UPDATE orders SET state=?, receipt=COALESCE(?, receipt), reason=? "
+                "WHERE channel=? AND sequence=?",
+                (state, receipt, reason, channel, sequence),
+            )
+
+    def open_orders(self, channel: bytes) -> list[Kept]:
+        """Orders of which nothing is known since they left, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {_KEPT} FROM orders WHERE channel=? AND state=? ORDER BY sequence",  # noqa: S608 - constants
+            (channel, OPEN),
+        )
+        return [Kept(*row) for row in rows]
+
+
+def _broken(path: Path, reason: str) -> MLBridgeError:
+    return MLBridgeError(
+        "channel.book",
+        f"The book of channels {path} cannot be used: {reason}.",
+        hint="Without it a program does not know which sequences it used; it is found in the MLBridge home.",
+    )

@@ -1,0 +1,319 @@
+"""Each fault of the channel lane in turn: who loses is read from balances on the chain.
+
+A watcher does what `mlbridge watch` does; members settle by themselves as a provider's agent does, from what
+they signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from contracts import batches, channels
+from contracts.reads import call, claimable, get_account
+from coordinator.lane.attest import Attesters
+from coordinator.lane.batching import Batcher
+from coordinator.lane.store import BatchStage
+from coordinator.lane.watching import Finding, Watcher
+from mlbridge.protocol import batch_data
+from mlbridge.protocol.batch import Batch, Item, build
+from mlbridge.protocol.evidence import Evidence, Outcome, prove
+from mlbridge.protocol.leaves import ChannelDebit
+from mlbridge.protocol.watch import Challenge
+from mlbridge.protocol.wire import sign
+from tests.support.lane import ANSWER, BOND, CHALLENGE, DEMAND_BOND, LEAF_PENALTY, SETTLE
+from tests.support.lane_rooms import DEPOSIT, FEE, LaneScene, LaneStage, lane_scene, lane_stage
+from tests.support.lane_servers import Ways
+from tests.support.seats import honest_label
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+Forge = Callable[[LaneScene, list[tuple[Evidence, Outcome]]], list[tuple[Evidence, Outcome]]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[LaneStage]:
+    async with lane_stage() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(stage: LaneStage, tmp_path: Path) -> AsyncIterator[LaneScene]:
+    async with lane_scene(stage, tmp_path) as made:
+        await made.open()
+        yield made
+
+
+async def answered(scene: LaneScene, count: int) -> list[tuple[Evidence, Outcome]]:
+    """Orders that were done, as the coordinator could settle them."""
+    offers = [await scene.order() for _ in range(count)]
+    told = await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers))
+    settled = []
+    for offer, answer in zip(offers, told, strict=True):
+        assert answer.state == "decided"
+        order = offer.order
+        evidence = Evidence(offer.terms, order.message, order.signature, answer.result, answer.seats)
+        settled.append((evidence, prove(evidence, scene.view.facts)))
+    return settled
+
+
+async def post(
+    scene: LaneScene, batch: Batch, debits: list[ChannelDebit], *, stored: bool = True
+) -> batches.Header:
+    """Post a batch as a coordinator whose attesters sign whatever it shows them."""
+    data = batch_data.to_bytes(batch)
+    if stored:
+        await scene.content.put(data)
+    lane = scene.rig.lane
+    statement = batch.statement(scene.coordinator.address, batch_data.digest(data), debits)
+    signed = [
+        (verifier.account, sign(statement, lane.batch_domain, bytes(verifier.node.key)))
+        for verifier in scene.rig.verifiers
+    ]
+    return await batches.post(lane, scene.sender, statement, debits, batches.signed_by(signed))
+
+
+async def watched(scene: LaneScene) -> tuple[Watcher, list[Finding]]:
+    _, sender = await scene.rig.funded()
+    watcher = Watcher(scene.view, scene.content, sender)
+    return watcher, await watcher.step()
+
+
+def forged_leaf(scene: LaneScene, settled: list[tuple[Evidence, Outcome]]) -> list[tuple[Evidence, Outcome]]:
+    """An order that the requester never signed."""
+    evidence, outcome = settled[0]
+    return [(replace(evidence, order_signature=evidence.seats[0].signature), outcome), *settled[1:]]
+
+
+def overcharged(scene: LaneScene, settled: list[tuple[Evidence, Outcome]]) -> list[tuple[Evidence, Outcome]]:
+    """More for the coordinator than its share."""
+    evidence, outcome = settled[0]
+    more = replace(outcome, coordinator_fee=outcome.coordinator_fee + FEE, debit=outcome.debit + FEE)
+    return [(evidence, more), *settled[1:]]
+
+
+@pytest.mark.parametrize("forge", [forged_leaf, overcharged])
+async def test_a_forged_leaf_is_struck_and_its_coordinator_pays(scene: LaneScene, forge: Forge) -> None:
+    settled = await answered(scene, 3)
+    before = await scene.balances()
+    floors = {scene.terms.channel(): 0}
+    lies = forge(scene, settled)
+    batch, debits = build(scene.coordinator.address, lies, floors)
+    header = await post(scene, batch, debits)
+    watcher, found = await watched(scene)
+    assert [finding.what for finding in found] == [Challenge.EVIDENCE.value]
+    # The honest leaves stand; the struck one's debit is back in the channel.
+    after = await scene.balances()
+    honest = sum(outcome.debit for _, outcome in settled[1:])
+    assert before["requester"] - after["requester"] == honest
+    assert before["bond"] - after["bond"] == LEAF_PENALTY
+    assert await watcher.collect() == LEAF_PENALTY // 10
+    # Whoever worked on that order has its attestations still: it settles by itself.
+    await channels.settle_reopened(scene.rig.lane, scene.client, settled[0][0], 1)
+    await scene.rig.warp(CHALLENGE)
+    await paid_out(scene, header, batch)
+    final = await scene.balances()
+    for member in scene.rig.members:
+        gained = final[str(member.account)] - before[str(member.account)]
+        assert gained == sum(o.seat_fee for _, o in settled if member.account in o.winners)
+
+
+async def paid_out(scene: LaneScene, header: batches.Header, batch: Batch) -> None:
+    for party in batch.claims():
+        await batches.claim(scene.rig.lane, scene.client, header, batch, party)
+
+
+async def test_a_batch_that_sums_wrong_is_void_and_every_channel_whole(scene: LaneScene) -> None:
+    settled = await answered(scene, 2)
+    before = await scene.balances()
+    batch, debits = build(scene.coordinator.address, settled, {scene.terms.channel(): 0})
+    leaf = batch.items[1].leaf
+    items = (batch.items[0], Item(replace(leaf, total=leaf.total + FEE), *_rest(batch.items[1])))
+    lying = Batch(items, batch.entries)
+    await post(scene, lying, [replace(debits[0], debit=debits[0].debit + FEE)])
+    watcher, found = await watched(scene)
+    assert [finding.what for finding in found] == [Challenge.TASKS.value, "restored"]
+    after = await scene.balances()
+    assert after["requester"] == before["requester"]
+    assert before["bond"] - after["bond"] == BOND
+    assert await watcher.collect() == BOND // 10
+    # Members settle what they signed, in the window that the void batch opened again.
+    for evidence, _ in settled:
+        await channels.settle_reopened(scene.rig.lane, scene.client, evidence, 2)
+    paid = await scene.balances()
+    assert before["requester"] - paid["requester"] == sum(outcome.debit for _, outcome in settled)
+
+
+def _rest(item: Item) -> tuple[Evidence, Outcome]:
+    return item.evidence, item.outcome
+
+
+async def test_a_batch_that_hides_itself_is_void(scene: LaneScene) -> None:
+    settled = await answered(scene, 2)
+    before = await scene.balances()
+    batch, debits = build(scene.coordinator.address, settled, {scene.terms.channel(): 0})
+    await post(scene, batch, debits, stored=False)
+    watcher, found = await watched(scene)
+    assert [finding.what for finding in found] == ["hidden", "demanded"]
+    # A watcher that was killed meanwhile is followed by another, which sees on the chain what was asked.
+    await scene.rig.warp(ANSWER + 1)
+    again = Watcher(scene.view, scene.content, watcher._sender)
+    assert [finding.what for finding in await again.step()] == ["voided", "restored"]
+    after = await scene.balances()
+    assert after["requester"] == before["requester"]
+    assert before["bond"] - after["bond"] == BOND
+    assert await again.collect() == BOND // 10 + DEMAND_BOND
+
+
+async def test_an_honest_batch_passes_and_a_demand_is_answered(scene: LaneScene) -> None:
+    offers = [await scene.order() for _ in range(2)]
+    await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers))
+    store = scene.here.runner.store
+
+    async def posted() -> bool:
+        return bool(await store.batches(BatchStage.POSTED))
+
+    await scene.until(posted)
+    before = await scene.balances()
+    watcher, found = await watched(scene)
+    assert [finding.what for finding in found] == ["ok"]
+    assert await watcher.step() == []
+    # Somebody who cannot see the data asks for a leaf, and pays for the answer.
+    blind = Watcher(scene.view, scene.content.__class__(scene.database.parent / "empty"), watcher._sender)
+    assert [finding.what for finding in await blind.step()] == ["hidden", "demanded"]
+    await scene.batch_step()
+    owed = await call(scene.rig.lane.settlement.functions.withdrawable(scene.coordinator.address))
+    assert owed == DEMAND_BOND
+    assert (await scene.balances())["bond"] == before["bond"]
+
+
+async def test_attesters_sign_nothing_that_is_wrong(scene: LaneScene) -> None:
+    settled = await answered(scene, 2)
+    runner = scene.here.runner
+    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane.batch_domain)
+    for lies in (forged_leaf(scene, settled), overcharged(scene, settled)):
+        batch, debits = build(scene.coordinator.address, lies, {scene.terms.channel(): 0})
+        await scene.content.put(batch_data.to_bytes(batch))
+        data = batch_data.digest(batch_data.to_bytes(batch))
+        statement = batch.statement(runner.address, data, debits)
+        assert await attesters.sign(statement, debits) == []
+        # Honest leaves, taken from a place where the channel does not stand.
+    batch, debits = build(scene.coordinator.address, settled, {scene.terms.channel(): 0})
+    await scene.content.put(batch_data.to_bytes(batch))
+    statement = batch.statement(runner.address, batch_data.digest(batch_data.to_bytes(batch)), debits)
+    assert len(await attesters.sign(statement, debits)) == 3
+    assert await attesters.sign(replace(statement, tasks=3), debits) == []
+
+
+async def test_two_results_for_one_order_cost_everything(scene: LaneScene) -> None:
+    offer = await scene.order(deadline=int(scene.view.now()) + 8)
+    committee = await scene.committee(offer)
+    guilty = committee[0]
+    guilty.ways = Ways(contradict=True)
+    staked = (await get_account(scene.rig.chain, guilty.account)).bonded
+    assert staked > 0
+    before = await scene.balances()
+    # Three of three are needed, and a word that was taken back counts for nothing: nobody is charged.
+    assert (await scene.here.order(offer, 30.0)).state == "failed"
+    assert (await scene.balances())["requester"] == before["requester"]
+
+    async def punished() -> bool:
+        return (await get_account(scene.rig.chain, guilty.account)).bonded == 0
+
+    await scene.until(punished)
+    for seat in committee[1:]:
+        assert (await get_account(scene.rig.chain, seat.account)).bonded > 0
+
+
+async def test_a_dissenter_of_five_is_on_record_and_unpaid(scene: LaneScene) -> None:
+    offer = await scene.order(seats=5)
+    committee = await scene.committee(offer)
+    weights = scene.view.facts.snapshots.weights(scene.rig.model, offer.order.message.epoch)
+    liar = min(committee, key=lambda seat: weights[seat.account])
+    liar.ways = Ways(wrong_first=True)
+    told = await scene.here.order(offer, 30.0)
+    assert told.state == "decided"
+    assert isinstance(offer.content, bytes)
+    assert told.output == honest_label(offer.content)
+    store = scene.here.runner.store
+
+    async def posted() -> bool:
+        return bool(await store.batches(BatchStage.POSTED))
+
+    await scene.until(posted)
+    settlement = await scene.here.settlement(scene.digest(offer))
+    assert liar.account not in settlement.outcome.winners
+    assert len(settlement.outcome.winners) == 4
+
+    async def on_record() -> bool:
+        await scene.batch_step()
+        return not await store.unreported("dissent")
+
+    await scene.until(on_record)
+
+
+async def test_what_a_coordinator_withholds_settles_in_its_members_hands(scene: LaneScene) -> None:
+    """It collects attestations and answers nobody: the seats have each other's, and the order."""
+    settled = await answered(scene, 1)
+    evidence, outcome = settled[0]
+    before = await scene.balances()
+    await scene.kill()
+    member = scene.rig.members[0]
+    assert await channels.settle(scene.rig.lane, member._sender, evidence) == outcome.debit
+    after = await scene.balances()
+    assert before["requester"] - after["requester"] == outcome.debit <= FEE
+    for account in outcome.winners:
+        assert after[str(account)] - before[str(account)] == outcome.seat_fee
+    # Alive again, it finds the order settled and charges it no second time.
+    room = await scene.open()
+    await room.runner.step()
+    await scene.batch_step()
+    await scene.batch_step()
+    assert (await scene.balances())["requester"] == after["requester"]
+    assert await room.runner.store.batches(BatchStage.MADE, BatchStage.POSTED) == []
+
+
+async def test_a_coordinator_that_ignores_orders_or_dies_keeps_nothing(scene: LaneScene) -> None:
+    """The requester asks, nobody answers; its deposit comes home after the delay."""
+    await scene.order()
+    await scene.kill()
+    lane = scene.rig.lane
+    due = await channels.start_close(lane, scene.client, scene.terms)
+    await scene.rig.warp(due - await scene.rig.now() + 1)
+    assert await channels.finish_close(lane, scene.client, scene.terms) == DEPOSIT
+    assert (await claimable(scene.rig.chain, scene.requester.address))[0] == DEPOSIT
+    assert due - await scene.rig.now() <= 2 * SETTLE
+
+
+async def test_two_batchers_never_cover_one_range(scene: LaneScene) -> None:
+    offers = [await scene.order() for _ in range(3)]
+    await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers))
+    runner = scene.here.runner
+    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane.batch_domain)
+
+    async def ripe() -> bool:
+        return len(await runner.store.batchable(limit=9)) == 3
+
+    for _ in range(300):
+        if await ripe():
+            break
+        await asyncio.sleep(0.02)
+    both = [
+        Batcher(runner, runner.store, scene.sender, scene.content, attesters, scene.here.config)
+        for _ in range(2)
+    ]
+    steps: list[Awaitable[bool]] = [batcher.step() for batcher in both for _ in range(3)]
+    await asyncio.gather(*steps, return_exceptions=True)
+    found = await batches.posted(scene.rig.lane)
+    mine = [one for one in found if one.header.coordinator == scene.coordinator.address]
+    assert sum(one.header.tasks for one in mine) <= 3
+    assert (await channels.channel_state(scene.rig.lane, scene.terms.channel())).floor in (0, 3)

@@ -1,0 +1,309 @@
+"""The coordinator's half of the channel lane on a real chain, with members that speak real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from contracts import channels
+from coordinator.lane.store import BatchStage, Status
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import exchange
+from mlbridge.protocol.evidence import prove
+from mlbridge.protocol.wire import sign
+from tests.support.lane import CHALLENGE
+from tests.support.lane_rooms import FEE, LaneScene, LaneStage, lane_scene, lane_stage
+from tests.support.lane_servers import Ways
+from tests.support.seats import honest_label, wrong_label
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[LaneStage]:
+    async with lane_stage() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(stage: LaneStage, tmp_path: Path) -> AsyncIterator[LaneScene]:
+    async with lane_scene(stage, tmp_path) as made:
+        await made.open()
+        yield made
+
+
+async def test_an_order_is_answered_settled_in_a_batch_and_paid(scene: LaneScene) -> None:
+    offers = [await scene.order() for _ in range(5)]
+    before = await scene.balances()
+    told = await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers))
+    for offer, answer in zip(offers, told, strict=True):
+        assert answer.state == "decided"
+        assert answer.confidence == 10_000
+        assert isinstance(offer.content, bytes)
+        assert answer.output == honest_label(offer.content)
+        assert answer.result == exchange.result_of(
+            scene.rig.lane.domain, scene.digest(offer), honest_label(offer.content)
+        )
+    store = scene.here.runner.store
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    (batch,) = await store.batches(BatchStage.POSTED)
+    settlement = await scene.here.settlement(scene.digest(offers[2]))
+    assert settlement.leaf.sequence == 2
+    assert settlement.outcome.debit <= FEE
+
+    await scene.rig.warp(CHALLENGE)
+    await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
+    orders = await store.orders_of(batch.root)
+    assert {row.status for row in orders} == {Status.DONE}
+    assert len(orders) == 5
+    after = await scene.balances()
+    spent = before["requester"] - after["requester"]
+    assert 0 < spent <= 5 * FEE
+    # Its own share, claimed by itself; the members' wait for whoever claims them.
+    assert after["coordinator"] - before["coordinator"] == 5 * settlement.outcome.coordinator_fee
+    assert after["bond"] == before["bond"]
+
+
+async def in_stage(scene: LaneScene, stage: BatchStage) -> bool:
+    return bool(await scene.here.runner.store.batches(stage))
+
+
+async def test_the_same_order_twice_is_one_order(scene: LaneScene) -> None:
+    offer = await scene.order()
+    told = await asyncio.gather(*(scene.here.order(offer, 20.0) for _ in range(4)))
+    assert len(set(told)) == 1
+    assert told[0].state == "decided"
+    assert await scene.here.order(offer, 0.0) == told[0]
+    for seat in await scene.committee(offer):
+        assert seat.seen["orders"] == 1
+
+
+async def test_an_order_that_could_not_be_paid_or_settled_is_not_taken(scene: LaneScene) -> None:
+    good = await scene.order()
+    order = good.order.message
+    stranger = sign(order, scene.rig.lane.domain, b"\x07" * 32)
+    refused = {
+        "order.signature": replace(good, order=stranger),
+        "lane.input": replace(good, content=b"another input"),
+        "lane.coordinator": replace(good, terms=replace(good.terms, coordinator=scene.requester.address)),
+        "order.channel": replace(good, terms=replace(good.terms, opened_in=good.terms.opened_in + 1)),
+        "order.funds": await scene.order(sequence=0, max_fee=10**20),
+        "order.price": await scene.order(sequence=0, max_fee=10**12),
+        "order.deadline": await scene.order(sequence=0, deadline=int(scene.view.now())),
+        "lane.validity": await scene.order(sequence=0, deadline=int(scene.view.now()) + 10**5),
+        "order.sequence": await scene.order(sequence=64),
+        "order.seats": await scene.order(sequence=0, seats=2),
+        "committee.too_few": await scene.order(sequence=0, seats=9),
+        "order.epoch": await scene.order(sequence=0, epoch=order.epoch - 5),
+        "order.model": await scene.order(sequence=0, model_id=bytes(32)),
+    }
+    for code, offer in refused.items():
+        with pytest.raises(MLBridgeError) as caught:
+            await scene.here.order(offer, 1.0)
+        assert caught.value.code == code
+    assert await scene.here.runner.store.counts() == {}
+    assert all(not seat.seen for seat in scene.seats)
+
+
+async def test_a_sequence_serves_one_order_and_a_deposit_is_promised_once(scene: LaneScene) -> None:
+    first = await scene.order(max_fee=6 * 10**18)
+    await scene.here.order(first, 20.0)
+    with pytest.raises(MLBridgeError) as taken:
+        await scene.here.order(await scene.order(sequence=0, max_fee=10**16), 1.0)
+    assert taken.value.code == "lane.sequence_taken"
+    with pytest.raises(MLBridgeError) as funds:
+        await scene.here.order(await scene.order(sequence=1, max_fee=6 * 10**18), 1.0)
+    assert funds.value.code == "lane.funds"
+
+
+async def test_members_that_are_busy_are_asked_again(scene: LaneScene) -> None:
+    offer = await scene.order()
+    for seat in await scene.committee(offer):
+        seat.ways = Ways(busy=2)
+    assert (await scene.here.order(offer, 20.0)).state == "decided"
+
+
+async def test_a_silent_seat_of_five_does_not_hold_up_the_answer(scene: LaneScene) -> None:
+    offer = await scene.order(seats=5, deadline=int(scene.view.now()) + 600)
+    lightest = min(
+        await scene.committee(offer),
+        key=lambda seat: scene.view.facts.snapshots.weight(
+            scene.rig.model, offer.order.message.epoch, seat.account
+        ),
+    )
+    lightest.ways = Ways(silent=True)
+    told = await scene.here.order(offer, 20.0)
+    assert told.state == "decided"
+    assert {seat.account for seat in told.seats if not seat.signature} == {lightest.account}
+
+
+async def test_too_few_who_will_ever_answer_fail_the_order_at_once(scene: LaneScene) -> None:
+    offer = await scene.order(deadline=int(scene.view.now()) + 600)
+    (await scene.committee(offer))[0].ways = Ways(refuses=True)
+    before = await scene.balances()
+    told = await scene.here.order(offer, 20.0)
+    assert told.state == "failed"
+    assert "committed" in told.reason
+    assert await scene.balances() == before
+    row = await scene.here.runner.store.order(scene.digest(offer))
+    assert row is not None
+    assert row.status is Status.FAILED
+
+
+async def test_a_liar_is_outvoted_or_nobody_is_charged(scene: LaneScene) -> None:
+    # Three of three are needed: one liar means no verdict, and no charge.
+    offer = await scene.order()
+    (await scene.committee(offer))[0].ways = Ways(result=wrong_label)
+    told = await scene.here.order(offer, 20.0)
+    assert told.state == "failed"
+    assert "disagree" in told.reason
+
+
+async def test_an_attested_answer_that_nobody_hands_over_is_not_charged(scene: LaneScene) -> None:
+    offer = await scene.order()
+    for seat in await scene.committee(offer):
+        seat.ways = Ways(hands_over=False)
+    told = await scene.here.order(offer, 20.0)
+    assert told.state == "failed"
+    assert "handed over" in told.reason
+
+
+async def test_one_honest_seat_is_enough_to_hand_over_the_answer(scene: LaneScene) -> None:
+    offer = await scene.order()
+    for seat in (await scene.committee(offer))[1:]:
+        seat.ways = Ways(hands_over=False)
+    told = await scene.here.order(offer, 20.0)
+    assert isinstance(offer.content, bytes)
+    assert told.output == honest_label(offer.content)
+
+
+async def test_large_outputs_come_by_cid(scene: LaneScene) -> None:
+    offer = await scene.order()
+    for seat in await scene.committee(offer):
+        seat.ways = Ways(store=scene.content)
+    told = await scene.here.order(offer, 20.0)
+    assert isinstance(told.output, str)
+    assert isinstance(offer.content, bytes)
+    assert await scene.content.get(told.output) == honest_label(offer.content)
+
+
+async def test_orders_at_once_travel_together(scene: LaneScene) -> None:
+    offers = [await scene.order() for _ in range(40)]
+    told = await asyncio.gather(*(scene.here.order(offer, 30.0) for offer in offers))
+    assert {answer.state for answer in told} == {"decided"}
+    sizes = [size for seat in scene.seats for size in seat.sizes]
+    assert max(sizes) > 1
+    assert sum(sizes) == 2 * 3 * 40
+
+
+async def test_no_more_are_taken_than_can_be_carried(scene: LaneScene) -> None:
+    await scene.kill()
+    await scene.open(max_in_flight=2)
+    for seat in scene.seats:
+        seat.ways = Ways(delay_s=0.5)
+    offers = [await scene.order() for _ in range(3)]
+    under_way = [asyncio.create_task(scene.here.order(offer, 20.0)) for offer in offers[:2]]
+    await asyncio.sleep(0.2)
+    with pytest.raises(MLBridgeError) as full:
+        await scene.here.order(offers[2], 1.0)
+    assert full.value.code == "lane.full"
+    assert full.value.context["retry_after_s"] == 1
+    assert {answer.state for answer in await asyncio.gather(*under_way)} == {"decided"}
+    assert (await scene.here.order(offers[2], 20.0)).state == "decided"
+
+
+async def test_whoever_answers_for_another_account_gains_nothing(scene: LaneScene) -> None:
+    """A node that claims all accounts: its signatures are not theirs, and the right ones are asked."""
+    offer = await scene.order()
+    committee = await scene.committee(offer)
+    thief = next(seat for seat in scene.seats if seat not in committee)
+    directory = scene.here.runner._members.directory
+    endpoint = f"{scene.server.base}/m/{thief.account}/model"
+    claimed = {(seat.account, scene.rig.model): endpoint for seat in scene.seats}
+    directory._claims["http://127.0.0.1:1"] = claimed
+    told = await scene.here.order(offer, 20.0)
+    assert told.state == "decided"
+    assert all(seat.account != thief.account for seat in told.seats)
+
+
+async def test_a_killed_coordinator_is_followed_by_one_that_finds_everything(scene: LaneScene) -> None:
+    seats = scene.seats
+    for seat in seats:
+        seat.ways = Ways(delay_s=0.4)
+    offers = [await scene.order() for _ in range(4)]
+    waiting = [asyncio.create_task(scene.here.order(offer, 20.0)) for offer in offers]
+    await asyncio.sleep(0.2)
+    await scene.kill()
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+    room = await scene.open()
+    await room.runner.step()
+    told = await asyncio.gather(*(room.order(offer, 20.0) for offer in offers))
+    assert {answer.state for answer in told} == {"decided"}
+    # Nobody saw two closed sets for one order, and nobody signed twice.
+    for seat in seats:
+        assert all(len(roots) == 1 for roots in seat.closed.values())
+        assert all(len(signed) == 1 for signed in seat.attested.values())
+    for offer, answer in zip(offers, told, strict=True):
+        row = await room.runner.store.order(scene.digest(offer))
+        assert row is not None
+        found = await room.runner.outcome_of(row)
+        assert found.evidence is not None
+        assert found.evidence.seats == answer.seats
+        prove(found.evidence, room.runner.view.facts)
+
+
+async def test_a_batch_survives_death_and_reorganisation_and_is_posted_once(scene: LaneScene) -> None:
+    snapshot = await scene.rig.chain.provider.request("evm_snapshot", [])
+    offers = [await scene.order() for _ in range(3)]
+    await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers))
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    store = scene.here.runner.store
+    (batch,) = await store.batches(BatchStage.POSTED)
+    # Killed after the transaction left and before it was written down.
+    await store.mark_batch(batch.root, status=BatchStage.MADE.value, header=None)
+    await scene.kill()
+    room = await scene.open()
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    assert (await room.runner.store.batches(BatchStage.POSTED))[0].root == batch.root
+    state = await channels.channel_state(scene.rig.lane, scene.terms.channel())
+    assert state.floor == 3
+    # The chain forgets it: it goes there again.
+    await scene.rig.chain.provider.request("evm_revert", [snapshot])
+    assert (await channels.channel_state(scene.rig.lane, scene.terms.channel())).floor == 0
+    await scene.rig.warp(1)
+    await scene.until(lambda: at_floor(scene, 3))
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    assert [row.root for row in await room.runner.store.batches(BatchStage.POSTED)] == [batch.root]
+
+
+async def at_floor(scene: LaneScene, floor: int) -> bool:
+    return (await channels.channel_state(scene.rig.lane, scene.terms.channel())).floor == floor
+
+
+async def test_without_attesters_orders_settle_one_by_one(scene: LaneScene) -> None:
+    await scene.kill()
+    await scene.open(attesters=())
+    offer = await scene.order(deadline=int(scene.view.now()) + 30)
+    assert (await scene.here.order(offer, 20.0)).state == "decided"
+    await scene.until(lambda: in_stage(scene, BatchStage.MADE))
+    (batch,) = await scene.here.runner.store.batches(BatchStage.MADE)
+    await scene.here.runner.store.mark_batch(batch.root, tries=9, not_before=0.0)
+    await scene.rig.warp(400)
+    await scene.until(lambda: settled(scene, 0))
+    assert (await scene.balances())[str((await scene.committee(offer))[0].account)] > 0
+
+
+async def settled(scene: LaneScene, sequence: int) -> bool:
+    return (await channels.channel_state(scene.rig.lane, scene.terms.channel())).settled(sequence)

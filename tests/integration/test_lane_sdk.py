@@ -1,0 +1,364 @@
+"""Channels from a requester's side: a real coordinator over HTTP, and one that lies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from contracts import batches, keystore
+from contracts.anvil import free_port
+from contracts.laneview import LaneView
+from contracts.network import save
+from coordinator.config import parse_config
+from coordinator.engine import Engine
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.answers import Told
+from mlbridge.protocol.evidence import SeatProof
+from mlbridge.protocol.orders712 import draw
+from mlbridge.protocol.payload import encode_input
+from mlbridge.sdk import AsyncChannel, AsyncClient, Client, LaneReceipt, OrderFailedError
+from mlbridge.sdk.lane_verify import verify_offline, verify_receipt
+from mlbridge.sdk.receipt_model import leaves
+from mlbridge.storage import LocalStore
+from tests.support.lane import CHALLENGE
+from tests.support.lane_rooms import QUICK, LaneStage, lane_stage
+from tests.support.lane_servers import SeatServer, Ways, seat_server
+from tests.support.seats import FAST, honest_label, wrong_label
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+IMAGE = {"kind": "classification", "image": [index % 17 for index in range(64)]}
+
+
+@dataclass
+class Shop:
+    """A running coordinator, its members, and a client with a channel."""
+
+    stage: LaneStage
+    server: SeatServer
+    engine: Engine
+    client: AsyncClient
+    channel: AsyncChannel
+    view: LaneView
+    book: Path
+    content: LocalStore
+
+    @property
+    def url(self) -> str:
+        return self.engine.config.local_url
+
+    def again(self) -> AsyncClient:
+        """Another process of the same user."""
+        return AsyncClient(
+            self.client.network, self.stage.requester, self.content, policy=FAST, channel_book=self.book
+        )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[LaneStage]:
+    async with lane_stage() as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def running(stage: LaneStage, server: SeatServer, folder: Path) -> AsyncIterator[Engine]:
+    """The stage's coordinator as `mlbridge coordinator` runs it, without Ray."""
+    network = stage.rig.chain.network.model_copy(
+        update={"lane": stage.rig.lane.addresses, "storage_url": f"file://{folder / 'content'}"}
+    )
+    save(network, folder / "network.json")
+    (folder / "password").write_text("test\n")
+    if not (folder / "key.json").exists():
+        keystore.create(folder / "key.json", "test", stage.coordinator, rounds=2)
+    config = parse_config(
+        {
+            "network": str(folder / "network.json"),
+            "home": str(folder / "home"),
+            "key": {"keystore": str(folder / "key.json"), "password_file": str(folder / "password")},
+            "http": {"port": free_port()},
+            "pokes": {"enabled": False},
+            "receipts": False,
+            "lane": QUICK | {"members": server.nodes, "attesters": server.verifiers},
+        }
+    )
+    engine = await Engine.start(config)
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shop(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Shop]:
+    provider = stage.rig.chain.provider
+    snapshot = await provider.request("evm_snapshot", [])
+    view = await LaneView.open(stage.rig.lane)
+    content = LocalStore(tmp_path / "content")
+    async with seat_server(stage.rig, view, content) as server, running(stage, server, tmp_path) as engine:
+        book = tmp_path / "book.db"
+        client = AsyncClient(engine.network, stage.requester, content, policy=FAST, channel_book=book)
+        async with client:
+            channel = await client.channel(stage.terms.channel(), url=engine.config.local_url)
+            yield Shop(stage, server, engine, client, channel, view, book, content)
+            await channel.close_connection()
+    await provider.request("evm_revert", [snapshot])
+
+
+async def test_an_order_needs_no_transaction_and_its_receipt_proves_itself(shop: Shop) -> None:
+    count = await shop.stage.rig.chain.w3.eth.get_transaction_count(shop.stage.requester.address)
+    found = await shop.channel.order(shop.stage.rig.model, IMAGE)
+    after = await shop.stage.rig.chain.w3.eth.get_transaction_count(shop.stage.requester.address)
+    assert count == after
+    assert found.confidence == 1.0
+    assert found.payload == honest_label(_payload())
+    assert found.cost_wei <= found.price_wei == await shop.channel.quote(shop.stage.rig.model)
+
+    # The file alone, without any chain.
+    receipt = LaneReceipt.from_bytes(found.receipt.to_bytes())
+    assert receipt == found.receipt
+    alone = verify_offline(receipt)
+    assert alone.ok
+    assert any("draw exactly the committee" in line for line in alone.proved)
+    assert any("money moved" in line for line in alone.not_proved)
+
+    # On the chain, first without and then with its batch.
+    early = await verify_receipt(receipt, shop.view)
+    assert early.ok, early.failures
+    assert any("names no batch" in line for line in early.not_proved)
+    settled = await in_a_batch(shop, receipt)
+    held = await verify_receipt(settled, shop.view)
+    assert held.ok, held.failures
+    assert any("can be challenged until" in line for line in held.not_proved)
+    await shop.stage.rig.warp(CHALLENGE + 10)
+    final = await verify_receipt(settled, shop.view)
+    assert final.ok
+    assert any("cannot be challenged any more" in line for line in final.proved)
+
+
+def _payload() -> bytes:
+    return encode_input("classification", IMAGE)
+
+
+async def in_a_batch(shop: Shop, receipt: LaneReceipt) -> LaneReceipt:
+    for _ in range(600):
+        with contextlib.suppress(MLBridgeError):
+            return await shop.channel.settled(receipt)
+        await asyncio.sleep(0.05)
+    raise AssertionError("no batch came")
+
+
+async def test_no_member_of_a_receipt_can_be_changed_unseen(shop: Shop) -> None:
+    found = await shop.channel.order(shop.stage.rig.model, IMAGE)
+    receipt = await in_a_batch(shop, found.receipt)
+    assert (await verify_receipt(receipt, shop.view)).ok
+    data = json.loads(receipt.to_bytes())
+    for path, value in leaves(data):
+        if path == "answer.cid":
+            continue
+        changed = json.loads(receipt.to_bytes())
+        _set(changed, path.split("."), _other(value))
+        assert await refused(shop, json.dumps(changed).encode()), path
+
+
+async def refused(shop: Shop, data: bytes) -> bool:
+    try:
+        forged = LaneReceipt.from_bytes(data)
+    except MLBridgeError as error:
+        return error.code == "receipt.invalid"
+    return not (await verify_receipt(forged, shop.view)).ok
+
+
+def _set(data: Any, path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        data = data[int(part)] if isinstance(data, list) else data[part]
+    if isinstance(data, list):
+        data[int(path[-1])] = value
+    else:
+        data[path[-1]] = value
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 2
+    if isinstance(value, str) and value.isdecimal():
+        return str(int(value) + 1)
+    if isinstance(value, str) and value.startswith("0x") and len(value) == 42:
+        return "0x" + "11" * 20
+    if isinstance(value, str) and value.startswith("0x"):
+        return value[:-1] + ("0" if value[-1] != "0" else "1")
+    return str(value) + "x"
+
+
+Lie = Callable[[Told], Told]
+
+
+def other_answer(told: Told) -> Told:
+    return replace(told, output=wrong_label(b"x"))
+
+
+def other_result(told: Told) -> Told:
+    return replace(told, result=bytes(32))
+
+
+def other_seat(told: Told) -> Told:
+    first, *rest = told.seats
+    return replace(
+        told, seats=tuple(sorted([replace(first, account=first.account + 100), *rest], key=_account))
+    )
+
+
+def stolen_signature(told: Told) -> Told:
+    first, second, *rest = told.seats
+    return replace(told, seats=(replace(first, signature=second.signature), second, *rest))
+
+
+def too_few(told: Told) -> Told:
+    first, *rest = told.seats
+    return replace(told, seats=(SeatProof(first.account, bytes(32)), *rest))
+
+
+def no_seats(told: Told) -> Told:
+    return replace(told, seats=())
+
+
+def _account(seat: SeatProof) -> int:
+    return seat.account
+
+
+@pytest.mark.parametrize("lie", [other_answer, other_result, other_seat, stolen_signature, too_few, no_seats])
+async def test_a_coordinator_that_forges_an_answer_is_not_believed(shop: Shop, lie: Lie) -> None:
+    door, told = shop.channel._door, shop.channel._door.order
+
+    async def lying(offer: bytes, wait_s: float) -> Told:
+        return lie(await told(offer, wait_s))
+
+    door.order = lying  # type: ignore[method-assign]
+    with pytest.raises(MLBridgeError) as caught:
+        await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    assert caught.value.code == "channel.lie"
+    # The same order is still there for an honest answer.
+    door.order = told  # type: ignore[method-assign]
+    (found,) = await shop.channel.resume()
+    assert found.sequence == 0
+
+
+async def test_a_client_that_is_killed_finds_its_orders_again(shop: Shop) -> None:
+    for seat in shop.server.seats.values():
+        seat.ways = Ways(delay_s=0.3)
+    work = [
+        asyncio.create_task(shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key=f"k{n}"))
+        for n in range(3)
+    ]
+    await asyncio.sleep(0.2)
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
+
+    async with shop.again() as client:
+        channel = await client.channel(shop.channel.id)
+        found = await channel.resume()
+        assert {result.sequence for result in found} == {0, 1, 2}
+        again = await channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k1")
+        assert again.order == next(result.order for result in found if result.idempotency_key == "k1")
+        assert (await channel.order(shop.stage.rig.model, IMAGE)).sequence == 3
+        await channel.close_connection()
+
+
+async def test_a_coordinator_that_dies_and_comes_back_answers_the_same_order(
+    shop: Shop, tmp_path: Path
+) -> None:
+    for seat in shop.server.seats.values():
+        seat.ways = Ways(delay_s=0.5)
+    work = asyncio.create_task(shop.channel.order(shop.stage.rig.model, IMAGE))
+    await asyncio.sleep(0.2)
+    await shop.engine.stop()
+    port = shop.engine.config.http.port
+    await asyncio.sleep(0.3)
+    config = shop.engine.config.model_copy(
+        update={"http": shop.engine.config.http.model_copy(update={"port": port})}
+    )
+    engine = await Engine.start(config)
+    try:
+        found = await work
+        assert found.sequence == 0
+    finally:
+        await engine.stop()
+
+
+async def test_a_committee_that_disagrees_costs_nothing_and_the_next_is_asked(shop: Shop) -> None:
+    for account in await first_committee(shop):
+        shop.server.seats[account].ways = Ways(wrong_first=True, result=honest_label)
+    before = (await shop.channel.state()).balance
+    with pytest.raises(OrderFailedError):
+        await shop.channel.order(shop.stage.rig.model, IMAGE, tries=1)
+    assert (await shop.channel.state()).balance == before
+    found = await shop.channel.order(shop.stage.rig.model, IMAGE)
+    assert found.sequence == 1
+    assert found.payload == honest_label(_payload())
+
+
+async def first_committee(shop: Shop) -> list[int]:
+    epoch = await shop.view.drawing_epoch()
+    seed = await shop.view.seed(epoch)
+    assert seed is not None
+    field = shop.view.facts.snapshots.field(shop.stage.rig.model, epoch)
+    return field.arrivals(draw(seed, shop.channel.id, 0), 3)
+
+
+async def test_channels_open_fill_and_close(shop: Shop) -> None:
+    channel = await shop.client.open_channel(shop.url, 10**18)
+    assert channel.terms.coordinator_share == QUICK.get("share", 300)
+    assert (await channel.state()).balance == 10**18
+    await channel.top_up(10**17)
+    assert (await channel.state()).deposited == 10**18 + 10**17
+    with pytest.raises(MLBridgeError) as young:
+        await channel.order(shop.stage.rig.model, IMAGE)
+    assert young.value.code == "channel.too_young"
+    listed = await shop.client.channels()
+    assert [terms.channel() for terms, _, _ in listed] == [shop.channel.id, channel.id]
+    assert listed[1][2] == shop.url
+    due = await channel.close()
+    assert due > shop.view.now()
+    assert await channel.close() == due
+    await shop.stage.rig.warp(due - int(shop.view.now()) + 10)
+    assert await channel.close() == 0
+    assert (await channel.state()).balance == 0
+    await channel.close_connection()
+
+
+async def test_too_dear_is_refused_before_anything_is_signed(shop: Shop) -> None:
+    with pytest.raises(MLBridgeError) as dear:
+        await shop.channel.order(shop.stage.rig.model, IMAGE, max_price_wei=1)
+    assert dear.value.code == "price.too_high"
+    assert (await shop.channel.order(shop.stage.rig.model, IMAGE)).sequence == 0
+
+
+async def test_the_client_that_waits(stage: LaneStage, shop: Shop) -> None:
+    def work() -> int:
+        with Client(
+            shop.client.network, stage.requester, shop.content, policy=FAST, channel_book=shop.book
+        ) as client:
+            return client.channel(shop.channel.id).order(stage.rig.model, IMAGE).sequence
+
+    assert await asyncio.to_thread(work) == 0
+
+
+async def test_the_bond_is_kept_by_the_coordinator_itself(shop: Shop) -> None:
+    found = await shop.channel.order(shop.stage.rig.model, IMAGE)
+    await in_a_batch(shop, found.receipt)
+    held, _ = await batches.bond_of(shop.stage.rig.lane, shop.stage.coordinator.address)
+    assert held > 0

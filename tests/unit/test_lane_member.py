@@ -1,0 +1,561 @@
+"""A member of the channel lane: what it refuses, what it signs, and that it never signs twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import exchange, orders712, signatures, wire
+from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal, Revealed
+from mlbridge.protocol.hashing import keccak
+from mlbridge.protocol.orders712 import Commitment
+from mlbridge.protocol.types import Policy
+from mlbridge.storage import LocalStore
+from serve.lane.view import ChannelRow, ViewWriter
+from serve.lane.wallets import ChainWallets
+from tests.support.lane_members import (
+    ACCOUNTS,
+    COORDINATOR,
+    DEPOSIT,
+    DOMAIN,
+    EPOCH,
+    FEE,
+    INPUT,
+    NOW,
+    REQUESTER,
+    Seat,
+    attested,
+    closed_by,
+    codes,
+    digest_of,
+    make_seat,
+    node_key,
+    offer_of,
+    order_of,
+    terms,
+)
+
+
+@pytest.fixture
+def seats(tmp_path: Path) -> list[Seat]:
+    return [make_seat(tmp_path, account) for account in ACCOUNTS]
+
+
+@pytest.fixture
+def seat(seats: list[Seat]) -> Seat:
+    return seats[0]
+
+
+def refused(answer: object) -> Refusal:
+    assert isinstance(answer, Refusal), answer
+    return answer
+
+
+# ---- the happy path ----
+async def test_three_members_commit_and_attest_the_same_result(seats: list[Seat]) -> None:
+    offer = offer_of(order_of())
+    closed = await closed_by(seats, offer)
+    digest, results = digest_of(offer.order.message), set()
+    for seat in seats:
+        (answer,) = await seat.reveal(closed)
+        message = attested(answer, seat.account)
+        opened = orders712.commitment(digest, seat.account, message.result, message.salt)
+        assert opened in [pledge.word for pledge in closed.seats]
+        assert message.commitments == orders712.commitments_root([pledge.word for pledge in closed.seats])
+        assert isinstance(answer, Revealed)
+        assert answer.output == b"read input"
+        results.add(message.result)
+    assert results == {exchange.result_of(DOMAIN, digest, b"read input")}
+
+
+async def test_salts_differ_between_members_and_orders(seats: list[Seat]) -> None:
+    words = set()
+    for sequence in range(3):
+        closed = await closed_by(seats, offer_of(order_of(sequence)))
+        words |= {pledge.word for pledge in closed.seats}
+    assert len(words) == 9
+
+
+async def test_an_output_is_sent_only_to_who_asks_and_large_ones_go_by_cid(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    large = b"x" * (exchange.MAX_INLINE_BYTES + 1)
+
+    async def run(_: bytes) -> bytes:
+        return large
+
+    seats = [make_seat(tmp_path, account, run=run, content=store) for account in ACCOUNTS]
+    closed = await closed_by(seats, offer_of(order_of()))
+    (with_output,) = await seats[0].reveal(closed)
+    (without,) = await seats[0].reveal(replace(closed, output=False))
+    assert isinstance(with_output, Revealed)
+    assert isinstance(without, Revealed)
+    assert without.output is None
+    assert isinstance(with_output.output, str)
+    assert await store.get(with_output.output, max_bytes=1 << 20) == large
+    assert with_output.attestation == without.attestation
+
+
+async def test_an_input_by_cid_is_fetched_and_held_to_its_digest(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    cid, other = await store.put(INPUT), await store.put(b"another")
+    seat = make_seat(tmp_path, 2, content=store)
+    assert codes(await seat.commit(offer_of(order_of(), content=cid))) == ["ok"]
+    assert codes(await seat.commit(offer_of(order_of(1), content=other))) == ["lane.input"]
+    # The refused one left nothing behind: its sequence is free.
+    assert codes(await seat.commit(offer_of(order_of(1), content=cid))) == ["ok"]
+
+
+# ---- refusals ----
+def change_channel(**changes: Any) -> Callable[[ViewWriter], None]:
+    def apply(chain: ViewWriter) -> None:
+        row = ChannelRow(terms().channel(), DEPOSIT, 0, 0, 0, 0, 0, 0, 100)
+        chain.put_channels([replace(row, **changes)])
+
+    return apply
+
+
+def forget_channel(chain: ViewWriter) -> None:
+    chain.put_channels([], [terms().channel()])
+
+
+def out_of_the_draw(chain: ViewWriter) -> None:
+    for account, weight in ((8, 10**9), (10, 10**9), (12, 10**9)):
+        chain.put_weight(order_of().model_id, account, EPOCH, weight, 99)
+
+
+def not_recorded(chain: ViewWriter) -> None:
+    chain.put_price(order_of().model_id, EPOCH, signatures.address_of(REQUESTER), None, 99)
+
+
+REFUSALS: list[tuple[str, dict[str, Any], Callable[[ViewWriter], None] | None, bool]] = [
+    ("lane.expired", {"deadline": NOW}, None, False),
+    ("lane.expired", {"deadline": NOW - 100}, None, False),
+    ("lane.validity", {"deadline": NOW + 100_000}, None, False),
+    ("lane.model", {"model_id": keccak(b"other")}, None, False),
+    ("lane.model", {}, not_recorded, False),
+    ("lane.policy", {"policy": Policy.NUMERIC}, None, False),
+    ("lane.seats", {"seats": 2}, None, False),
+    ("lane.seats", {"seats": 16}, None, False),
+    ("committee.too_few", {"seats": 4}, None, False),
+    ("lane.params", {"params_digest": keccak(b"")}, None, False),
+    ("lane.input", {"input_digest": keccak(b"else")}, None, False),
+    ("lane.channel_unknown", {}, forget_channel, True),
+    ("lane.closing", {}, change_channel(closes_at=NOW + 1000), False),
+    ("lane.sequence", {"sequence": 4}, change_channel(floor=5), False),
+    ("lane.sequence", {"sequence": 7}, change_channel(floor=5, window=0b100), False),
+    ("lane.sequence", {"sequence": 5}, change_channel(covered=6), False),
+    ("lane.sequence_ahead", {"sequence": 64}, None, True),
+    ("lane.epoch", {"epoch": 2}, None, False),
+    ("lane.epoch", {"epoch": EPOCH - 3}, None, False),
+    ("lane.epoch_ahead", {"epoch": EPOCH + 1}, None, True),
+    ("lane.seed_unknown", {"epoch": EPOCH - 1}, None, True),
+    ("lane.funds", {"max_fee": DEPOSIT + 1}, None, False),
+    ("lane.funds", {}, change_channel(promised=DEPOSIT), False),
+    ("lane.price", {"max_fee": 10**9}, None, False),
+    ("lane.seat", {}, out_of_the_draw, False),
+]
+
+
+@pytest.mark.parametrize(("code", "changes", "chain", "later"), REFUSALS)
+async def test_an_order_that_is_not_right_costs_no_compute(
+    tmp_path: Path,
+    code: str,
+    changes: dict[str, Any],
+    chain: Callable[[ViewWriter], None] | None,
+    later: bool,
+) -> None:
+    ran = []
+
+    async def run(data: bytes) -> bytes:
+        ran.append(data)
+        return data
+
+    seat = make_seat(tmp_path, 2, run=run)
+    if chain is not None:
+        chain(seat.chain())
+    (answer,) = await seat.commit(offer_of(order_of(**changes)))
+    assert refused(answer).code == code
+    assert (refused(answer).retry_after is not None) == later
+    assert ran == []
+    assert seat.store.endings() == {}
+
+
+async def test_a_seat_below_the_providers_price_is_refused(tmp_path: Path) -> None:
+    fee = (FEE - FEE // 10 - 10**9) // 3
+    dear, fair = (make_seat(tmp_path / str(n), 2, seat_fee=fee + n) for n in (1, 0))
+    assert codes(await dear.commit(offer_of(order_of()))) == ["lane.price"]
+    assert codes(await fair.commit(offer_of(order_of()))) == ["ok"]
+
+
+async def test_only_the_requester_of_the_channel_orders(seat: Seat) -> None:
+    assert codes(await seat.commit(offer_of(order_of(), key=COORDINATOR))) == ["lane.signature"]
+
+
+async def test_only_the_channels_coordinator_offers(tmp_path: Path, seats: list[Seat]) -> None:
+    seat, offer = seats[0], offer_of(order_of())
+    assert codes(await seat.commit(offer, key=REQUESTER)) == ["lane.coordinator"]
+    foreign = Offer(offer.order, replace(terms(), coordinator=signatures.address_of(REQUESTER)), INPUT)
+    assert codes(await seat.commit(foreign, key=REQUESTER)) == ["lane.terms"]
+    chosen = make_seat(tmp_path / "choosy", 2, coordinators=frozenset({signatures.address_of(REQUESTER)}))
+    assert codes(await chosen.commit(offer)) == ["lane.coordinator"]
+    # Nor does anybody else get what it revealed to the right one, though he has the set.
+    closed = await closed_by(seats, offer)
+    assert codes(await seat.reveal(closed, key=REQUESTER)) == ["lane.unknown_order"]
+
+
+async def test_a_request_is_signed_for_this_body_this_member_and_this_time(seat: Seat) -> None:
+    body = exchange.join([offer_of(order_of()).to_bytes()])
+    other = exchange.join([offer_of(order_of(1)).to_bytes()])
+    elsewhere = exchange.sign_request(body, 4, NOW + 30, DOMAIN, COORDINATOR)
+    for header, code in (
+        (None, "request.unsigned"),
+        ("rubbish", "request.unsigned"),
+        ("é", "request.unsigned"),
+        (seat.header(other), "request.foreign"),
+        (elsewhere, "request.foreign"),
+        (seat.header(body, expires=NOW - 1), "request.expired"),
+        (seat.header(body, expires=NOW + 10_000), "request.expired"),
+    ):
+        with pytest.raises(MLBridgeError) as caught:
+            await seat.member.orders(header, body)
+        assert caught.value.code == code
+
+
+async def test_one_bad_item_spoils_none_of_the_others(seat: Seat) -> None:
+    good = [offer_of(order_of(number)) for number in range(3)]
+    answers = await seat.commit(
+        good[0], b"", b"\xa0", good[1], b"\xff" * 40, offer_of(order_of(9, seats=2)), good[2]
+    )
+    bad = "message.malformed"
+    assert codes(answers) == ["ok", bad, bad, "ok", bad, "lane.seats", "ok"]
+
+
+async def test_a_forged_offer_of_the_same_order_spoils_the_true_one_as_little(seat: Seat) -> None:
+    forged, true = (offer_of(order_of(), key=key) for key in (COORDINATOR, REQUESTER))
+    assert codes(await seat.commit(forged, true, forged)) == ["lane.signature", "ok", "lane.signature"]
+
+
+async def test_funds_count_what_is_in_flight_until_the_chain_has_settled_it(seat: Seat) -> None:
+    half = DEPOSIT // 2
+    first, second = (offer_of(order_of(n, max_fee=half)) for n in range(2))
+    third = offer_of(order_of(2, max_fee=FEE))
+    assert codes(await seat.commit(first, second, third)) == ["ok", "ok", "lane.funds"]
+    # The first settles by itself: what it cost is gone from the balance, and no longer counted.
+    change_channel(balance=DEPOSIT - half + FEE, window=0b01)(seat.chain())
+    assert codes(await seat.commit(third)) == ["ok"]
+
+
+async def test_a_sequence_works_for_one_order_only(seat: Seat) -> None:
+    one, two = (offer_of(order_of(content=text), content=text) for text in (b"one", b"two"))
+    assert codes(await seat.commit(one)) == ["ok"]
+    assert codes(await seat.commit(two)) == ["lane.sequence_taken"]
+
+
+async def test_a_full_or_failing_model_leaves_no_claim_behind(tmp_path: Path) -> None:
+    troubles = [MLBridgeError("serve.busy", "Full.", retry_after=3), RuntimeError("no memory")]
+
+    async def run(data: bytes) -> bytes:
+        if troubles:
+            raise troubles.pop(0)
+        return data
+
+    full = [True]
+    seat = make_seat(tmp_path, 2, run=run, full=lambda: full[0])
+    offer = offer_of(order_of(max_fee=DEPOSIT))
+    (answer,) = await seat.commit(offer)
+    assert (refused(answer).code, refused(answer).retry_after) == ("serve.busy", 1)
+    full[0] = False
+    (answer,) = await seat.commit(offer)
+    assert (refused(answer).code, refused(answer).retry_after) == ("serve.busy", 3)
+    assert codes(await seat.commit(offer)) == ["internal"]
+    assert codes(await seat.commit(offer)) == ["ok"]
+
+
+async def test_a_coordinator_that_lets_work_lie_gets_no_more_of_it(tmp_path: Path) -> None:
+    now = [1000.0]
+    seat = make_seat(tmp_path, 2, channels=2, clock=lambda: now[0])
+    offers = [offer_of(order_of(number)) for number in range(64)]
+    assert codes(await seat.commit(*offers)) == ["ok"] * 64
+    now[0] += 60
+    (answer,) = await seat.commit(offer_of(order_of(salt=1), salt=1))
+    assert (refused(answer).code, refused(answer).retry_after) == ("lane.unclosed", 60)
+    # What was committed to is still told again, and after a while it is forgiven.
+    assert codes(await seat.commit(offers[0])) == ["ok"]
+    now[0] += 600
+    assert codes(await seat.commit(offer_of(order_of(salt=1), salt=1))) == ["ok"]
+
+
+async def test_a_member_that_does_not_know_the_chain_takes_nothing(tmp_path: Path) -> None:
+    seat = make_seat(tmp_path, 2)
+    seat.chain().put_head(101, NOW, time.time() - 4000)
+    (answer,) = await seat.commit(offer_of(order_of()), at=NOW + 4000)
+    assert (refused(answer).code, refused(answer).retry_after) == ("lane.stale", 5)
+    (tmp_path / "2" / "view.sqlite").unlink()
+    with pytest.raises(MLBridgeError, match="has not written it yet"):
+        await seat.again().commit(offer_of(order_of()))
+
+
+async def test_what_was_committed_to_is_revealed_although_the_chain_node_is_away(seats: list[Seat]) -> None:
+    offer = offer_of(order_of())
+    closed = await closed_by(seats, offer)
+    mine = seats[0]
+    first = await mine.commit(offer)
+    mine.chain().put_head(100, NOW - 3700, time.time() - 3700)
+    assert await mine.commit(offer) == first
+    assert codes(await mine.commit(offer_of(order_of(1)))) == ["lane.stale"]
+    assert codes(await mine.reveal(closed)) == ["ok"]
+
+
+class Node:
+    """A chain node at which one wallet takes one signature."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.down = False
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        (call, _) = json.loads(request.content)["params"]
+        self.calls.append(call)
+        if self.down:
+            raise httpx2.ConnectError("down")
+        wallet = call["to"] == signatures.address_of(REQUESTER)
+        result = {"result": "0x1626ba7e" + "0" * 56} if wallet else {"error": {"message": "reverted"}}
+        return httpx2.Response(200, json={"jsonrpc": "2.0", "id": 1} | result)
+
+
+async def test_a_contract_account_is_asked_once_and_only_where_the_provider_wants_it(tmp_path: Path) -> None:
+    node = Node()
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(node))
+    wallets = ChainWallets("http://node", client=client)
+    seat = make_seat(tmp_path, 2, wallets=wallets)
+    # Signed by the owner's key; the channel's requester is the wallet.
+    offer = offer_of(order_of(), key=keccak(b"owner"))
+    node.down = True
+    assert codes(await seat.commit(offer)) == ["lane.stale"]
+    node.down = False
+    assert codes(await seat.commit(offer)) == ["ok"]
+    data = bytes.fromhex(node.calls[-1]["data"][2:])
+    assert data[4:36] == digest_of(order_of())
+    assert offer.order.signature in data
+    assert await wallets.signed(terms().requester, digest_of(order_of()), offer.order.signature)
+    assert len(node.calls) == 2
+    assert not await wallets.signed(terms().coordinator, digest_of(order_of()), offer.order.signature)
+
+
+# ---- revealing ----
+def forged(closed: ClosedSet, account: int, **changes: Any) -> ClosedSet:
+    """The set with one seat changed."""
+    seats = [replace(one, **changes) if one.account == account else one for one in closed.seats]
+    return replace(closed, seats=tuple(seats))
+
+
+async def test_it_reveals_only_to_a_set_with_its_own_commitment_and_a_possible_verdict(
+    seats: list[Seat],
+) -> None:
+    offer = offer_of(order_of())
+    closed = await closed_by(seats, offer)
+    mine, other = seats[0], closed.seats[1]
+    junk = Commitment(closed.order, other.account, keccak(b"junk"))
+    stranger = wire.sign(junk, DOMAIN, keccak(b"stranger"))
+    third = wire.sign(junk, DOMAIN, node_key(6))
+    for bad in (
+        forged(closed, mine.account, word=keccak(b"not mine")),
+        forged(closed, mine.account, word=exchange.SILENT, signature=b""),
+        forged(closed, other.account, word=junk.word),
+        forged(closed, other.account, word=junk.word, signature=stranger.signature),
+        forged(closed, other.account, word=junk.word, signature=third.signature),
+        forged(closed, other.account, word=exchange.SILENT, signature=b""),
+        replace(closed, seats=closed.seats[:2]),
+        replace(closed, seats=(*closed.seats, Pledge(8))),
+        replace(closed, seats=(*closed.seats[:2], Pledge(8, other.word, other.signature))),
+    ):
+        assert codes(await mine.reveal(bad)) == ["lane.set"]
+    assert codes(await mine.given(closed.order)) == ["lane.unknown_order"]
+    assert codes(await mine.reveal(closed)) == ["ok"]
+
+
+async def test_a_silent_seat_of_five_does_not_stop_the_others(tmp_path: Path) -> None:
+    seats = []
+    for account in (2, 4, 6, 8, 10):
+        seat = make_seat(tmp_path, account)
+        with seat.chain() as db:
+            assert db is not None
+        for one in (8, 10):
+            seat.chain().put_weight(order_of().model_id, one, 3, 10_000, 10)
+            seat.chain().put_node(signatures.address_of(node_key(one)), one // 2)
+        seats.append(seat)
+    offer = offer_of(order_of(seats=5))
+    closed = await closed_by(seats, offer, silent=[4])
+    for seat in seats:
+        expected = ["lane.unknown_order"] if seat.account == 4 else ["ok"]
+        assert codes(await seat.reveal(closed)) == expected
+
+
+async def test_whoever_settles_finds_the_attestations_and_nobody_finds_them_early(seats: list[Seat]) -> None:
+    closed = await closed_by(seats, offer_of(order_of()))
+    assert codes(await seats[0].given(closed.order, keccak(b"none"), b"")) == ["lane.unknown_order"] * 3
+    (told,) = await seats[0].reveal(closed)
+    (given_,) = await seats[0].given(closed.order)
+    assert isinstance(told, Revealed)
+    assert given_ == Revealed(told.attestation, None)
+
+
+async def test_a_seat_lost_to_a_reorganisation_is_not_attested(seats: list[Seat]) -> None:
+    closed = await closed_by(seats, offer_of(order_of()))
+    chain = seats[0].chain()
+    with chain:
+        chain.void_from(85)
+    assert codes(await seats[0].reveal(closed)) == ["lane.seed_unknown"]
+    out_of_the_draw(chain)
+    chain.put_seed(EPOCH, keccak(b"another seed"), 91)
+    assert codes(await seats[0].reveal(closed)) == ["lane.set"]
+
+
+# ---- never twice ----
+async def test_what_is_asked_again_is_answered_with_the_same_bytes(tmp_path: Path) -> None:
+    runs = []
+
+    async def run(data: bytes) -> bytes:
+        runs.append(data)
+        return b"run %d" % len(runs)  # a model that never answers twice alike
+
+    seats = [make_seat(tmp_path, account, run=run) for account in ACCOUNTS]
+    offer = offer_of(order_of())
+    closed = await closed_by(seats, offer)
+    mine, count = seats[0], len(runs)
+    first = [(await mine.commit(offer))[0], (await mine.reveal(closed))[0]]
+    # A restart, another replica, a closed channel: the word stands.
+    forget_channel(mine.chain())
+    second = mine.again()
+    assert [(await second.commit(offer))[0], (await second.reveal(closed))[0]] == first
+    assert len(runs) == count
+
+
+async def test_no_second_closed_set_is_signed(seats: list[Seat]) -> None:
+    closed = await closed_by(seats, offer_of(order_of()))
+    mine = seats[0]
+    # The third member gives the coordinator two commitments, which makes two sets that look right.
+    other = wire.sign(Commitment(closed.order, 6, keccak(b"second")), DOMAIN, node_key(6))
+    twin = forged(closed, 6, word=other.message.word, signature=other.signature)
+    (first,) = await mine.reveal(closed)
+    assert codes(await mine.reveal(twin)) == ["lane.other_set"]
+    assert codes(await mine.again().reveal(twin)) == ["lane.other_set"]
+    assert await mine.reveal(closed) == [first]
+
+
+async def test_two_replicas_at_once_give_one_commitment_and_one_attestation(tmp_path: Path) -> None:
+    number = iter(range(100))
+
+    async def run(data: bytes) -> bytes:
+        await asyncio.sleep(0.001)
+        return b"run %d" % next(number)
+
+    seats = [make_seat(tmp_path, account, run=run) for account in ACCOUNTS]
+    twins = [seats[0], seats[0].again()]
+    offer = offer_of(order_of())
+    closed = await closed_by(seats, offer)
+    answers = await asyncio.gather(*(twin.commit(offer) for twin in twins * 4))
+    assert all(answer == answers[0] for answer in answers)
+    other = wire.sign(Commitment(closed.order, 6, keccak(b"second")), DOMAIN, node_key(6))
+    sets = [closed, forged(closed, 6, word=other.message.word, signature=other.signature)]
+    told = await asyncio.gather(
+        *(twin.reveal(sets[(at + turn) % 2]) for turn in range(4) for at, twin in enumerate(twins))
+    )
+    roots = {answer.attestation.message.commitments for (answer,) in told if isinstance(answer, Revealed)}
+    assert len(roots) == 1
+
+
+ACTIONS = st.lists(
+    st.tuples(st.sampled_from(["offer", "other", "close", "twin", "restart"]), st.integers(0, 1)),
+    max_size=14,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(ACTIONS)
+def test_no_order_of_messages_makes_a_member_sign_twice(
+    tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, int]]
+) -> None:
+    asyncio.run(walk(tmp_path_factory.mktemp("walk"), actions))
+
+
+async def walk(folder: Path, actions: list[tuple[str, int]]) -> None:
+    """Two replicas, a coordinator that mixes everything up, a model that never answers twice alike."""
+    number = iter(range(100))
+
+    async def run(data: bytes) -> bytes:
+        return b"run %d" % next(number)
+
+    replicas = [make_seat(folder, 2, run=run)]
+    replicas.append(replicas[0].again())
+    offers = [offer_of(order_of(content=text), content=text) for text in (b"one", b"two")]
+    commitments: dict[bytes, set[bytes]] = {}
+    attestations: dict[bytes, set[tuple[bytes, bytes]]] = {}
+    for action, place in actions:
+        seat = replicas[place]
+        if action == "restart":
+            replicas[place] = seat.again()
+            continue
+        offer = offers[action == "other"]
+        digest = digest_of(offer.order.message)
+        if action in ("offer", "other"):
+            (answer,) = await seat.commit(offer)
+            if isinstance(answer, wire.Signed):
+                commitments.setdefault(digest, set()).add(answer.to_bytes())
+            continue
+        (answer,) = await seat.commit(offer)
+        ours = [Pledge.of(answer)] if isinstance(answer, wire.Signed) else [Pledge(2)]
+        salt = b"%d" % (action == "twin")
+        rest = [
+            Pledge.of(wire.sign(Commitment(digest, account, keccak(salt)), DOMAIN, node_key(account)))
+            for account in (4, 6)
+        ]
+        (answer,) = await seat.reveal(ClosedSet(digest, (*ours, *rest)))
+        if isinstance(answer, Revealed):
+            message = answer.attestation.message
+            attestations.setdefault(digest, set()).add((message.result, message.commitments))
+    # One order a sequence, one commitment and one attestation an order.
+    assert len(commitments) <= 1
+    assert all(len(words) == 1 for words in (*commitments.values(), *attestations.values()))
+    for replica in replicas:
+        replica.store.close()
+
+
+# ---- faults ----
+async def test_each_fault_is_one_that_the_others_or_the_chain_can_see(tmp_path: Path) -> None:
+    honest = [make_seat(tmp_path, account) for account in ACCOUNTS[1:]]
+    for number, fault in enumerate(("wrong-result", "copy-commitment", "wrong-reveal", "double-sign")):
+        bad = make_seat(tmp_path / fault, 2, fault=fault)
+        seats, offer = [bad, *honest], offer_of(order_of(number))
+        closed = await closed_by(seats, offer)
+        (told,) = await bad.reveal(closed)
+        (again,) = await bad.reveal(closed)
+        message, repeated = attested(told, 2), attested(again, 2)
+        true = exchange.result_of(DOMAIN, closed.order, b"read input")
+        opens = orders712.commitment(closed.order, 2, message.result, message.salt) == closed.seats[0].word
+        assert (message.result == true) == (fault in ("wrong-reveal", "double-sign"))
+        assert opens == (fault in ("wrong-result", "double-sign"))
+        assert (repeated.result != message.result) == (fault == "double-sign")
+    silent = make_seat(tmp_path / "silent", 2, fault="silent")
+    assert codes(await silent.commit(offer_of(order_of(20)))) == ["lane.unavailable"]
+    mute = make_seat(tmp_path / "mute", 2, fault="no-reveal")
+    closed = await closed_by([mute, *honest], offer_of(order_of(21)))
+    assert codes(await mute.reveal(closed)) == ["lane.unavailable"]
+
+
+async def test_a_late_member_answers_after_the_deadline(tmp_path: Path) -> None:
+    late = make_seat(tmp_path, 2, fault="late")
+    order = order_of(deadline=int(late.view.now()) + 1)
+    assert codes(await late.commit(offer_of(order))) == ["lane.expired"]
+    assert late.view.now() > order.deadline
