@@ -65,7 +65,7 @@ def _prepare() -> None:
     PROJECT.mkdir(parents=True, exist_ok=True)
     for folder in ("src", "test"):
         shutil.rmtree(PROJECT / folder, ignore_errors=True)
-        shutil.copytree(CONTRACTS / folder, PROJECT / folder)
+        shutil.copytree(CONTRACTS / folder, PROJECT / folder, ignore=shutil.ignore_patterns("*.py"))
     for name in ("tools", "abi", "foundry.toml", "node_modules"):
         link = PROJECT / name
         if not link.exists():
