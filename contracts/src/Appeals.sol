@@ -44,6 +44,11 @@ contract Appeals is IAppeals, AccessManaged {
 
     /// @param authority AccessManager of `setMinimumBond`
     /// @param minimumBond_ MLB, 18 decimals
+    /// @param token_ the MLB token
+    /// @param distributor_ stakes, reputation and credits
+    /// @param taskManager_ runs the tasks
+    /// @param registry_ models and their terms
+    /// @param escrow_ where large slashes wait; zero for none
     constructor(
         address authority,
         address token_,

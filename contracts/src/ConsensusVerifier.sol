@@ -33,6 +33,9 @@ contract ConsensusVerifier is IConsensusVerifier, EIP712 {
     /// the same two signatures would take whatever the operator stakes afterwards.
     mapping(uint32 account => mapping(bytes32 taskId => mapping(uint8 round => bool))) public proven;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param taskManager_ runs the tasks
+    /// @param distributor_ stakes and slashes
     constructor(address taskManager_, address distributor_) EIP712("ML Bridge", "1") {
         taskManager = taskManager_;
         distributor = IRewardDistributor(distributor_);
@@ -74,6 +77,7 @@ contract ConsensusVerifier is IConsensusVerifier, EIP712 {
     }
 
     /// @notice What a node key signs for an attestation.
+    /// @param attestation what the account signed
     function attestationHash(Attestation calldata attestation) public view returns (bytes32) {
         return _hashTypedDataV4(
             keccak256(

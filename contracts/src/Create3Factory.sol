@@ -8,6 +8,7 @@ import {Create3} from "@openzeppelin/contracts/utils/Create3.sol";
 /// salt then give the same address everywhere, whatever the constructor's arguments. It has no owner and keeps no coin.
 contract Create3Factory {
     /// @notice The maker used this salt before. Making it again would burn all gas.
+    /// @param made address that exists already
     error AlreadyMade(address made);
 
     /// @notice A contract was made.
@@ -38,6 +39,8 @@ contract Create3Factory {
     }
 
     /// @notice Where a maker's contract stands or will stand.
+    /// @param salt the caller's choice
+    /// @param maker who makes the contract
     function addressOf(address maker, bytes32 salt) public view returns (address) {
         return Create3.computeAddress(_bound(maker, salt));
     }

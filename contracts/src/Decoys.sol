@@ -54,6 +54,14 @@ contract Decoys is IDecoys, AccessManaged {
     /// @dev Cases that wait for their draw. Their randomness may be known, so list and secrets hold still meanwhile.
     mapping(bytes32 modelId => uint256) private _armed;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority the AccessManager
+    /// @param token_ the MLB token
+    /// @param distributor_ stakes, reputation and credits
+    /// @param taskManager_ runs the tasks
+    /// @param registry_ models and their terms
+    /// @param window_ bit i: sequence floor + i was settled by itself
+    /// @param interval_ seconds between two cases
     constructor(
         address authority,
         address token_,

@@ -18,6 +18,9 @@ contract Dissents is IDissents {
     /// @inheritdoc IDissents
     mapping(bytes32 order => mapping(uint32 account => bytes32)) public resultOf;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param channels_ the payment channels
+    /// @param taskManager_ runs the tasks
     constructor(address channels_, address taskManager_) {
         if (channels_ == address(0) || taskManager_ == address(0)) revert ZeroAddress();
         channels = IPaymentChannels(channels_);

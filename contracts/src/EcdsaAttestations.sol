@@ -10,9 +10,15 @@ import {Signers} from "./libraries/Signers.sol";
 /// @notice Evidence is abi.encode(uint32[] accounts, bytes[] signatures): Verifier accounts in ascending order, and a
 /// signature by a node key of each. For small sets; each signer costs about 8,000 gas.
 contract EcdsaAttestations is IAttestationVerifier {
+    /// @notice An address argument is the zero address.
     error ZeroAddress();
+    /// @notice The attesters are not a list of verifier accounts in ascending order with a signature each.
     error BadAttesters();
+    /// @notice The account `account` has no weight, so it stands behind nothing.
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
     error NotAttester(uint32 account);
+    /// @notice The signature of account `account` is not by an allowed node key of its operator.
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
     error BadAttesterSignature(uint32 account);
 
     /// @notice Knows the weights.
@@ -20,6 +26,9 @@ contract EcdsaAttestations is IAttestationVerifier {
     /// @notice Knows the node keys.
     ITaskManager public immutable taskManager;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param distributor_ stakes, reputation and credits
+    /// @param taskManager_ runs the tasks
     constructor(address distributor_, address taskManager_) {
         if (distributor_ == address(0) || taskManager_ == address(0)) revert ZeroAddress();
         distributor = IRewardDistributor(distributor_);

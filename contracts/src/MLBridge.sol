@@ -24,6 +24,10 @@ contract MLBridge is IMLBridge, AccessManaged, Pausable {
     /// @notice Keeps the ledger.
     IRewardDistributor public immutable distributor;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority the AccessManager
+    /// @param taskManager_ runs the tasks
+    /// @param distributor_ stakes, reputation and credits
     constructor(address authority, address taskManager_, address distributor_) AccessManaged(authority) {
         if (authority == address(0) || taskManager_ == address(0) || distributor_ == address(0)) revert ZeroAddress();
         taskManager = ITaskManager(taskManager_);

@@ -32,6 +32,9 @@ contract MLBridgeGovernor is
     GovernorProposalGuardian
 {
     /// @dev What a proposal was opened with.
+    /// @param category category of the proposal
+    /// @param beyondVeto whether the guardian may not cancel it
+    /// @param terms the terms that hold
     struct Motion {
         Category category;
         bool beyondVeto;
@@ -60,6 +63,8 @@ contract MLBridgeGovernor is
     mapping(uint256 proposalId => Motion) private _motions;
 
     /// @param terms_ in the order of Category
+    /// @param setup what the deployment sets
+    /// @param listings calls and the categories that they need
     constructor(GovernorSetup memory setup, Terms[CATEGORIES] memory terms_, Listing[] memory listings)
         CallTable(setup)
         CategoryTerms(setup)
@@ -99,6 +104,11 @@ contract MLBridgeGovernor is
     }
 
     /// @notice Propose in the category that the calls require.
+    /// @param targets contracts to call
+    /// @param values wei for each target
+    /// @param calldatas call data for each target
+    /// @param description text of the proposal
+    /// @return proposalId id of the proposal
     function propose(
         address[] memory targets,
         uint256[] memory values,
@@ -168,6 +178,7 @@ contract MLBridgeGovernor is
     }
 
     /// @notice Quorum in MLB of the strictest category; `proposalQuorum` tells that of a proposal.
+    /// @param timepoint unix seconds
     function quorum(uint256 timepoint) public view override returns (uint256) {
         return _share(token().getPastTotalSupply(timepoint), _terms[Category.Governance]);
     }
@@ -188,6 +199,7 @@ contract MLBridgeGovernor is
     }
 
     /// @notice Where a proposal stands. One that nobody queued, or executed, within the grace has expired.
+    /// @param proposalId id of the proposal
     function state(uint256 proposalId)
         public
         view
@@ -202,6 +214,7 @@ contract MLBridgeGovernor is
     }
 
     /// @inheritdoc GovernorPreventLateQuorum
+    /// @param proposalId id of the proposal
     function proposalDeadline(uint256 proposalId)
         public
         view
@@ -212,6 +225,7 @@ contract MLBridgeGovernor is
     }
 
     /// @notice Always: nothing is executed at once.
+    /// @param proposalId id of the proposal
     function proposalNeedsQueuing(uint256 proposalId)
         public
         view

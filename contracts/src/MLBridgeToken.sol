@@ -37,6 +37,7 @@ contract MLBridgeToken is ERC20, ERC20Burnable, ERC20Permit, ERC20Votes, IMLBrid
     /// @inheritdoc IMLBridgeToken
     uint256 public inflationMinted;
 
+    /// @notice An address argument is the zero address.
     error ZeroAddress();
 
     /// @param allocation who receives the genesis supply; contracts among them may not exist yet
@@ -101,6 +102,7 @@ contract MLBridgeToken is ERC20, ERC20Burnable, ERC20Permit, ERC20Votes, IMLBrid
     }
 
     /// @notice One sequence for permits and delegations.
+    /// @param owner whose it is
     function nonces(address owner) public view override(ERC20Permit, Nonces) returns (uint256) {
         return super.nonces(owner);
     }

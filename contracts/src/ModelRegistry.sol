@@ -13,11 +13,18 @@ import {Facts, FactsWord} from "./libraries/ModelWords.sol";
 /// @notice A model is its provider and its manifest: changing either makes another model, so a task that names a
 /// model id names exactly what is to run, how results are compared and in which execution class.
 contract ModelRegistry is IModelRegistry, AccessManaged {
+    /// @notice One model's terms and history.
+    /// @param facts packed facts, see FactsWord
+    /// @param provider who registered the model
+    /// @param reputation basis points
+    /// @param flags tasks without a verdict
+    /// @param execClass hash of the execution class
+    /// @param ipfsHash CIDv1 text of the manifest
     struct Record {
         Facts facts;
         address provider;
-        uint16 reputation; // basis points
-        uint32 flags; // tasks without a verdict
+        uint16 reputation;
+        uint32 flags;
         bytes32 execClass;
         string ipfsHash;
     }
@@ -49,6 +56,7 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
     /// @dev What the least trusted model of a provider lacks of the full reputation.
     mapping(address provider => uint256) private _distrust;
 
+    /// @notice An address argument is the zero address.
     error ZeroAddress();
 
     modifier onlyTaskManager() {
@@ -58,6 +66,9 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
 
     /// @param authority AccessManager of `setSuspended` and `setPricing`
     /// @param epochSeconds_ time over which demand is counted; one step of a price
+    /// @param taskManager_ runs the tasks
+    /// @param distributor_ stakes, reputation and credits
+    /// @param pricing_ how prices move with demand
     constructor(
         address authority,
         address taskManager_,

@@ -16,16 +16,25 @@ import {Race} from "./libraries/Race.sol";
 /// of a channel, by what they signed, can move its money; governance can neither take a deposit nor hold it back.
 contract PaymentChannels is OrderDesk {
     /// @notice The contracts that this one trusts, for ever.
+    /// @param authority AccessManager of setProtocolShare, pause, unpause
+    /// @param bridge holds the wei
+    /// @param ledger RewardDistributor
+    /// @param beacon seeds
+    /// @param genesis of the beacon's epochs, unix seconds
+    /// @param epochSeconds of the beacon's epochs
+    /// @param snapshots weights and prices by epoch
+    /// @param taskManager node keys
+    /// @param settlement batches
     struct Neighbours {
-        address authority; // AccessManager of setProtocolShare, pause, unpause
-        address bridge; // holds the wei
-        address ledger; // RewardDistributor
-        address beacon; // seeds
-        uint256 genesis; // of the beacon's epochs, unix seconds
-        uint256 epochSeconds; // of the beacon's epochs
-        address snapshots; // weights and prices by epoch
-        address taskManager; // node keys
-        address settlement; // batches
+        address authority;
+        address bridge;
+        address ledger;
+        address beacon;
+        uint256 genesis;
+        uint256 epochSeconds;
+        address snapshots;
+        address taskManager;
+        address settlement;
     }
 
     /// @notice Settles batches.

@@ -22,6 +22,7 @@ contract RewardPool is VoteStream, ReentrancyGuardTransient {
     /// @param distributor_ the stake ledger
     /// @param taskManager_ knows who serves
     /// @param registry_ knows models
+    /// @param rates_ rates and budgets of the streams
     constructor(
         address authority_,
         address token_,

@@ -24,6 +24,8 @@ contract SealingKeys is ISealingKeys {
 
     mapping(address operator => SealingKey[]) private _keys;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param distributor_ stakes, reputation and credits
     constructor(address distributor_) {
         if (distributor_ == address(0)) revert ZeroAddress();
         distributor = IRewardDistributor(distributor_);

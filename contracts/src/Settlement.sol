@@ -28,6 +28,8 @@ contract Settlement is DataDemands {
     /// @param channels_ PaymentChannels, already deployed: an order is fit to settle by the same times as there
     /// @param attesters_ verifier of the attesters' signatures
     /// @param treasury_ gets what penalties leave
+    /// @param beacon_ gives the seed of an epoch
+    /// @param limits windows and bonds of batches
     constructor(address channels_, address attesters_, address beacon_, address treasury_, Limits memory limits)
         BatchBook(channels_, attesters_, beacon_, treasury_, limits)
     {

@@ -9,11 +9,15 @@ import {ISlashEscrow, SlashCase} from "./interfaces/ISlashEscrow.sol";
 /// @title Where heavy slashes wait until they are final
 /// @notice It holds no money and decides nothing by itself: a case ends by time, by a review, or by governance.
 contract SlashEscrow is ISlashEscrow, AccessManaged {
+    /// @param status where it stands
+    /// @param until unix seconds at which it ends
     struct State {
         CaseStatus status;
         uint64 until;
     }
 
+    /// @param window bit i: sequence floor + i was settled by itself
+    /// @param threshold slashes above it wait
     struct Rules {
         uint16 threshold;
         uint32 window;
@@ -31,6 +35,10 @@ contract SlashEscrow is ISlashEscrow, AccessManaged {
     mapping(bytes32 caseId => State) private _cases;
 
     /// @param authority AccessManager of `veto` and `setRules`
+    /// @param distributor_ stakes, reputation and credits
+    /// @param window bit i: sequence floor + i was settled by itself
+    /// @param appeals_ the contract that hears appeals
+    /// @param threshold slashes above it wait
     constructor(address authority, address distributor_, address appeals_, uint16 threshold, uint32 window)
         AccessManaged(authority)
     {

@@ -17,6 +17,8 @@ contract StakeSnapshots is IStakeSnapshots {
 
     /// @dev `recent` holds the newest record and the one before it, value (96 bits) and epoch (32) each: orders are settled
     /// within few epochs, so almost every look-up ends there. The whole history stands in the trace.
+    /// @param recent latest values
+    /// @param history values of earlier epochs
     struct Series {
         uint256 recent;
         Checkpoints.Trace208 history;
@@ -43,6 +45,11 @@ contract StakeSnapshots is IStakeSnapshots {
     /// @dev Prices in gwei plus one.
     mapping(bytes32 modelId => Checkpoints.Trace208) private _prices;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param beacon_ gives the seed of an epoch
+    /// @param distributor_ stakes, reputation and credits
+    /// @param taskManager_ runs the tasks
+    /// @param registry_ models and their terms
     constructor(address beacon_, address distributor_, address taskManager_, address registry_) {
         if (
             beacon_ == address(0) || distributor_ == address(0) || taskManager_ == address(0) || registry_ == address(0)

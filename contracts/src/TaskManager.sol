@@ -37,6 +37,11 @@ contract TaskManager is TaskViews {
     /// @param module_ TaskModule made for this very deployment: it names the same neighbours, epochs and genesis
     /// @param servingModule_ ServingModule made for it likewise
     /// @param epochSeconds_ for how long a change of a pool waits to take effect, at most
+    /// @param bridge_ holds every wei
+    /// @param verifier_ tallies, and punishes contradictions
+    /// @param distributor_ stakes, reputation and credits
+    /// @param registry_ models and their terms
+    /// @param parameters_ the rules of new tasks
     constructor(
         address authority,
         address module_,
@@ -214,6 +219,12 @@ contract TaskManager is TaskViews {
     // ---- views ----
 
     /// @notice The contracts that this one trusts, for ever, and the modules whose code it borrows.
+    /// @return bridge_ holds every wei
+    /// @return verifier_ tallies and punishes contradictions
+    /// @return distributor_ stakes and credits
+    /// @return registry_ models
+    /// @return module_ code that the task manager runs on its own storage
+    /// @return servingModule_ code for serving that the task manager runs on its own storage
     function neighbours()
         external
         view

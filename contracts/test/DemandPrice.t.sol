@@ -8,6 +8,15 @@ contract DemandPriceTest is Test {
     uint256 private constant ONE = 1_000_000;
     uint256 private constant CEILING = 16 * ONE;
 
+    /// @dev One seat of one is what providers are meant to fill; none, or more cancelled than ordered, is a quiet epoch.
+    function test_OneSeatCountsAndLessThanNoneDoesNot() public pure {
+        assertEq(DemandPrice.next(2e6, 1, 1, 1e8), 2e6);
+        assertEq(DemandPrice.next(2e6, 0, 1, 1e8), 1.75e6);
+        assertEq(DemandPrice.next(2e6, -1, 1, 1e8), 1.75e6);
+        assertEq(DemandPrice.next(2e6, -5, 4, 1e8), 1.75e6);
+        assertEq(DemandPrice.next(2e6, 2, 1, 1e8), 2.25e6);
+    }
+
     function test_StepsByHand() public pure {
         assertEq(DemandPrice.next(ONE, 60, 60, CEILING), ONE, "met");
         assertEq(DemandPrice.next(ONE, 120, 60, CEILING), 1_125_000, "twice: an eighth more");

@@ -49,6 +49,18 @@ contract ReputationTest is Test {
         assertEq(since, 1_000 + 14 days, "the rest of a week is kept");
     }
 
+    /// @dev Every reputation, one week; more weeks are the same again.
+    function test_AWeekKeepsTheOrderOfAllReputations() public pure {
+        uint256 last;
+        for (uint256 value; value <= 10_000; ++value) {
+            (uint256 left,) = Reputation.decayed(value, 0, 7 days);
+            assertGe(left, last);
+            assertLe(left, value);
+            last = left;
+        }
+        assertEq(last, 9_062);
+    }
+
     function test_ALowReputationDoesNotRiseByWaiting() public pure {
         (uint256 value,) = Reputation.decayed(100, 0, 3_650 days);
         assertEq(value, 100);

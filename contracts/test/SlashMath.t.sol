@@ -45,6 +45,17 @@ contract SlashMathTest is Test {
         assertLe(SlashMath.basisPoints(Fault.Incorrect, 0, low), SlashMath.basisPoints(Fault.Incorrect, 0, high));
     }
 
+    /// @dev Every step of the band, so nothing is left to chance.
+    function test_PenaltyGrowsAtEveryStepOfConfidence() public pure {
+        uint256 last;
+        for (uint256 confidence = 6_999; confidence <= 10_001; ++confidence) {
+            uint256 points = SlashMath.basisPoints(Fault.Incorrect, 0, confidence);
+            assertGe(points, last);
+            last = points;
+        }
+        assertEq(last, 5_000);
+    }
+
     function testFuzz_TakeEmptiesBondedFirst(uint96 bonded, uint96 unbonding, uint256 points) public pure {
         points = bound(points, 0, 10_000);
         (uint256 fromBonded, uint256 fromUnbonding) = SlashMath.take(bonded, unbonding, points);

@@ -31,8 +31,10 @@ gas() {
 
 step "lockfile" lockfile_names_no_host
 step "format" tools/forge fmt --check src test
+step "documentation" tools/evidence natspec
 step "build and test" tools/forge test
 step "ABI drift" node tools/export_abi.mjs --check
+step "storage layout" tools/evidence layout --built
 step "gas snapshot" gas
 if [ ${#failed[@]} -gt 0 ]; then
   printf '== FAILED: %s\n' "${failed[@]}" >&2

@@ -13,6 +13,7 @@ interface IQuoteVerifier {
     /// @notice What a genuine quote says. Reverts if it is not genuine, or not fresh.
     /// @return measurement hash of the code and settings that ran
     /// @return reportData first 32 bytes of what that code put into the quote
+    /// @param quote what the hardware attests
     function verifyQuote(bytes calldata quote) external view returns (bytes32 measurement, bytes32 reportData);
 }
 
@@ -21,11 +22,20 @@ interface IQuoteVerifier {
 /// is the task's digest: a quote for another task, result or chain does not fit. The list is a Merkle root over
 /// keccak256(keccak256(abi.encode(modelId, measurement))); changing it is governance's.
 contract AttestationAdapter is IPolicyAdapter, AccessManaged {
+    /// @notice An address argument is the zero address.
     error ZeroAddress();
+    /// @notice There is no contract at `verifier`.
+    /// @param verifier tallies, and punishes contradictions
     error VerifierWithoutCode(address verifier);
+    /// @notice A verifier may use at most `maximum` gas, not `gasLimit`.
+    /// @param maximum the most that is allowed
+    /// @param gasLimit gas that the call may use
     error BadGasLimit(uint256 gasLimit, uint256 maximum);
 
+    /// @param verifier tallies, and punishes contradictions
+    /// @param gasLimit gas that the call may use
     event QuoteVerifierChanged(address indexed verifier, uint256 gasLimit);
+    /// @param root root word
     event AllowListChanged(bytes32 root);
 
     uint256 private constant MAX_GAS = 8_000_000;
@@ -39,12 +49,15 @@ contract AttestationAdapter is IPolicyAdapter, AccessManaged {
     /// @notice Root of the allowed measurements.
     bytes32 public allowListRoot;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority the AccessManager
     constructor(address authority) AccessManaged(authority) {
         if (authority == address(0)) revert ZeroAddress();
     }
 
     /// @notice Governance.
     /// @param gasLimit_ for one quote; at most 8,000,000
+    /// @param verifier tallies, and punishes contradictions
     function setQuoteVerifier(address verifier, uint256 gasLimit_) external restricted {
         if (verifier != address(0) && verifier.code.length == 0) revert VerifierWithoutCode(verifier);
         if (gasLimit_ > MAX_GAS) revert BadGasLimit(gasLimit_, MAX_GAS);
@@ -53,6 +66,7 @@ contract AttestationAdapter is IPolicyAdapter, AccessManaged {
     }
 
     /// @notice Governance. Removing a measurement means a root without it; there is no other way to allow one.
+    /// @param root root word
     function setAllowList(bytes32 root) external restricted {
         allowListRoot = root;
         emit AllowListChanged(root);
@@ -74,6 +88,7 @@ contract AttestationAdapter is IPolicyAdapter, AccessManaged {
     }
 
     /// @notice Reverts unless evidence can be read.
+    /// @param evidence order, result and signatures that prove it
     function decodes(bytes calldata evidence) external pure returns (bool) {
         abi.decode(evidence, (bytes, bytes32[]));
         return true;

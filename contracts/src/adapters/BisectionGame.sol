@@ -27,6 +27,10 @@ contract BisectionGame is IBisectionGame, AccessManaged {
     mapping(uint256 gameId => Game) private _games;
     mapping(bytes32 reviewId => uint256) private _gameOf;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority the AccessManager
+    /// @param taskManager_ runs the tasks
+    /// @param window_ bit i: sequence floor + i was settled by itself
     constructor(address authority, address taskManager_, uint32 window_) AccessManaged(authority) {
         if (authority == address(0) || taskManager_ == address(0)) revert ZeroAddress();
         taskManager = ITaskManager(taskManager_);

@@ -10,6 +10,9 @@ import {Hashing} from "../libraries/Hashing.sol";
 
 /// @title Which adapter judges which policy
 contract PolicyRegistry is IPolicyRegistry, AccessManaged {
+    /// @notice The adapter of a policy.
+    /// @param adapter contract that judges by a policy; zero for none
+    /// @param gasLimit gas that the call may use
     struct Plug {
         address adapter;
         uint96 gasLimit;
@@ -20,6 +23,8 @@ contract PolicyRegistry is IPolicyRegistry, AccessManaged {
 
     mapping(uint8 policy => Plug) private _plugs;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority the AccessManager
     constructor(address authority) AccessManaged(authority) {
         if (authority == address(0)) revert ZeroAddress();
     }

@@ -10,6 +10,8 @@ import {Hashing} from "../libraries/Hashing.sol";
 /// @title The shape of an on-chain verifier as circuit compilers write it
 interface IProofVerifier {
     /// @notice Whether the proof holds for the public instances. It may revert on a bad proof.
+    /// @param proof what proves it
+    /// @param instances public inputs of the proof
     function verifyProof(bytes calldata proof, uint256[] calldata instances) external view returns (bool);
 }
 
@@ -19,15 +21,26 @@ interface IProofVerifier {
 /// another output does not fit. Which circuit proves which model is governed: a verifier belongs to the weights.
 contract ProofAdapter is IPolicyAdapter, AccessManaged {
     /// @notice Verifier of a model, and what one proof may cost.
+    /// @param verifier tallies, and punishes contradictions
+    /// @param gasLimit gas that the call may use
     struct Circuit {
         IProofVerifier verifier;
         uint96 gasLimit;
     }
 
+    /// @notice An address argument is the zero address.
     error ZeroAddress();
+    /// @notice There is no contract at `verifier`.
+    /// @param verifier tallies, and punishes contradictions
     error VerifierWithoutCode(address verifier);
+    /// @notice A verifier may use at most `maximum` gas, not `gasLimit`.
+    /// @param maximum the most that is allowed
+    /// @param gasLimit gas that the call may use
     error BadGasLimit(uint256 gasLimit, uint256 maximum);
 
+    /// @param modelId id of the model
+    /// @param verifier tallies, and punishes contradictions
+    /// @param gasLimit gas that the call may use
     event CircuitChanged(bytes32 indexed modelId, address indexed verifier, uint256 gasLimit);
 
     uint256 private constant MAX_GAS = 5_000_000;
@@ -38,12 +51,16 @@ contract ProofAdapter is IPolicyAdapter, AccessManaged {
     /// @notice The circuit of a model; none: no proof is accepted or rejected.
     mapping(bytes32 modelId => Circuit) public circuits;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority the AccessManager
     constructor(address authority) AccessManaged(authority) {
         if (authority == address(0)) revert ZeroAddress();
     }
 
     /// @notice Say which verifier proves a model; the zero address takes it out. Governance.
     /// @param gasLimit for one proof; at most 5,000,000
+    /// @param modelId id of the model
+    /// @param verifier tallies, and punishes contradictions
     function setCircuit(bytes32 modelId, address verifier, uint256 gasLimit) external restricted {
         if (verifier != address(0) && verifier.code.length == 0) revert VerifierWithoutCode(verifier);
         if (gasLimit > MAX_GAS) revert BadGasLimit(gasLimit, MAX_GAS);
@@ -73,6 +90,8 @@ contract ProofAdapter is IPolicyAdapter, AccessManaged {
     }
 
     /// @notice Whether evidence speaks of this input and this result. Reverts if it cannot be read.
+    /// @param evidence order, result and signatures that prove it
+    /// @param claim what is claimed of a task
     function matches(Claim calldata claim, bytes calldata evidence) external pure returns (bool) {
         (, uint256[] memory input, uint256[] memory output) = abi.decode(evidence, (bytes, uint256[], uint256[]));
         return keccak256(bytes.concat(Hashing.INLINE, abi.encode(input))) == claim.inputHash

@@ -18,20 +18,30 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     using BatchLeaves for TaskProof;
     using BatchLeaves for LedgerProof;
 
+    /// @notice What a coordinator put up.
+    /// @param amount wei
+    /// @param lockedUntil unix seconds until which it is locked
     struct Bond {
         uint96 amount;
         uint40 lockedUntil;
     }
 
     /// @dev What it takes to run batches on a chain.
+    /// @param challengeWindow seconds
+    /// @param answerWindow seconds to answer a demand, and to challenge what it showed
+    /// @param bond wei that a coordinator keeps to post
+    /// @param leafPenalty wei for a struck leaf
+    /// @param demandBond wei with a demand
+    /// @param minSigners attesters of a batch
+    /// @param minWeight their summed weight
     struct Limits {
-        uint40 challengeWindow; // seconds
-        uint40 answerWindow; // seconds to answer a demand, and to challenge what it showed
-        uint96 bond; // wei that a coordinator keeps to post
-        uint96 leafPenalty; // wei for a struck leaf
-        uint96 demandBond; // wei with a demand
-        uint32 minSigners; // attesters of a batch
-        uint64 minWeight; // their summed weight
+        uint40 challengeWindow;
+        uint40 answerWindow;
+        uint96 bond;
+        uint96 leafPenalty;
+        uint96 demandBond;
+        uint32 minSigners;
+        uint64 minWeight;
     }
 
     bytes32 private constant BATCH_TYPEHASH = keccak256(
@@ -75,6 +85,12 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     mapping(bytes32 batch => mapping(uint256 party => bool)) private _claimed;
     mapping(bytes32 batch => mapping(bytes32 channel => bool)) private _restored;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param channels_ the payment channels
+    /// @param attesters_ who attests batches
+    /// @param beacon_ gives the seed of an epoch
+    /// @param treasury_ gets what nobody earned
+    /// @param limits windows and bonds of batches
     constructor(address channels_, address attesters_, address beacon_, address treasury_, Limits memory limits)
         EIP712("ML Bridge", "1")
     {

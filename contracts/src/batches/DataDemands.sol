@@ -9,6 +9,9 @@ import {BatchBook} from "./BatchBook.sol";
 /// @title Demands for leaves that nobody can get
 /// @notice Second layer of Settlement. A batch that does not show a demanded leaf in time is void.
 abstract contract DataDemands is BatchBook {
+    /// @notice A demand that a coordinator shows a leaf.
+    /// @param by who demanded it
+    /// @param dueAt unix seconds from which it is due
     struct Demand {
         address by;
         uint40 dueAt;

@@ -17,20 +17,33 @@ import {Signers} from "../libraries/Signers.sol";
 /// @notice First layer of PaymentChannels. It keeps who may spend what; the wei lie in MLBridge.
 abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausable {
     /// @dev Everything that settling an order moves, in one word.
+    /// @param balance wei that may still be spent
+    /// @param kept wei of settled orders that wait for `collect`
+    /// @param floor sequences below it are done with
+    /// @param window bit i: sequence floor + i is settled; bit 0 is never set
     struct Purse {
         uint88 balance;
         uint72 kept;
-        uint32 floor; // sequences below it are done with
-        uint64 window; // bit i: sequence floor + i is settled; bit 0 is never set
+        uint32 floor;
+        uint64 window;
     }
 
+    /// @notice How far a channel's orders are settled.
+    /// @param deposited never less than the purse's balance
+    /// @param closesAt unix seconds at which it closes
+    /// @param covered sequences below it were covered by the last voucher paid,
+    /// @param coveredAt at this time
     struct Track {
-        uint88 deposited; // never less than the purse's balance
+        uint88 deposited;
         uint40 closesAt;
-        uint32 covered; // sequences below it were covered by the last voucher paid,
-        uint40 coveredAt; // at this time
+        uint32 covered;
+        uint40 coveredAt;
     }
 
+    /// @notice A voucher that waits.
+    /// @param total wei promised in all
+    /// @param covered sequences that the voucher covers
+    /// @param dueAt unix seconds from which it is due
     struct Pledge {
         uint96 total;
         uint32 covered;
@@ -69,6 +82,15 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
     mapping(bytes32 channel => Track) internal _tracks;
     mapping(bytes32 channel => Pledge) private _pledges;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param bridge_ holds every wei
+    /// @param ledger_ whether it is about the ledger tree; otherwise the task tree
+    /// @param beacon_ gives the seed of an epoch
+    /// @param genesis_ unix seconds at which epochs begin to count
+    /// @param epochSeconds_ seconds of an epoch
+    /// @param closingDelay_ seconds between the start of a close and its end
+    /// @param settleWindow_ seconds for which seats may still settle
+    /// @param protocolShare_ basis points of each order's price for the protocol
     constructor(
         address bridge_,
         address ledger_,

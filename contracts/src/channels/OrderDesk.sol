@@ -22,8 +22,12 @@ abstract contract OrderDesk is ChannelBook {
     using BitMaps for BitMaps.BitMap;
 
     /// @dev A range of sequences below the floor that may be settled one by one.
+    /// @param floor of the batch that passed them
+    /// @param from first sequence of the range
+    /// @param until unix seconds until which it may be settled
+    /// @param postedAt unix seconds at which it was posted
     struct Gap {
-        uint32 floor; // of the batch that passed them
+        uint32 floor;
         uint32 from;
         uint40 until;
         uint40 postedAt;
@@ -42,6 +46,10 @@ abstract contract OrderDesk is ChannelBook {
     /// @dev Sequences settled after they were opened again.
     mapping(bytes32 channel => BitMaps.BitMap) private _late;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param snapshots_ stakes at the start of an epoch
+    /// @param taskManager_ runs the tasks
+    /// @param orderEpochs_ epochs for which an order stays fit to settle
     constructor(address snapshots_, address taskManager_, uint256 orderEpochs_) {
         if (snapshots_ == address(0) || taskManager_ == address(0)) revert ZeroAddress();
         if (orderEpochs_ == 0) revert BadDelay("orderEpochs");

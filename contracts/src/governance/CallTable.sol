@@ -27,6 +27,8 @@ abstract contract CallTable is IMLBridgeGovernor {
     /// @inheritdoc IMLBridgeGovernor
     uint256 public coinGrantLimit;
 
+    /// @notice The calls that a deployment's governor knows.
+    /// @param setup what the deployment sets
     constructor(GovernorSetup memory setup) {
         _mlb = address(setup.token);
         _timelockAddress = address(setup.timelock);

@@ -28,6 +28,8 @@ abstract contract CategoryTerms is IMLBridgeGovernor {
 
     mapping(Category => Terms) internal _terms;
 
+    /// @notice The terms of the categories as a deployment sets them.
+    /// @param setup what the deployment sets
     constructor(GovernorSetup memory setup) {
         leastVotingPeriod = setup.leastVotingPeriod;
         _exitTime = setup.distributor.unbondingDelay();

@@ -8,6 +8,8 @@ import {Policy} from "./Types.sol";
 /// @param coordinatorShare basis points of every order's price for the coordinator
 /// @param protocolShare basis points of every order's price for the protocol
 /// @param salt lets the same two parties open several channels
+/// @param requester who pays
+/// @param coordinator whom the channel is opened to
 struct ChannelTerms {
     address requester;
     address coordinator;
@@ -24,6 +26,10 @@ struct ChannelTerms {
 /// @param seats size of the committee
 /// @param maxFee wei: the price. What no seat earned of it stays in the channel
 /// @param deadline unix seconds by which the answer is due
+/// @param channel id of the channel
+/// @param modelId id of the model
+/// @param inputDigest hash of the input
+/// @param policy how results are compared
 struct TaskOrder {
     bytes32 channel;
     uint32 sequence;
@@ -42,6 +48,7 @@ struct TaskOrder {
 /// @param result digest
 /// @param salt of the member's commitment
 /// @param commitments hash of the closed set of commitments
+/// @param account account id: operatorId * 2 + (1 if Verifier)
 struct Attestation {
     bytes32 order;
     uint32 account;
@@ -53,6 +60,7 @@ struct Attestation {
 /// @notice What a requester signs after delivery in place of the evidence of many orders.
 /// @param total wei that the channel has spent in all, since its opening
 /// @param covered sequences below it are settled by this voucher
+/// @param channel id of the channel
 struct Voucher {
     bytes32 channel;
     uint96 total;
@@ -62,6 +70,7 @@ struct Voucher {
 /// @notice What either party signs to let the other close the channel without the long delay.
 /// @param total wei that the channel will have spent in all
 /// @param covered sequences below it are settled by this close
+/// @param channel id of the channel
 struct Close {
     bytes32 channel;
     uint96 total;
@@ -72,6 +81,7 @@ struct Close {
 /// @param word salt of the seat's commitment, or the commitment itself if the seat does not attest
 /// @param signature of the seat's attestation, 65 bytes by a node key, or a contract account's address and what it
 /// takes for a signature; empty if the seat does not attest
+/// @param account account id: operatorId * 2 + (1 if Verifier)
 struct SeatProof {
     uint32 account;
     bytes32 word;
@@ -79,6 +89,11 @@ struct SeatProof {
 }
 
 /// @notice Everything that shows that a task was ordered and done.
+/// @param terms the terms that hold
+/// @param order hash of the order, or the order itself
+/// @param orderSignature the requester's signature of the order
+/// @param result digest of the result
+/// @param seats seats of the committee
 struct Evidence {
     ChannelTerms terms;
     TaskOrder order;
@@ -89,6 +104,13 @@ struct Evidence {
 
 /// @notice What follows from valid evidence. Amounts in wei; their sum, seat fees counted once a winner, is the debit.
 /// @param winners accounts that attested the verdict
+/// @param order hash of the order, or the order itself
+/// @param modelProvider who registered the model
+/// @param modelFee wei for the model's provider
+/// @param coordinatorFee wei for the coordinator
+/// @param protocolFee wei for the protocol
+/// @param seatFee wei to each seat that is paid
+/// @param debit wei
 struct Outcome {
     bytes32 order;
     address modelProvider;

@@ -11,6 +11,7 @@ import {SlashCase} from "./ISlashEscrow.sol";
 /// appealed: that a member was absent, did not open, or signed twice is a fact on chain that no panel can find
 /// otherwise, so there only governance's veto is left.
 interface IAppeals is IReviewer {
+    /// @notice How an appeal ended.
     enum Outcome {
         None, // unknown
         Pending,
@@ -24,6 +25,7 @@ interface IAppeals is IReviewer {
     /// @param bond MLB, 18 decimals
     /// @param caseId of the slash
     /// @param expected digest with which the appeal wins in a Result round; zero in a vote
+    /// @param outcome who attested the result and who is paid what
     struct Appeal {
         address appellant;
         uint96 bond;
@@ -32,20 +34,53 @@ interface IAppeals is IReviewer {
         Outcome outcome;
     }
 
+    /// @notice Only the TaskManager contract may call this.
     error OnlyTaskManager();
+    /// @notice An address argument is the zero address.
     error ZeroAddress();
+    /// @notice The case `caseId` is no judged result.
+    /// @param caseId id of the case
     error NotAppealable(bytes32 caseId);
+    /// @notice `caller` is not the operator of the slashed account in the case `caseId`.
+    /// @param caller who called
+    /// @param caseId id of the case
     error NotAppellant(bytes32 caseId, address caller);
+    /// @notice The record does not describe the task `taskId`.
+    /// @param taskId id of the task
     error RecordMismatch(bytes32 taskId);
+    /// @notice The content hashes to `given`, but `expected` is on record.
+    /// @param expected what was to be given
+    /// @param given what was given
     error ContentMismatch(bytes32 expected, bytes32 given);
+    /// @notice Seat `seat` of the first round is not the slashed account's.
+    /// @param seat number of the seat
     error BadSeat(uint256 seat);
+    /// @notice A minimum bond of `minimumBond` is not allowed.
+    /// @param minimumBond MLB, 18 decimals
     error BadMinimumBond(uint256 minimumBond);
+    /// @notice The review `reviewId` has nothing to conclude (state `outcome`).
+    /// @param outcome who attested the result and who is paid what
+    /// @param reviewId id of the review by judges
     error NotDecided(bytes32 reviewId, Outcome outcome);
+    /// @notice The review `reviewId` is not about the case `caseId`.
+    /// @param reviewId id of the review by judges
+    /// @param caseId id of the case
     error WrongCase(bytes32 reviewId, bytes32 caseId);
 
+    /// @param bond wei
+    /// @param reviewId id of the review by judges
+    /// @param caseId id of the case
+    /// @param appellant who appeals
     event Appealed(bytes32 indexed reviewId, bytes32 indexed caseId, address indexed appellant, uint256 bond);
+    /// @param outcome who attested the result and who is paid what
+    /// @param reviewId id of the review by judges
     event AppealDecided(bytes32 indexed reviewId, Outcome outcome);
+    /// @param outcome who attested the result and who is paid what
+    /// @param reviewId id of the review by judges
+    /// @param caseId id of the case
     event AppealConcluded(bytes32 indexed reviewId, bytes32 indexed caseId, Outcome outcome);
+    /// @notice Appeals need another bond from now on.
+    /// @param minimumBond MLB, 18 decimals
     event MinimumBondChanged(uint256 minimumBond);
 
     /// @notice Appeal, by the operator of the slashed account, within the window. Takes the bond in MLB by allowance.
@@ -68,15 +103,22 @@ interface IAppeals is IReviewer {
     /// @notice Apply what the panel said. Anyone. Won: the slash is undone and the bond returned. Lost: the slash stands,
     /// half of the bond goes to the model's dispute reserve, which paid the panel, and half is burned. Undecided: the slash
     /// stands and the bond is returned.
+    /// @param reviewId id of the review by judges
+    /// @param slashCase the slash that waits
     function conclude(bytes32 reviewId, SlashCase calldata slashCase) external;
 
     /// @notice Change the least bond. Governance; at most 100,000 MLB.
+    /// @param minimumBond_ MLB, 18 decimals
     function setMinimumBond(uint256 minimumBond_) external;
 
+    /// @notice An appeal.
+    /// @param reviewId id of the review by judges
     function appeals(bytes32 reviewId) external view returns (Appeal memory);
     /// @notice Seats of the panel after a case whose largest round had `largest` seats: two more, at most 15.
+    /// @param largest the most seats
     function panelSize(uint8 largest) external pure returns (uint8);
     /// @notice MLB that an appeal with such a panel costs now: twice the panel's fees, at least the minimum.
+    /// @param seats seats of the committee
     function bondFor(uint8 seats) external view returns (uint256);
     /// @notice Least bond, MLB with 18 decimals.
     function minimumBond() external view returns (uint256);

@@ -12,6 +12,8 @@ import {RoundKind} from "./Types.sol";
 /// @param weights when drawn, not clipped
 /// @param others what the rest revealed; empty if there is no rest
 /// @param digests Vote round: results of round 0 by seat; empty otherwise
+/// @param kind what the members commit to
+/// @param round number of the round, from 0
 struct Ballot {
     RoundKind kind;
     bool judges;
@@ -28,5 +30,6 @@ struct Ballot {
 /// @title Where the verifier reads the round that it tallies
 interface IBallotBox {
     /// @notice The current round; empty unless its members open their commitments now.
+    /// @param taskId id of the task
     function ballot(bytes32 taskId) external view returns (Ballot memory);
 }

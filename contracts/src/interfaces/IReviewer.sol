@@ -31,8 +31,10 @@ interface IReviewer {
     /// @param rejected likewise
     /// @param ballot who said what: `Hashing.ballot` of the panel's accounts by seat, of what each revealed (a digest, or
     /// packed votes with bit 32 set; zero for a seat that did not), and of the mask of seats that did
+    /// @param taskId id of the task
     function onVerdict(bytes32 taskId, bytes32 winner, uint256 accepted, uint256 rejected, bytes32 ballot) external;
 
     /// @notice The panel could not be drawn, was silent, or did not agree. The TaskManager only.
+    /// @param taskId id of the task
     function onNoVerdict(bytes32 taskId) external;
 }

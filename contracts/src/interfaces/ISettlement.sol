@@ -17,6 +17,11 @@ interface ISettlement {
     /// @param data digest of the CID under which leaves and evidence lie
     /// @param debits hash of the list of debits
     /// @param pot sum of the debits
+    /// @param coordinator whom the channel is opened to
+    /// @param tasks number of tasks
+    /// @param entries number of leaves
+    /// @param taskRoot root of the task tree
+    /// @param ledgerRoot root of the ledger tree
     struct Header {
         address coordinator;
         uint32 epoch;
@@ -30,6 +35,7 @@ interface ISettlement {
         bytes32 debits;
     }
 
+    /// @notice Where a batch stands.
     enum Status {
         None,
         Posted,
@@ -39,6 +45,7 @@ interface ISettlement {
     /// @param pot wei not yet claimed or given back
     /// @param finalAt from when its claims are paid, unless demands are open
     /// @param demands open ones
+    /// @param status where it stands
     struct Batch {
         uint96 pot;
         uint40 finalAt;
@@ -46,46 +53,162 @@ interface ISettlement {
         Status status;
     }
 
+    /// @notice An address argument is the zero address.
     error ZeroAddress();
+    /// @notice The value for `name` is not allowed.
+    /// @param name which value
     error BadParameter(string name);
+    /// @notice The bond of `bond` is below the `required` that this takes.
+    /// @param bond wei
+    /// @param required wei
     error BondTooLow(uint256 bond, uint256 required);
+    /// @notice The bond is locked until `until`, when the last batch is final.
+    /// @param until unix seconds at which it ends
     error BondLocked(uint256 until);
+    /// @notice Sending `amount` to `to` failed.
+    /// @param to who is paid
+    /// @param amount wei
     error TransferFailed(address to, uint256 amount);
+    /// @notice Nothing waits for `account`.
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
     error NothingToWithdraw(address account);
+    /// @notice A batch of `count` channels is too large; the limit is `most`.
+    /// @param count how many
+    /// @param most the most that is allowed
     error TooManyDebits(uint256 count, uint256 most);
+    /// @notice The batch is empty.
     error EmptyBatch();
+    /// @notice The batch `batch` was posted already.
+    /// @param batch id of the batch: hash of its header
     error BatchExists(bytes32 batch);
+    /// @notice `signers` attesters with a weight of `weight` are not enough.
+    /// @param signers who signed
+    /// @param weight weight of the attesters that signed
     error AttestersTooFew(uint256 signers, uint256 weight);
+    /// @notice There is no batch `batch` on this deployment.
+    /// @param batch id of the batch: hash of its header
     error UnknownBatch(bytes32 batch);
+    /// @notice The batch `batch` is void.
+    /// @param batch id of the batch: hash of its header
     error BatchVoid(bytes32 batch);
+    /// @notice The batch `batch` is not void.
+    /// @param batch id of the batch: hash of its header
     error BatchNotVoid(bytes32 batch);
+    /// @notice The batch `batch` could be challenged until `finalAt`.
+    /// @param batch id of the batch: hash of its header
+    /// @param finalAt unix seconds from which the batch is final
     error BatchFinal(bytes32 batch, uint256 finalAt);
+    /// @notice The batch `batch` is final from `finalAt` on; `demands` demands are open.
+    /// @param batch id of the batch: hash of its header
+    /// @param finalAt unix seconds from which the batch is final
+    /// @param demands open demands of data
     error BatchNotFinal(bytes32 batch, uint256 finalAt, uint256 demands);
+    /// @notice That leaf is not in the batch `batch`.
+    /// @param batch id of the batch: hash of its header
     error NotInBatch(bytes32 batch);
+    /// @notice That shows no fault of the batch `batch`.
+    /// @param batch id of the batch: hash of its header
     error NoFault(bytes32 batch);
+    /// @notice The data given is not what the batch `batch` holds the hash of.
+    /// @param batch id of the batch: hash of its header
     error WrongData(bytes32 batch);
+    /// @notice The leaf `index` of the batch `batch` was struck already.
+    /// @param batch id of the batch: hash of its header
+    /// @param index number of the leaf, from 0
     error AlreadyStruck(bytes32 batch, uint256 index);
+    /// @notice The party `party` was paid from the batch `batch` already.
+    /// @param batch id of the batch: hash of its header
+    /// @param party who is paid
     error AlreadyClaimed(bytes32 batch, uint256 party);
+    /// @notice The leaf `index` is not the last of its party in the batch `batch`.
+    /// @param batch id of the batch: hash of its header
+    /// @param index number of the leaf, from 0
     error NotLastEntry(bytes32 batch, uint256 index);
+    /// @notice The batch `batch` holds `pot`, less than the `amount` claimed.
+    /// @param batch id of the batch: hash of its header
+    /// @param amount wei that were to be paid
+    /// @param pot wei left of the batch
     error BatchEmpty(bytes32 batch, uint256 amount, uint256 pot);
+    /// @notice The channel `channel` got its debit in the batch `batch` back already.
+    /// @param batch id of the batch: hash of its header
+    /// @param channel id of the channel
     error AlreadyRestored(bytes32 batch, bytes32 channel);
+    /// @notice The demand came with `sent` instead of `required`.
+    /// @param sent wei sent
+    /// @param required wei
     error WrongBond(uint256 sent, uint256 required);
+    /// @notice The leaf `index` of the batch `batch` is demanded already.
+    /// @param batch id of the batch: hash of its header
+    /// @param index number of the leaf, from 0
     error DemandOpen(bytes32 batch, uint256 index);
+    /// @notice No demand for the leaf `index` of the batch `batch` is open.
+    /// @param batch id of the batch: hash of its header
+    /// @param index number of the leaf, from 0
     error NoDemand(bytes32 batch, uint256 index);
+    /// @notice The demand may be answered until `dueAt`.
+    /// @param dueAt unix seconds from which it is due
     error DemandNotDue(uint256 dueAt);
+    /// @notice The demand could be answered until `dueAt`.
+    /// @param dueAt unix seconds from which it is due
     error DemandOverdue(uint256 dueAt);
+    /// @notice The leaves of channel `channel` in the batch `batch` say more than was taken from it.
+    /// @param batch id of the batch: hash of its header
+    /// @param channel id of the channel
     error StruckTooMuch(bytes32 batch, bytes32 channel);
+    /// @notice The call had too little gas to judge the evidence.
     error NotEnoughGas();
 
+    /// @notice A coordinator's bond changed.
+    /// @param coordinator whom the channel is opened to
+    /// @param bond wei
     event BondChanged(address indexed coordinator, uint256 bond);
+    /// @notice A batch was posted.
+    /// @param batch id of the batch: hash of its header
+    /// @param coordinator whom the channel is opened to
+    /// @param header the batch's header
     event BatchPosted(bytes32 indexed batch, address indexed coordinator, Header header);
+    /// @notice A leaf was shown to be wrong and is not paid.
+    /// @param batch id of the batch: hash of its header
+    /// @param index number of the leaf, from 0
+    /// @param channel id of the channel
+    /// @param debit wei
+    /// @param challenger who brought the challenge
     event LeafStruck(bytes32 indexed batch, uint256 index, bytes32 indexed channel, uint256 debit, address challenger);
+    /// @notice A batch was shown to be wrong as a whole.
+    /// @param batch id of the batch: hash of its header
+    /// @param challenger who brought the challenge
     event BatchVoided(bytes32 indexed batch, address challenger);
+    /// @notice A coordinator paid for a wrong leaf or batch.
+    /// @param coordinator whom the channel is opened to
+    /// @param challenger who brought the challenge
+    /// @param reward wei for the challenger
+    /// @param rest wei for the treasury
     event Penalty(address indexed coordinator, address indexed challenger, uint256 reward, uint256 rest);
+    /// @notice Somebody demands that a leaf is shown.
+    /// @param batch id of the batch: hash of its header
+    /// @param ledger whether it is about the ledger tree; otherwise the task tree
+    /// @param index number of the leaf, from 0
+    /// @param by who demanded it
+    /// @param dueAt unix seconds from which it is due
     event DataDemanded(bytes32 indexed batch, bool ledger, uint256 index, address indexed by, uint256 dueAt);
+    /// @notice The leaf was shown.
+    /// @param batch id of the batch: hash of its header
+    /// @param ledger whether it is about the ledger tree; otherwise the task tree
+    /// @param index number of the leaf, from 0
     event DataAnswered(bytes32 indexed batch, bool ledger, uint256 index);
+    /// @notice A channel got back what a void batch or leaf took.
+    /// @param batch id of the batch: hash of its header
+    /// @param channel id of the channel
+    /// @param amount wei
     event DebitRestored(bytes32 indexed batch, bytes32 indexed channel, uint256 amount);
+    /// @notice A party of a final batch was paid.
+    /// @param batch id of the batch: hash of its header
+    /// @param party who is paid
+    /// @param amount wei
     event BatchClaimed(bytes32 indexed batch, uint256 indexed party, uint256 amount);
+    /// @notice Bonds and rewards were paid out.
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
+    /// @param amount wei
     event Withdrawn(address indexed account, uint256 amount);
 
     // ---- coordinators ----
@@ -94,6 +217,7 @@ interface ISettlement {
     function depositBond() external payable;
     /// @notice Take bond back once the last batch is final.
     /// @dev Reverts with BondLocked, BondTooLow.
+    /// @param amount wei
     function withdrawBond(uint256 amount) external;
 
     /// @notice Post a batch; by a coordinator with a bond. `header` needs only tasks, entries, the two roots and data.
@@ -101,6 +225,8 @@ interface ISettlement {
     /// @param evidence of the attesters, as the verifier wants it
     /// @dev Reverts with BondTooLow, EmptyBatch, TooManyDebits, AttestersTooFew, BatchExists, and the errors of
     /// PaymentChannels.debit.
+    /// @param header the batch's header
+    /// @return batch id of the batch
     function post(Header memory header, IPaymentChannels.ChannelDebit[] calldata debits, bytes calldata evidence)
         external
         returns (bytes32 batch);
@@ -109,12 +235,22 @@ interface ISettlement {
     // and NoFault where there is none: a false challenge costs its gas. ----
 
     /// @notice Void: two neighbouring task leaves, or one given twice, break the rules of the tree.
+    /// @param header the batch's header
+    /// @param a a leaf with its proof
+    /// @param b the leaf after it, with its proof
     function challengeTasks(Header calldata header, TaskProof calldata a, TaskProof calldata b) external;
 
     /// @notice Void: the same for ledger leaves, wrong totals among them.
+    /// @param header the batch's header
+    /// @param a a leaf with its proof
+    /// @param b the leaf after it, with its proof
     function challengeLedger(Header calldata header, LedgerProof calldata a, LedgerProof calldata b) external;
 
     /// @notice Void: a ledger leaf gives a party another amount than its task's outcome does.
+    /// @param header the batch's header
+    /// @param entry leaf of the ledger tree, with its proof
+    /// @param leaf leaf of the tree, with its proof
+    /// @param outcome who attested the result and who is paid what
     function challengeEntry(
         Header calldata header,
         LedgerProof calldata entry,
@@ -123,6 +259,12 @@ interface ISettlement {
     ) external;
 
     /// @notice Void: the ledger gives a party nothing for a task whose outcome does. `a` and `b` are the neighbours.
+    /// @param header the batch's header
+    /// @param leaf leaf of the tree, with its proof
+    /// @param outcome who attested the result and who is paid what
+    /// @param party who is paid
+    /// @param a a leaf with its proof
+    /// @param b the leaf after it, with its proof
     function challengeMissingEntry(
         Header calldata header,
         TaskProof calldata leaf,
@@ -134,6 +276,9 @@ interface ISettlement {
 
     /// @notice Void: a task leaf does not fit the debit of its channel: another total, a sequence outside its range or
     /// too far ahead, or no debit at all.
+    /// @param header the batch's header
+    /// @param debits wei taken from each channel, by channel id
+    /// @param leaf leaf of the tree, with its proof
     function challengeDebit(
         Header calldata header,
         IPaymentChannels.ChannelDebit[] calldata debits,
@@ -141,6 +286,11 @@ interface ISettlement {
     ) external;
 
     /// @notice Void: a channel was debited for which there is no leaf. `a` and `b` are the neighbours of where one would be.
+    /// @param header the batch's header
+    /// @param debits wei taken from each channel, by channel id
+    /// @param position place of the channel among the debits, from 0
+    /// @param a a leaf with its proof
+    /// @param b the leaf after it, with its proof
     function challengeEmptyDebit(
         Header calldata header,
         IPaymentChannels.ChannelDebit[] calldata debits,
@@ -151,6 +301,11 @@ interface ISettlement {
 
     /// @notice Strike a leaf whose evidence does not prove its outcome: a forged or missing signature, a committee that
     /// cannot be, no verdict, an overcharge, another order, or an order out of time.
+    /// @param header the batch's header
+    /// @param leaf leaf of the tree, with its proof
+    /// @param evidence order, result and signatures that prove it
+    /// @param outcome who attested the result and who is paid what
+    /// @param debits wei taken from each channel, by channel id
     function strikeEvidence(
         Header calldata header,
         TaskProof calldata leaf,
@@ -162,6 +317,11 @@ interface ISettlement {
     /// @notice Strike a leaf in whose committee an account was not drawn.
     /// @param seat place of that account among the seats
     /// @param better as many accounts as seats, all of which arrive before it
+    /// @param header the batch's header
+    /// @param leaf leaf of the tree, with its proof
+    /// @param evidence order, result and signatures that prove it
+    /// @param outcome who attested the result and who is paid what
+    /// @param debits wei taken from each channel, by channel id
     function strikeCommittee(
         Header calldata header,
         TaskProof calldata leaf,
@@ -174,6 +334,10 @@ interface ISettlement {
 
     /// @notice Strike a leaf whose sequence was settled by itself before the batch. All strikes revert with StruckTooMuch where
     /// leaves say more of a channel than was taken from it: then the batch is to be voided by challengeDebit.
+    /// @param header the batch's header
+    /// @param leaf leaf of the tree, with its proof
+    /// @param outcome who attested the result and who is paid what
+    /// @param debits wei taken from each channel, by channel id
     function strikeDuplicate(
         Header calldata header,
         TaskProof calldata leaf,
@@ -184,9 +348,15 @@ interface ISettlement {
     /// @notice Demand that the leaf at a place be shown on chain, with a bond that pays for the answer.
     /// @param ledger whether a ledger leaf is meant
     /// @dev Reverts with WrongBond, DemandOpen, NotInBatch.
+    /// @param header the batch's header
+    /// @param index number of the leaf, from 0
     function demand(Header calldata header, bool ledger, uint32 index) external payable;
     /// @notice Show a task leaf with its evidence and outcome; anyone, in time.
     /// @dev Reverts with NoDemand, DemandOverdue, WrongData.
+    /// @param header the batch's header
+    /// @param leaf leaf of the tree, with its proof
+    /// @param evidence order, result and signatures that prove it
+    /// @param outcome who attested the result and who is paid what
     function answerTask(
         Header calldata header,
         TaskProof calldata leaf,
@@ -195,24 +365,41 @@ interface ISettlement {
     ) external;
     /// @notice Show a ledger leaf; anyone, in time.
     /// @dev Reverts with NoDemand, DemandOverdue.
+    /// @param header the batch's header
+    /// @param entry leaf of the ledger tree, with its proof
     function answerLedger(Header calldata header, LedgerProof calldata entry) external;
     /// @notice Void a batch that did not answer a demand.
     /// @dev Reverts with NoDemand, DemandNotDue.
+    /// @param header the batch's header
+    /// @param ledger whether it is about the ledger tree; otherwise the task tree
+    /// @param index number of the leaf, from 0
     function voidUnanswered(Header calldata header, bool ledger, uint32 index) external;
 
     // ---- anyone: afterwards ----
 
     /// @notice Return the bond of a demand that a void batch need not answer any more.
     /// @dev Reverts with BatchNotVoid, NoDemand.
+    /// @param header the batch's header
+    /// @param ledger whether it is about the ledger tree; otherwise the task tree
+    /// @param index number of the leaf, from 0
     function returnDemand(Header calldata header, bool ledger, uint32 index) external;
 
     /// @notice Give a channel its debit in a void batch back, and open its sequences again.
     /// @dev Reverts with BatchNotVoid, WrongData, AlreadyRestored.
+    /// @param header the batch's header
+    /// @param debits wei taken from each channel, by channel id
+    /// @param position place of the channel among the debits, from 0
     function restore(Header calldata header, IPaymentChannels.ChannelDebit[] calldata debits, uint256 position) external;
 
     /// @notice Open a sequence again that a batch passed and does not hold, so that whoever has its evidence can settle
     /// it. `a` and `b` are the neighbours of where it would be.
     /// @dev Reverts with NotInBatch, NoFault, WrongData.
+    /// @param header the batch's header
+    /// @param debits wei taken from each channel, by channel id
+    /// @param position place of the channel among the debits, from 0
+    /// @param sequence number of the order in its channel
+    /// @param a a leaf with its proof
+    /// @param b the leaf after it, with its proof
     function reopenOmitted(
         Header calldata header,
         IPaymentChannels.ChannelDebit[] calldata debits,
@@ -225,21 +412,30 @@ interface ISettlement {
     /// @notice Pay a party of a final batch, less what was struck.
     /// @param entry the party's last leaf
     /// @dev Reverts with BatchVoid, BatchNotFinal, NotInBatch, NotLastEntry, AlreadyClaimed.
+    /// @param header the batch's header
     function claim(Header calldata header, LedgerProof calldata entry) external;
 
     /// @notice Pay the caller's rewards and returned bonds.
+    /// @return amount wei paid
     function withdraw() external returns (uint256 amount);
 
     // ---- views ----
 
     /// @notice Where a batch stands; all zero for an unknown one.
+    /// @param batch id of the batch: hash of its header
     function batches(bytes32 batch) external view returns (Batch memory);
     /// @notice A coordinator's bond in wei, and until when it is locked.
+    /// @param coordinator whom the channel is opened to
+    /// @return amount wei put up
+    /// @return lockedUntil unix seconds until which it cannot be withdrawn
     function bonds(address coordinator) external view returns (uint96 amount, uint40 lockedUntil);
     /// @notice Wei that an account may withdraw: rewards, returned bonds, bonds of answered demands.
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
     function withdrawable(address account) external view returns (uint256);
     /// @notice The id of a batch.
+    /// @param header the batch's header
     function batchId(Header memory header) external view returns (bytes32);
     /// @notice What attesters sign: everything but place and time.
+    /// @param header the batch's header
     function attestedDigest(Header memory header) external view returns (bytes32);
 }

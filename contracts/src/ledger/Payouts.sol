@@ -38,6 +38,8 @@ abstract contract Payouts is Restitution {
     /// @dev Seat fees that its accounts earned and it claimed.
     mapping(address operator => uint256) private _claimedSeatFees;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param bridge_ holds every wei
     constructor(address bridge_) {
         if (bridge_ == address(0)) revert BadParameter("bridge");
         bridge = IMLBridge(bridge_);

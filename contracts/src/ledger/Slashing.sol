@@ -35,13 +35,18 @@ abstract contract Slashing is StakeLedger {
     address public immutable verifier;
 
     /// @notice Fees that wait for the judges of a round.
+    /// @param fee a judge
+    /// @param model index of the model in the registry
+    /// @param judges seats, or accounts, of the judges
     struct Earmark {
-        uint128 fee; // a judge
+        uint128 fee;
         uint32 model;
         uint8 judges;
     }
 
     /// @dev Where heavy slashes wait, and MLB of those that do. One slot, because a slash needs both.
+    /// @param amount wei
+    /// @param escrow where large slashes wait; zero for none
     struct Waiting {
         address escrow;
         uint96 amount;
@@ -61,6 +66,10 @@ abstract contract Slashing is StakeLedger {
         _;
     }
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param taskManager_ runs the tasks
+    /// @param verifier_ tallies, and punishes contradictions
+    /// @param judgeFee_ MLB for a judge that revealed
     constructor(address taskManager_, address verifier_, uint256 judgeFee_) {
         if (taskManager_ == address(0)) revert BadParameter("taskManager");
         if (verifier_ == address(0)) revert BadParameter("verifier");

@@ -19,24 +19,37 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
     using SafeERC20 for IERC20;
 
     /// @notice Seat-holding account: what settling a won task touches, in one slot.
+    /// @param bonded MLB bonded, 18 decimals
+    /// @param weiCredit seat fees not yet claimed
+    /// @param reputation as of decayedAt
+    /// @param absences consecutive
+    /// @param jailed 1 from a jailing fault until unjail
+    /// @param decayedAt unix seconds; 0: no such account
     struct Hot {
         uint96 bonded;
-        uint96 weiCredit; // seat fees not yet claimed
-        uint16 reputation; // as of decayedAt
-        uint8 absences; // consecutive
-        uint8 jailed; // 1 from a jailing fault until unjail
-        uint32 decayedAt; // unix seconds; 0: no such account
+        uint96 weiCredit;
+        uint16 reputation;
+        uint8 absences;
+        uint8 jailed;
+        uint32 decayedAt;
     }
 
     /// @notice Seat-holding account: what only leaving and punishment touch.
+    /// @param unbonding MLB that wait to be withdrawn; slashable
+    /// @param releaseAt unix seconds from which it may be withdrawn
+    /// @param jailedUntil unix seconds; 0: not jailed
+    /// @param absentAt unix seconds; the last absence that was punished
     struct Cold {
         uint96 unbonding;
         uint64 releaseAt;
         uint64 jailedUntil;
-        uint32 absentAt; // unix seconds; the last absence that was punished
+        uint32 absentAt;
     }
 
     /// @notice Stake of the roles that hold no seats.
+    /// @param bonded MLB bonded, 18 decimals
+    /// @param unbonding MLB that wait to be withdrawn; slashable
+    /// @param releaseAt unix seconds from which it may be withdrawn
     struct Plain {
         uint96 bonded;
         uint96 unbonding;
@@ -68,6 +81,11 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
     mapping(uint32 account => Cold) internal _cold;
     mapping(address owner => mapping(Role => Plain)) internal _plain;
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority_ the AccessManager
+    /// @param token_ the MLB token
+    /// @param unbondingDelay_ seconds before unbonding MLB may be withdrawn
+    /// @param jailSeconds_ seconds that an account stays jailed at least
     constructor(address authority_, address token_, uint256 unbondingDelay_, uint256 jailSeconds_)
         AccessManaged(authority_)
     {
@@ -201,6 +219,10 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
     }
 
     /// @notice MLB of the caller's role that waits to be withdrawn, and from when it may be.
+    /// @param operator cold address that staked
+    /// @param role what the stake stands for
+    /// @return amount MLB, 18 decimals
+    /// @return releaseAt unix seconds from which it may be withdrawn
     function unbondingOf(address operator, Role role) external view returns (uint256 amount, uint256 releaseAt) {
         if (_holdsSeats(role)) {
             Cold memory cold = _cold[_accountOf(operator, role)];

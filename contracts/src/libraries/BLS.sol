@@ -9,6 +9,10 @@ pragma solidity ^0.8.30;
 /// is added here must have been in a pairing before, or go into one afterwards.
 library BLS {
     /// @notice 128 bytes. `Hi` words hold 16 bytes.
+    /// @param xHi x, high 16 bytes
+    /// @param xLo x, low 32 bytes
+    /// @param yHi y, high 16 bytes
+    /// @param yLo y, low 32 bytes
     struct G1 {
         uint256 xHi;
         uint256 xLo;
@@ -17,6 +21,14 @@ library BLS {
     }
 
     /// @notice 256 bytes. Coordinates x = x0 + x1 i, y = y0 + y1 i.
+    /// @param x0Hi x.c0, high 16 bytes
+    /// @param x0Lo x.c0, low 32 bytes
+    /// @param x1Hi x.c1, high 16 bytes
+    /// @param x1Lo x.c1, low 32 bytes
+    /// @param y0Hi y.c0, high 16 bytes
+    /// @param y0Lo y.c0, low 32 bytes
+    /// @param y1Hi y.c1, high 16 bytes
+    /// @param y1Lo y.c1, low 32 bytes
     struct G2 {
         uint256 x0Hi;
         uint256 x0Lo;
@@ -50,8 +62,10 @@ library BLS {
 
     /// @notice A precompile refused its input: a coordinate that is no field element, a point off the curve or outside
     /// the subgroup; or the chain has no such precompile.
+    /// @param precompile address of the precompile
     error PrecompileFailed(uint256 precompile);
     /// @notice The domain separation tag is longer than 255 bytes.
+    /// @param length bytes given
     error TagTooLong(uint256 length);
 
     /// @notice Whether `signature` by `key` signs `message` under the domain separation tag `tag`.

@@ -12,6 +12,9 @@ import {Outcome} from "../interfaces/ChannelTypes.sol";
 /// @param last whether it is the last leaf of its channel
 /// @param outcome hash of what is paid for it
 /// @param evidence hash of what proves it
+/// @param channel id of the channel
+/// @param sequence number of the order in its channel
+/// @param debit wei
 struct TaskLeaf {
     uint32 index;
     bytes32 channel;
@@ -30,6 +33,7 @@ struct TaskLeaf {
 /// @param task index of the task leaf
 /// @param total wei of its party up to and with this leaf
 /// @param last whether it is the last leaf of its party
+/// @param amount wei
 struct LedgerLeaf {
     uint32 index;
     uint256 party;
@@ -40,12 +44,16 @@ struct LedgerLeaf {
 }
 
 /// @notice A leaf and its way to the root.
+/// @param leaf leaf of the tree, with its proof
+/// @param proof what proves it
 struct TaskProof {
     TaskLeaf leaf;
     bytes32[] proof;
 }
 
 /// @notice A leaf and its way to the root.
+/// @param leaf leaf of the tree, with its proof
+/// @param proof what proves it
 struct LedgerProof {
     LedgerLeaf leaf;
     bytes32[] proof;

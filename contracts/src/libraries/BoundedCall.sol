@@ -5,6 +5,9 @@ pragma solidity ^0.8.30;
 /// @notice The callee may revert, burn all gas that it gets, or return a megabyte: the caller loses the gas limit at
 /// most, and copies two words at most.
 library BoundedCall {
+    /// @notice The call came with `available` gas, but needs `required`.
+    /// @param available how much there is
+    /// @param required how much is needed
     error TooLittleGas(uint256 available, uint256 required);
 
     /// @dev What a call itself costs, and what the caller needs for going on.

@@ -7,6 +7,9 @@ import {Outcome} from "../interfaces/ChannelTypes.sol";
 library FeeSplit {
     uint256 internal constant BASIS = 10_000;
 
+    /// @notice The order's price of `fee` is below the `required` of shares and model fee.
+    /// @param fee wei: price of the order
+    /// @param required wei that all shares need
     error FeeTooLow(uint256 fee, uint256 required);
 
     /// @notice Fill in the amounts of an outcome whose winners are known. Every share is rounded down, so what is paid never exceeds the fee; dust

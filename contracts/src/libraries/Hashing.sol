@@ -5,6 +5,16 @@ pragma solidity ^0.8.30;
 /// @notice docs/design/direct-lane.md, "Content on chain"; test/vectors/hashing.json holds examples.
 library Hashing {
     /// @dev Its memory layout is what is hashed, so the order of its members is part of the protocol.
+    /// @param typeHash hash of the type
+    /// @param chainId chain on which it counts
+    /// @param taskManager runs the tasks
+    /// @param requester who pays
+    /// @param modelId id of the model
+    /// @param inputHash hash of the input's bytes
+    /// @param deadline unix seconds by which the first committee must have committed
+    /// @param payment wei
+    /// @param seats seats of the committee
+    /// @param salt the caller's choice
     struct TaskSpec {
         bytes32 typeHash;
         uint256 chainId;

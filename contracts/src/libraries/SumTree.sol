@@ -11,28 +11,39 @@ pragma solidity ^0.8.30;
 /// changes and needs no freezing. The root lies under a key of its own and also tells the tree's height, so a draw
 /// reads nothing but one word a level.
 library SumTree {
+    /// @notice A word of the tree and what it was.
+    /// @param word leaves: three times weight 44, account 30. Above: four sums of 48 bits, and in the root the height
+    /// 8. In both the epoch in the 34 highest bits
+    /// @param previous as it stood before that epoch
+    /// @param older as it stood before the previous word's epoch
     struct Node {
-        /// Leaves: three times weight 44 | account 30. Above: four sums of 48 bits, and in the root the height 8.
-        /// In both the epoch in the 34 highest bits.
         uint256 word;
-        uint256 previous; // as it stood before that epoch
-        uint256 older; // as it stood before the previous word's epoch
+        uint256 previous;
+        uint256 older;
     }
 
+    /// @notice A pool.
+    /// @param meta next leaf 32, weighted leaves now 32, weighted leaves before the tagged epoch 32, epoch 64
+    /// @param nodes words by their place in the tree
     struct Tree {
-        /// next leaf 32 | weighted leaves now 32 | weighted leaves before the tagged epoch 32 | epoch 64
         uint256 meta;
         mapping(uint256 key => Node) nodes;
     }
 
     /// @dev A view of the tree at the start of an epoch less the leaves taken out so far.
+    /// @param epoch the view is of its start
+    /// @param root root word
+    /// @param left sum of what can still be drawn
+    /// @param count leaves taken out so far
+    /// @param taken leaf << 48 | weight
+    /// @param stale the tree changed in three epochs since: the view cannot be had any more
     struct Cut {
         uint256 epoch;
         uint256 root;
-        uint256 left; // sum of what can still be drawn
+        uint256 left;
         uint256 count;
-        uint256[] taken; // leaf << 48 | weight
-        bool stale; // the tree changed in three epochs since: the view cannot be had any more
+        uint256[] taken;
+        bool stale;
     }
 
     uint256 private constant SUM_BITS = 48;
@@ -56,7 +67,9 @@ library SumTree {
     uint256 private constant META_TAG = 96;
     uint256 private constant MASK32 = type(uint32).max;
 
+    /// @notice The draw weights exceed what a pool can hold.
     error WeightOverflow();
+    /// @notice The account's number is beyond what a pool can hold.
     error AccountOverflow();
 
     // ---- changes ----

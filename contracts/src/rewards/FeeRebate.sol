@@ -13,6 +13,8 @@ import {UptimeStream} from "./UptimeStream.sol";
 /// @dev The ledger counts fees as it pays them, and is asked only here: a task pays no gas for its bonus.
 abstract contract FeeRebate is UptimeStream {
     /// @dev Fees of an earner that are paid for, in wei, within a season.
+    /// @param seatFees wei earned as seat fees
+    /// @param modelFees wei earned as model fees
     struct Counted {
         uint128 seatFees;
         uint128 modelFees;

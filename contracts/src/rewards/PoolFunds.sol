@@ -58,6 +58,13 @@ abstract contract PoolFunds is IRewardPool, AccessManaged {
         _;
     }
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority_ the AccessManager
+    /// @param token_ the MLB token
+    /// @param distributor_ stakes, reputation and credits
+    /// @param taskManager_ runs the tasks
+    /// @param registry_ models and their terms
+    /// @param rates_ rates and budgets of the streams
     constructor(
         address authority_,
         address token_,

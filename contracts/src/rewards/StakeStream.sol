@@ -10,6 +10,8 @@ import {PoolFunds} from "./PoolFunds.sol";
 /// stake nor seeing others lose theirs changes what anybody gets.
 abstract contract StakeStream is PoolFunds {
     /// @dev Stake of an owner and the index up to which it was credited.
+    /// @param amount MLB that share
+    /// @param index what each unit had earned at the last change, in RAY
     struct Shares {
         uint96 amount;
         uint160 index;

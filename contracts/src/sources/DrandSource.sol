@@ -23,10 +23,14 @@ contract DrandSource is IRandomnessSource {
     /// world's without anybody reading a value too early.
     uint256 public immutable delay;
 
+    /// @notice The value for `name` is not allowed.
+    /// @param name which value
     error BadParameter(string name);
     /// @notice The proof is not a point of G1 in 128 bytes.
+    /// @param length bytes given
     error MalformedSignature(uint256 length);
     /// @notice The signature is not that of the one round that counts.
+    /// @param round number of the round, from 0
     error WrongRoundSignature(uint256 round);
 
     /// @dev Checks a round that everybody knows, so that the source cannot come to be where the precompiles are
@@ -61,6 +65,7 @@ contract DrandSource is IRandomnessSource {
     }
 
     /// @notice The first round whose time is not before `from + delay`.
+    /// @param from unix seconds
     function roundFor(uint256 from) public view returns (uint256) {
         uint256 time = from + delay;
         return time <= GENESIS ? 1 : (time - GENESIS + PERIOD - 1) / PERIOD + 1;

@@ -29,16 +29,26 @@ contract PrevrandaoSource is IRandomnessSource {
     /// @notice Seconds for which a block can be proven. Shorter than 8,191 blocks, so that its hash is still known.
     uint256 public immutable window;
 
+    /// @notice The value for `name` is not allowed.
+    /// @param name which value
     error BadParameter(string name);
     /// @notice The proof is not three headers one after another.
+    /// @param position byte at which it breaks off
     error MalformedProof(uint256 position);
     /// @notice The chain does not know the hash of this block: too old, or not made yet.
+    /// @param number number of the block
     error BlockUnknown(uint256 number);
     /// @notice The first header is not that of the block whose number it names.
+    /// @param number number of the block
     error ForgedHeader(uint256 number);
     /// @notice A header is not the parent of the one before it.
+    /// @param expected what was to be given
+    /// @param found what the tally says
     error NotParent(bytes32 expected, bytes32 found);
     /// @notice The second header is not that of the first block at or after `target`.
+    /// @param target contract that is called
+    /// @param timestamp unix seconds of the block
+    /// @param timestampBefore unix seconds of its parent
     error WrongBlock(uint256 target, uint256 timestamp, uint256 timestampBefore);
     /// @notice The chain's headers carry no RANDAO.
     error NoRandao();
@@ -59,6 +69,7 @@ contract PrevrandaoSource is IRandomnessSource {
 
     /// @notice The time that counts now for `from`: the beginning of the current window.
     /// @return unix seconds
+    /// @param from unix seconds
     function targetOf(uint256 from) public view returns (uint256) {
         uint256 first = readyAt(from);
         if (block.timestamp < first) return first;

@@ -16,6 +16,9 @@ abstract contract PoolDesk is PoolStore {
     // ---- operators ----
 
     /// @notice See ITaskManager.
+    /// @param node hot key that acts for an operator
+    /// @param allowed whether the key may act from now on
+    /// @param consent the key's own signature
     function setNodeKey(address node, bool allowed, bytes calldata consent) external {
         uint256 operatorId = distributor.accountId(msg.sender, Role.Compute) >> 1;
         if (operatorId == 0) operatorId = distributor.accountId(msg.sender, Role.Verifier) >> 1;
@@ -29,6 +32,9 @@ abstract contract PoolDesk is PoolStore {
     }
 
     /// @notice See ITaskManager.
+    /// @param modelId id of the model
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
+    /// @param execClass hash of the execution class
     function serveModel(bytes32 modelId, uint32 account, bytes32 execClass) external {
         _requireOwn(account);
         IModelRegistry.Terms memory terms = registry.terms(modelId);
@@ -53,6 +59,8 @@ abstract contract PoolDesk is PoolStore {
     }
 
     /// @notice See ITaskManager.
+    /// @param modelId id of the model
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
     function stopServing(bytes32 modelId, uint32 account) external {
         _requireOwn(account);
         (uint256 pool, uint256 leaf) = _serving(modelId, account);
@@ -62,6 +70,8 @@ abstract contract PoolDesk is PoolStore {
     }
 
     /// @notice See ITaskManager.
+    /// @param modelId id of the model
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
     function refreshWeight(bytes32 modelId, uint32 account) external {
         (uint256 pool, uint256 leaf) = _serving(modelId, account);
         uint64 weight = distributor.weightOf(account);

@@ -13,17 +13,27 @@ abstract contract PoolDraw is TaskEndings {
     using SumTree for SumTree.Cut;
 
     /// @dev A draw in progress.
+    /// @param seed what the draw follows from
+    /// @param nonce the owner's nonce
+    /// @param epoch number of the epoch
+    /// @param wanted the last block that may be proven
+    /// @param drawn accounts that were drawn
+    /// @param accounts drawn so far
+    /// @param weights stake (whole MLB) x reputation (basis points) of each
+    /// @param barredCount how many targets are barred
+    /// @param barred operators that hold or held a seat of this task, and those drawn so far
+    /// @param stale cannot be completed from this randomness; try again with later one
     struct Lot {
         bytes32 seed;
         uint256 nonce;
         uint256 epoch;
         uint256 wanted;
         uint256 drawn;
-        uint32[] accounts; // drawn so far
+        uint32[] accounts;
         uint64[] weights;
         uint256 barredCount;
-        uint32[] barred; // operators that hold or held a seat of this task, and those drawn so far
-        bool stale; // cannot be completed from this randomness; try again with later one
+        uint32[] barred;
+        bool stale;
     }
 
     /// @dev How often an account that lost weight since the tree knew it may be passed over. The last pass takes

@@ -18,6 +18,8 @@ abstract contract ReviewDesk is TaskEndings {
     // ---- reviewers ----
 
     /// @notice See ITaskManager.
+    /// @return taskId id of the task
+    /// @param review what the judges are asked
     function openReview(Review calldata review) external restricted returns (bytes32 taskId) {
         uint256 candidates = review.candidates.length;
         if (

@@ -15,6 +15,14 @@ import {HeadWord} from "../libraries/TaskWords.sol";
 /// long its phases last cannot change under its parties.
 abstract contract Rules is AccessManaged {
     /// @dev What every task needs, in one slot.
+    /// @param seatFee wei to each seat that is paid
+    /// @param tip wei for whoever moves a task on
+    /// @param commitWindow seconds to commit
+    /// @param revealWindow seconds to open
+    /// @param minTaskTime shortest time to a deadline, in seconds
+    /// @param maxTaskTime longest time to a deadline, in seconds
+    /// @param protocolFee wei for the protocol
+    /// @param version number of the rules
     struct RunRules {
         uint72 seatFee;
         uint64 tip;
@@ -27,6 +35,12 @@ abstract contract Rules is AccessManaged {
     }
 
     /// @dev What only some tasks need.
+    /// @param defaultSeats seats where the requester names none
+    /// @param firstJudgeSeats seats of the first judges
+    /// @param lastJudgeSeats seats of the last judges
+    /// @param maxRedraws replacement draws of a round, at most
+    /// @param spareSeats eligible accounts beside the seats
+    /// @param openSeats seats of live tasks for each eligible account, at most
     struct SizeRules {
         uint8 defaultSeats;
         uint8 firstJudgeSeats;
@@ -71,6 +85,11 @@ abstract contract Rules is AccessManaged {
     }
 
     /// @param genesis_ the same for a TaskManager and its modules, which are created one after the other
+    /// @param bridge_ holds every wei
+    /// @param verifier_ tallies, and punishes contradictions
+    /// @param distributor_ stakes, reputation and credits
+    /// @param registry_ models and their terms
+    /// @param epochSeconds_ seconds of an epoch
     constructor(
         address bridge_,
         address verifier_,

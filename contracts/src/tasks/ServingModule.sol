@@ -13,6 +13,12 @@ import {TaskModule} from "./TaskModule.sol";
 /// for the same reason. Called directly it works on its own empty storage and has no rights anywhere.
 contract ServingModule is PoolDesk {
     /// @param module_ the TaskModule of the same deployment, which says when its epochs begin
+    /// @param authority the AccessManager
+    /// @param bridge_ holds every wei
+    /// @param verifier_ tallies, and punishes contradictions
+    /// @param distributor_ stakes, reputation and credits
+    /// @param registry_ models and their terms
+    /// @param epochSeconds_ seconds of an epoch
     constructor(
         address authority,
         address module_,
@@ -34,6 +40,7 @@ contract ServingModule is PoolDesk {
     // ---- governance ----
 
     /// @notice See ITaskManager.
+    /// @param parameters_ the rules of new tasks
     function setParameters(ITaskManager.Parameters calldata parameters_) external restricted {
         _setParameters(parameters_, distributor.unbondingDelay());
     }

@@ -20,12 +20,18 @@ abstract contract TaskEndings is TaskStore {
     uint256 internal constant REVIEW = 3;
 
     /// @dev Who of the first committee won, and what is delivered.
+    /// @param mask bit i: seat i of round 0 won
+    /// @param condemned bit i: judges ruled against what seat i of round 0 revealed
+    /// @param winners accounts that are paid `seatFee` each
+    /// @param deliverer account whose result is delivered
+    /// @param deliveredIn round
+    /// @param firstSeats seats of the first committee
     struct Outcome {
-        uint256 mask; // bit i: seat i of round 0 won
-        uint256 condemned; // bit i: judges ruled against what seat i of round 0 revealed
+        uint256 mask;
+        uint256 condemned;
         uint32[] winners;
         uint32 deliverer;
-        uint8 deliveredIn; // round
+        uint8 deliveredIn;
         uint256 firstSeats;
     }
 

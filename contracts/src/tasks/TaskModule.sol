@@ -18,6 +18,13 @@ import {Rules} from "./Rules.sol";
 contract TaskModule is ReviewDesk {
     using SeatPacking for uint256[SEAT_SLOTS];
 
+    /// @notice Deploy for these neighbours; the addresses are fixed for ever.
+    /// @param authority the AccessManager
+    /// @param bridge_ holds every wei
+    /// @param verifier_ tallies, and punishes contradictions
+    /// @param distributor_ stakes, reputation and credits
+    /// @param registry_ models and their terms
+    /// @param epochSeconds_ seconds of an epoch
     constructor(
         address authority,
         address bridge_,
@@ -35,6 +42,7 @@ contract TaskModule is ReviewDesk {
     // ---- anyone ----
 
     /// @notice Close a phase that ran out. See ITaskManager.
+    /// @param taskId id of the task
     function poke(bytes32 taskId) external {
         TaskStatus status = _tasks[taskId].head.status();
         if (status == TaskStatus.Committing) _closeCommit(taskId, msg.sender);
@@ -44,6 +52,8 @@ contract TaskModule is ReviewDesk {
     // ---- MLBridge only ----
 
     /// @notice See ITaskManager.
+    /// @param taskId id of the task
+    /// @param caller who called
     function cancel(bytes32 taskId, address caller) external onlyBridge {
         Head head = _tasks[taskId].head;
         _requireStatus(taskId, head, TaskStatus.Submitted);
@@ -64,6 +74,8 @@ contract TaskModule is ReviewDesk {
     /// @notice What follows a verdict, unless a first committee agreed.
     /// @dev The TaskManager gives nobody a way to this function.
     /// @return settle whether judges ruled, so that the TaskManager settles the task now
+    /// @param taskId id of the task
+    /// @param verdict what the tally says
     function proceed(bytes32 taskId, Verdict calldata verdict) external returns (bool settle) {
         Head head = _tasks[taskId].head;
         bool numeric = _policyOf(head.model()) == Policy.Numeric;

@@ -13,18 +13,24 @@ abstract contract TaskStore is PoolStore {
     using SeatPacking for uint256[SEAT_SLOTS];
 
     /// @dev What is kept for ever, so that no task id is ever used twice.
+    /// @param head everything of a task that moves, see HeadWord
     struct Task {
         Head head;
     }
 
     /// @dev Which values mean something is for the head to say: what a desk held before is never cleared.
+    /// @param purse of the task: in its first round, until it ends
+    /// @param inputHash the same
+    /// @param seats seats of the committee
+    /// @param values wei for each target
+    /// @param past the task's head when the round ended
     struct Round {
-        Purse purse; // of the task: in its first round, until it ends
-        bytes32 inputHash; // the same
+        Purse purse;
+        bytes32 inputHash;
         uint256[SEAT_SLOTS] seats;
         /// The commitment. Once opened: the digest, tagged votes, or FAULT; but nothing new with the lead's value.
         bytes32[MAX_SEATS] values;
-        Head past; // the task's head when the round ended
+        Head past;
     }
 
     /// @dev Blocks from arming to the block whose hash decides: whoever arms cannot know it.

@@ -1,0 +1,98 @@
+"""The tools that gather evidence about the contracts notice what they are there to notice."""
+
+from contracts.tools.proofs import coverage, halmos, layout, mutants, natspec, slither
+
+
+def test_a_parameter_without_words_is_missed() -> None:
+    event = {
+        "nodeType": "EventDefinition",
+        "name": "Paid",
+        "parameters": {"parameters": [{"name": "to"}, {"name": "amount"}]},
+    }
+    assert natspec.missing(event, "") == ["words", "@param to", "@param amount"]
+    assert natspec.missing(event, "@notice Somebody was paid.\n @param to who\n @param amount wei") == []
+
+
+def test_a_value_of_a_view_needs_no_line_of_its_own() -> None:
+    function = {
+        "nodeType": "FunctionDefinition",
+        "name": "owed",
+        "stateMutability": "view",
+        "parameters": {"parameters": []},
+        "returnParameters": {"parameters": [{"name": ""}]},
+    }
+    assert natspec.missing(function, "@notice Wei owed.") == []
+    assert natspec.missing({**function, "stateMutability": "nonpayable"}, "@notice Pay.") == [
+        "@return (0 of 1)"
+    ]
+
+
+def test_a_finding_needs_a_reason_and_a_reason_a_finding() -> None:
+    reasons = [
+        {"check": "timestamp", "names": ["*"], "reason": ""},
+        {"check": "gone", "names": ["A.b"], "reason": ""},
+    ]
+    found = [("Low", "timestamp", "A.b"), ("High", "suicidal", "A.c")]
+    assert slither.judge(found, reasons) == ([("High", "suicidal", "A.c")], ["gone A.b"], [])
+
+
+def test_a_serious_finding_is_not_matched_away() -> None:
+    reasons = [{"check": "suicidal", "names": ["A.*"], "reason": ""}]
+    assert slither.judge([("High", "suicidal", "A.c")], reasons) == ([], [], ["suicidal A.*"])
+
+
+def test_a_moved_member_of_a_struct_shows_in_the_layout() -> None:
+    def storage(offset: int) -> dict[str, object]:
+        return {
+            "storage": [
+                {
+                    "slot": "0",
+                    "offset": 0,
+                    "label": "_all",
+                    "type": "t_mapping(t_uint256,t_struct(S)7_storage)",
+                }
+            ],
+            "types": {
+                "t_mapping(t_uint256,t_struct(S)7_storage)": {"value": "t_struct(S)7_storage"},
+                "t_struct(S)7_storage": {
+                    "members": [{"slot": "0", "offset": offset, "label": "a", "type": "t_uint8"}]
+                },
+                "t_uint8": {},
+            },
+        }
+
+    assert layout.lines(storage(0)) == [
+        "0+0 _all: t_mapping(t_uint256,t_struct(S)_storage)",
+        "  0+0 a: t_uint8",
+    ]
+    assert layout.lines(storage(1)) != layout.lines(storage(0))
+
+
+def test_a_module_must_keep_the_task_manager_s_layout() -> None:
+    found = {"TaskManager": ["0+0 a: t_uint8"], "TaskModule": ["0+0 a: t_uint8"], "OtherModule": []}
+    assert layout.differing_modules(found) == ["OtherModule"]
+
+
+def test_coverage_counts_lines_and_branches_of_src_only() -> None:
+    lcov = (
+        "SF:src/A.sol\nDA:3,2\nDA:4,0\nBRDA:3,0,0,1\nBRDA:3,0,1,-\nend_of_record\nSF:test/A.t.sol\nDA:1,0\n"
+    )
+    files = coverage.parse(lcov)
+    assert list(files) == ["src/A.sol"]
+    assert files["src/A.sol"].counts() == (1, 2, 1, 2)
+
+
+def test_each_symbolic_check_says_what_it_is_made_for() -> None:
+    for path in halmos.TESTS.glob("*.t.sol"):
+        found = halmos.bounds(path.read_text())
+        assert found, path
+        assert all(found.values()), (path, found)
+
+
+def test_the_sample_of_mutants_is_the_same_every_time() -> None:
+    chosen = mutants.sample("src/libraries", 50)
+    assert [mutant.key for mutant in chosen] == [mutant.key for mutant in mutants.sample("src/libraries", 50)]
+    assert len({mutant.key for mutant in chosen}) == 50
+    for mutant in chosen:
+        assert mutant.before != mutant.after
+        assert mutants.tests_of(mutant.path)
