@@ -178,7 +178,7 @@ async def test_migrations_give_the_declared_schema(tmp_path: Path, store: Store)
         )
     assert different == []
     with sqlite3.connect(tmp_path / "c.db") as raw:
-        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
 
 
 @pytest.mark.parametrize(
