@@ -56,6 +56,12 @@ limits:
   poke: all # move stalled tasks of your models on and earn the tip; own: only yours; none
   drain_timeout_s: 180 # how long `down` waits for work in flight
 
+# The channel lane, where the network has one.
+lane:
+  join: true # false: direct-lane tasks only
+  seat_fee: 0 # least wei for one seat of an order
+  peers: [] # other providers' /node URLs, asked for attestations of orders that a coordinator withheld
+
 # Where others reach GET /node.
 advertise:
   host: 127.0.0.1

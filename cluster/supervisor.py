@@ -220,6 +220,9 @@ class Supervisor:
             required = {node.name, *(item.app.name for item in prepared if item.choice.asked)}
             self._apps = await asyncio.to_thread(self.deployments.apply, apps, required=required)
         failed = [item for item in prepared if not self._runs(item)]
+        if failed and self._registration is not None:
+            # It may have joined when it could still run them: a seat drawn for it now is a punishment.
+            await self._registration.stop_serving(item.choice.model.id for item in failed)
         for item in failed:
             state = self._apps[item.app.name]
             log.error("model_failed", model=item.served.name, status=state.status, message=state.message)

@@ -15,6 +15,7 @@ ABI_DIR = Path(__file__).parent / "abi"
 BRIDGE = "MLBridge"
 REGISTRY = "ModelRegistry"
 TASK_MODULE = "TaskModule"
+SERVING_MODULE = "ServingModule"
 TASKS = "TaskManager"
 VERIFIER = "ConsensusVerifier"
 DISTRIBUTOR = "RewardDistributor"
@@ -28,6 +29,7 @@ NAMES = (
     REGISTRY,
     DISTRIBUTOR,
     TASK_MODULE,
+    SERVING_MODULE,
     TASKS,
     VERIFIER,
     BRIDGE,
@@ -39,14 +41,36 @@ TIMELOCK = "TimelockController"
 ROLL = "VoterRoll"
 GOVERNOR = "MLBridgeGovernor"
 GOVERNANCE_NAMES = (TIMELOCK, ROLL, GOVERNOR)
+PREVRANDAO_SOURCE = "PrevrandaoSource"
+DRAND_SOURCE = "DrandSource"
 BEACON = "RandomnessBeacon"
-BEACON_NAMES = (BEACON, "PrevrandaoSource", "DrandSource", "BlsAttestations")
 SNAPSHOTS = "StakeSnapshots"
 CHANNELS = "PaymentChannels"
-ATTESTERS = "EcdsaAttestations"
+ECDSA_ATTESTATIONS = "EcdsaAttestations"
+BLS_ATTESTATIONS = "BlsAttestations"
 SETTLEMENT = "Settlement"
 DISSENTS = "Dissents"
-CHANNEL_NAMES = (SNAPSHOTS, CHANNELS, ATTESTERS, SETTLEMENT, DISSENTS)
+LANE_NAMES = (
+    PREVRANDAO_SOURCE,
+    DRAND_SOURCE,
+    BEACON,
+    SNAPSHOTS,
+    CHANNELS,
+    ECDSA_ATTESTATIONS,
+    BLS_ATTESTATIONS,
+    SETTLEMENT,
+    DISSENTS,
+)
+ESCROW = "SlashEscrow"
+APPEALS = "Appeals"
+DECOYS = "Decoys"
+BISECTION = "BisectionGame"
+POLICIES = "PolicyRegistry"
+PROOFS = "ProofAdapter"
+QUOTES = "AttestationAdapter"
+SEALING_KEYS = "SealingKeys"
+VERDICT_NAMES = (ESCROW, APPEALS, DECOYS, BISECTION, POLICIES, PROOFS, QUOTES, SEALING_KEYS)
+FACTORY = "Create3Factory"
 
 
 @dataclass(frozen=True)
@@ -81,12 +105,7 @@ def load(name: str) -> Artifact:
 
 
 @cache
-def load_all() -> tuple[Artifact, ...]:
-    """Every contract of the deployment, in deployment order."""
-    return tuple(load(name) for name in NAMES)
-
-
-@cache
 def load_known() -> tuple[Artifact, ...]:
-    """Every contract whose errors and events are ours: deployment, governance, beacon, channel lane."""
-    return load_all() + tuple(load(name) for name in (*GOVERNANCE_NAMES, *BEACON_NAMES, *CHANNEL_NAMES))
+    """Every contract whose errors and events are ours, also those that a deployment may do without."""
+    others = (*GOVERNANCE_NAMES, *LANE_NAMES, *VERDICT_NAMES, FACTORY)
+    return tuple(load(name) for name in (*NAMES, *others))

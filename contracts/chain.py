@@ -83,9 +83,7 @@ class Chain(Endpoint):
         self.bridge = self._contract(artifacts.BRIDGE, network.addresses.bridge)
         self.vesting = self._contract(artifacts.VESTING, network.addresses.vesting)
         self.reward_pool = self._contract(artifacts.REWARD_POOL, network.addresses.reward_pool)
-        self.contract_names = {a.lower(): name for name, a in network.addresses.named().items()}
-        if network.governance is not None:
-            self.contract_names |= {a.lower(): name for name, a in network.governance.named().items()}
+        self.contract_names = {a.lower(): name for name, a in network.named().items()}
 
     def _contract(self, name: str, address: str) -> AsyncContract:
         factory: Any = self.w3.eth.contract(abi=artifacts.load(name).abi)
@@ -123,7 +121,7 @@ class Chain(Endpoint):
                 expected=self.chain_id,
                 actual=actual,
             )
-        named = self.addresses.named()
+        named = self.network.named()
         codes = await asyncio.gather(
             *(self.provider.request("eth_getCode", [address, "latest"]) for address in named.values())
         )

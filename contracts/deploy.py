@@ -1,220 +1,55 @@
-"""Deploy every contract to any chain: resumable, and the same result when run twice with the same record."""
+"""Deploy to any chain: the same addresses everywhere; cut off it goes on, run twice it changes nothing.
+
+The chain itself is the record: the factory keeps what each contract was made from, so every run compares
+what stands with what it would send. docs/design/deployment.md gives the reasons.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+import asyncio
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
 from eth_account.signers.local import LocalAccount
-from eth_utils.address import to_checksum_address
-from web3.contract.async_contract import AsyncContractConstructor
 
-from contracts import artifacts
+from contracts import artifacts, create3, handover, roles
 from contracts.chain import Chain, Endpoint
-from contracts.economy import MLB, Pricing, RewardRates
-from contracts.events import as_int
-from contracts.network import Addresses, Network, save, write_whole
-from contracts.reads import Parameters
+from contracts.deploy_builder import TX_GAS_CAP, Builder, Progress
+from contracts.deploy_params import DAY, DEVNET, PUBLIC, DeployParams
+from contracts.deploy_table import LINKS, NOBODY, PART_ROLES, Plan, plan_addresses
+from contracts.economy import MLB
+from contracts.events import topic_of
+from contracts.governance_params import GovernanceParams
+from contracts.network import (
+    Addresses,
+    Deployment,
+    GovernanceAddresses,
+    LaneAddresses,
+    Network,
+    ReviewAddresses,
+    load_network,
+    save,
+)
+from contracts.reads import call
+from contracts.rpc import public_part
 from contracts.sender import Sender, SendPolicy
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.hashing import keccak as keccak256
+from mlbridge.protocol.hashing import keccak
 
-log = structlog.get_logger(__name__)
+__all__ = [
+    "DAY",
+    "DEVNET",
+    "MLB",
+    "PUBLIC",
+    "SALT",
+    "DeployParams",
+    "deploy",
+    "describe",
+    "plan_addresses",
+]
 
-DAY: Final = 86_400
-
-
-@dataclass(frozen=True)
-class DeployParams:
-    """What a deployment is built with.
-
-    epoch_seconds, unbonding_delay, jail_seconds: seconds; judge_fee, reserve: MLB with 18 decimals. admin
-    may set parameters, pause and suspend; treasury: who gets the shares of the supply that name nobody
-    else; empty: the deployer. ecosystem, liquidity, reserve_fund: 20, 10 and 15 % of the supply; team:
-    owner of the vesting wallet with 15 %; empty: the treasury. The community's 40 % go to the RewardPool.
-    reserve: taken from the treasury into the common dispute reserve, only where the deployer is the treasury;
-    models get their parts of it by `contracts.reserves`.
-    """
-
-    epoch_seconds: int
-    unbonding_delay: int
-    jail_seconds: int
-    judge_fee: int
-    parameters: Parameters
-    admin: str = ""
-    treasury: str = ""
-    reserve: int = 0
-    team: str = ""
-    ecosystem: str = ""
-    liquidity: str = ""
-    reserve_fund: str = ""
-    rates: RewardRates = field(default_factory=RewardRates)
-    pricing: Pricing = field(default_factory=Pricing)
-
-    def with_owners(self, deployer: str) -> DeployParams:
-        """The same with every empty address filled in."""
-        treasury = self.treasury or deployer
-        return replace(
-            self,
-            admin=self.admin or deployer,
-            treasury=treasury,
-            team=self.team or treasury,
-            ecosystem=self.ecosystem or treasury,
-            liquidity=self.liquidity or treasury,
-            reserve_fund=self.reserve_fund or treasury,
-        )
-
-
-DEVNET: Final = DeployParams(
-    epoch_seconds=5,
-    unbonding_delay=14 * DAY,
-    jail_seconds=60,
-    judge_fee=100 * MLB,
-    parameters=Parameters(
-        default_seats=3,
-        first_judge_seats=3,
-        last_judge_seats=5,
-        max_redraws=3,
-        spare_seats=0,
-        open_seats=64,
-        commit_window=60,
-        reveal_window=60,
-        min_task_time=90,
-        max_task_time=DAY,
-        seat_fee=10**13,
-        tip=10**12,
-        protocol_fee=500,
-    ),
-    reserve=100_000 * MLB,
-    # short epochs and bursts of tests: a price that moved between quote and payment would refuse tasks
-    pricing=Pricing(seats_per_provider=1_000),
-)
-PUBLIC: Final = DeployParams(
-    epoch_seconds=300,
-    unbonding_delay=14 * DAY,
-    jail_seconds=DAY,
-    judge_fee=100 * MLB,
-    parameters=Parameters(
-        default_seats=3,
-        first_judge_seats=5,
-        last_judge_seats=9,
-        max_redraws=3,
-        spare_seats=5,
-        open_seats=16,
-        commit_window=300,
-        reveal_window=300,
-        min_task_time=600,
-        max_task_time=7 * DAY,
-        seat_fee=10**13,
-        tip=10**12,
-        protocol_fee=500,
-    ),
-)
-
-
-@dataclass
-class DeployRecord:
-    """What one deployment has done so far; a JSON file beside the network file.
-
-    first_nonce: the deployer's nonce of the first contract; done: contract name -> address.
-    """
-
-    chain_id: int
-    deployer: str
-    first_nonce: int
-    fingerprint: str
-    start_block: int
-    done: dict[str, str] = field(default_factory=dict)
-    reserve_funded: bool = False
-
-    @classmethod
-    def read(cls, path: Path | None) -> DeployRecord | None:
-        """The record in a file; None without file or name."""
-        if path is None or not path.exists():
-            return None
-        return cls(**json.loads(path.read_text()))
-
-    def write(self, path: Path | None) -> None:
-        """Save it, if it has a file."""
-        if path is not None:
-            write_whole(path, json.dumps(asdict(self), indent=2) + "\n")
-
-
-def create_address(deployer: str, nonce: int) -> str:
-    """Address of the contract that an account creates with its transaction number `nonce`."""
-    # RLP of [20 bytes, number]: both are short, so every length is one byte
-    digits = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    number = digits if len(digits) == 1 and digits[0] < 0x80 else bytes([0x80 + len(digits)]) + digits
-    body = b"\x94" + bytes.fromhex(deployer.removeprefix("0x")) + number
-    return str(to_checksum_address(keccak256(bytes([0xC0 + len(body)]) + body)[12:]))
-
-
-def plan_addresses(deployer: str, first_nonce: int) -> Addresses:
-    """Where the contracts will stand, one transaction each, in the order of `artifacts.NAMES`."""
-    at = {name: create_address(deployer, first_nonce + i) for i, name in enumerate(artifacts.NAMES)}
-    return Addresses(
-        authority=at[artifacts.AUTHORITY],
-        token=at[artifacts.TOKEN],
-        registry=at[artifacts.REGISTRY],
-        distributor=at[artifacts.DISTRIBUTOR],
-        task_module=at[artifacts.TASK_MODULE],
-        tasks=at[artifacts.TASKS],
-        verifier=at[artifacts.VERIFIER],
-        bridge=at[artifacts.BRIDGE],
-        vesting=at[artifacts.VESTING],
-        reward_pool=at[artifacts.REWARD_POOL],
-    )
-
-
-def constructor_arguments(name: str, at: Addresses, params: DeployParams) -> tuple[Any, ...]:
-    """Constructor arguments of a contract. params: with every owner filled in."""
-    rooms = (at.bridge, at.verifier, at.distributor, at.registry)
-    shares = (at.reward_pool, at.vesting, params.ecosystem, params.liquidity, params.reserve_fund)
-    arguments: dict[str, tuple[Any, ...]] = {
-        artifacts.AUTHORITY: (params.admin,),
-        artifacts.TOKEN: (shares, at.distributor),
-        artifacts.REGISTRY: (
-            at.authority,
-            at.tasks,
-            at.distributor,
-            params.epoch_seconds,
-            params.pricing.as_tuple(),
-        ),
-        artifacts.DISTRIBUTOR: (
-            at.authority,
-            at.token,
-            at.bridge,
-            at.tasks,
-            at.verifier,
-            params.unbonding_delay,
-            params.jail_seconds,
-            params.judge_fee,
-        ),
-        artifacts.TASK_MODULE: (at.authority, *rooms, params.epoch_seconds),
-        artifacts.TASKS: (
-            at.authority,
-            at.task_module,
-            *rooms,
-            params.epoch_seconds,
-            params.parameters.as_tuple(),
-        ),
-        artifacts.VERIFIER: (at.tasks, at.distributor),
-        artifacts.BRIDGE: (at.authority, at.tasks, at.distributor),
-        artifacts.VESTING: (params.team,),
-        artifacts.REWARD_POOL: (
-            at.authority,
-            at.token,
-            at.distributor,
-            at.tasks,
-            at.registry,
-            params.rates.as_tuple(),
-        ),
-    }
-    return arguments[name]
+SALT: Final = "mlbridge"
 
 
 async def deploy(
@@ -223,135 +58,210 @@ async def deploy(
     params: DeployParams,
     *,
     name: str = "devnet",
-    record_file: Path | None = None,
+    salt: str = SALT,
+    governance: GovernanceParams | None = None,
+    chain_id: int | None = None,
     network_file: Path | None = None,
     confirmations: int = 0,
     block_time: float = 12.0,
     storage_url: str = "",
+    tx_gas_cap: int = TX_GAS_CAP,
     policy: SendPolicy | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Network:
-    """Deploy what is missing and return the network.
+    """Deploy what is missing, check what is there, and return the network.
 
-    With a record_file a second run finds what the first one did, even one that was cut off, and does only
-    the rest. No role is granted: the AccessManager's administrator is params.admin alone. progress: told
-    each contract's name. Raises MLBridgeError `deploy.moved` (the deployer's account was used in between),
-    `deploy.changed` (other parameters or code than the record's), or what a Sender raises.
+    The addresses follow from deployer and salt alone. governance: hands every power to token holders; without
+    it the AccessManager's administrator is params.admin alone. chain_id: refuse any other chain.
+    network_file: written at the end; what it says must still be so. progress: told each contract's name.
+    Raises MLBridgeError `deploy.unsafe`, `deploy.wrong_chain`, `deploy.gone` (the file's contracts are not on
+    the chain), `deploy.no_proxy`, and what Builder and a hand-over raise.
     """
-    full = params.with_owners(deployer.address)
+    timelock = create3.contract_address(str(deployer.address), salt, artifacts.TIMELOCK)
+    full = params.with_owners(deployer.address, timelock)
+    full.check()
+    plan = Plan(str(deployer.address), salt, full, governance)
     async with await Endpoint.open(rpc_url) as endpoint:
-        record = await _open_record(endpoint, deployer, full, record_file)
-        addresses = plan_addresses(record.deployer, record.first_nonce)
+        _require_chain(endpoint, rpc_url, chain_id)
+        before = await _network_before(endpoint, plan, network_file)
+        if before is not None:
+            planned = {row.name for row in plan.rows()}
+            kept = {part: at for part, at in before.named().items() if part not in planned}
+            plan = replace(plan, standing=kept)
+        start_block = before.start_block if before else await _first_block(endpoint, plan)
         sender = Sender(endpoint, deployer, policy)
-        for index, (contract, address) in enumerate(addresses.named().items()):
-            if contract in record.done:
-                continue
-            if not await _has_code(endpoint, address):
-                await _require_nonce(endpoint, record, index)
-                await _create(endpoint, sender, contract, addresses, full)
-            record.done[contract] = address
-            record.write(record_file)
-            log.info("contract_deployed", contract=contract, address=address)
-            if progress is not None:
-                progress(contract)
+        builder = Builder(endpoint, sender, plan, policy=policy, tx_gas_cap=tx_gas_cap, progress=progress)
+        await builder.build()
         network = Network(
             name=name,
             chain_id=endpoint.chain_id,
             rpc_url=rpc_url,
-            addresses=addresses,
             confirmations=confirmations,
-            start_block=record.start_block,
+            start_block=start_block,
             block_time=block_time,
             storage_url=storage_url,
+            **_books(plan),
+            deployment=await describe(endpoint, plan, before),
         )
-    await _fund_reserve(network, deployer, full, record, record_file, policy)
+        await _finish(network, sender, plan, progress, fresh=before is None)
     if network_file is not None:
         save(network, network_file)
     return network
 
 
-def _fingerprint(params: DeployParams) -> str:
-    """Names parameters and code: a record made with others describes another deployment."""
-    code = b"".join(keccak256(artifact.bytecode) for artifact in artifacts.load_all())
-    return keccak256(json.dumps(asdict(params), sort_keys=True).encode() + code).hex()
+async def describe(endpoint: Endpoint, plan: Plan, before: Network | None = None) -> Deployment:
+    """What is to be known of a plan that was carried out. before: what stood when it began."""
+    named = plan.named()
+    codes = await asyncio.gather(*(create3.code_of(endpoint, address) for address in named.values()))
+    known = before.deployment if before is not None else None
+    parameters = {} if known is None else dict(known.parameters)
+    if plan.params is not None:
+        parameters |= asdict(plan.params)
+    if plan.governance is not None:
+        terms = {category.name.lower(): asdict(t) for category, t in plan.governance.terms.items()}
+        parameters["governance"] = asdict(replace(plan.governance, terms={})) | {"terms": terms}
+    return Deployment(
+        deployer=plan.deployer,
+        salt=plan.salt,
+        factory=create3.factory_address(),
+        code_hashes={name: "0x" + keccak(code).hex() for name, code in zip(named, codes, strict=True)},
+        parameters=parameters,
+    )
 
 
-async def _open_record(
-    endpoint: Endpoint, deployer: LocalAccount, params: DeployParams, path: Path | None
-) -> DeployRecord:
-    fingerprint = _fingerprint(params)
-    record = DeployRecord.read(path)
-    if record is not None:
-        mine = (endpoint.chain_id, deployer.address, fingerprint)
-        if (record.chain_id, record.deployer, record.fingerprint) != mine:
+def _books(plan: Plan) -> dict[str, Any]:
+    named = plan.named()
+    return {
+        "addresses": Addresses.of(named),
+        "lane": LaneAddresses.of(named) if artifacts.BEACON in named else None,
+        "reviews": ReviewAddresses.of(named) if artifacts.ESCROW in named else None,
+        "governance": GovernanceAddresses.of(named) if artifacts.GOVERNOR in named else None,
+    }
+
+
+def _require_chain(endpoint: Endpoint, rpc_url: str, wanted: int | None) -> None:
+    if wanted is not None and wanted != endpoint.chain_id:
+        raise MLBridgeError(
+            "deploy.wrong_chain",
+            f"{public_part(rpc_url)} serves chain {endpoint.chain_id}, but this is a deployment to {wanted}.",
+            hint="Name a node of the right chain with --rpc-url, or choose another network file.",
+            exit_code=2,
+            expected=wanted,
+            actual=endpoint.chain_id,
+        )
+
+
+async def _network_before(endpoint: Endpoint, plan: Plan, file: Path | None) -> Network | None:
+    """What the network file says of this deployment, if it still holds; None without one."""
+    if file is None or not file.exists():
+        return None
+    before = load_network(file)
+    made = before.deployment
+    if made is None or (made.deployer, made.salt, before.chain_id) != (
+        plan.deployer,
+        plan.salt,
+        endpoint.chain_id,
+    ):
+        raise MLBridgeError(
+            "deploy.changed",
+            f"{file} describes another deployment: its chain, deployer or salt is not that of this one.",
+            hint="Write this deployment to another file.",
+        )
+    for name, address in before.named().items():
+        code = await create3.code_of(endpoint, address)
+        if not code:
+            raise MLBridgeError(
+                "deploy.gone",
+                f"{name}, which {file} names, is not on chain {endpoint.chain_id}.",
+                hint="The chain was reset or the node is behind. Delete the file to deploy anew.",
+            )
+        if "0x" + keccak(code).hex() != made.code_hashes.get(name):
             raise MLBridgeError(
                 "deploy.changed",
-                f"The deployment in {path} was begun for another chain, deployer, parameters or code.",
-                hint="Use another file for a new deployment.",
+                f"The code of {name} at {address} is not the code that {file} names.",
+                hint="Ask another node. If it says the same, the file is wrong: delete it, run again.",
+                contract=name,
             )
-        if all([await _has_code(endpoint, address) for address in record.done.values()]):
-            return record
-        raise MLBridgeError(
-            "deploy.gone",
-            f"Contracts that {path} names are not on chain {endpoint.chain_id}.",
-            hint="The chain was reset or the node is behind. Delete the file to deploy anew.",
-        )
-    nonce = as_int(await endpoint.provider.request("eth_getTransactionCount", [deployer.address, "pending"]))
+    return before
+
+
+async def _first_block(endpoint: Endpoint, plan: Plan) -> int:
+    """A block before our first event: the head, or, where the token stands, the last one older than it."""
     head = await endpoint.head()
-    record = DeployRecord(endpoint.chain_id, str(deployer.address), nonce, fingerprint, head.number)
-    record.write(path)
-    return record
+    token = plan.at[artifacts.TOKEN]
+    if not await create3.has_code(endpoint, token):
+        return head.number
+    contract: Any = endpoint.w3.eth.contract(abi=artifacts.load(artifacts.TOKEN).abi)
+    genesis = int(await call(contract(token).functions.genesis()))
+    low, high = 0, head.number
+    while low < high:
+        middle = (low + high + 1) // 2
+        block = await endpoint.header(middle)
+        if block is not None and block.timestamp < genesis:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
-async def _has_code(endpoint: Endpoint, address: str) -> bool:
-    return await endpoint.provider.request("eth_getCode", [address, "latest"]) not in ("0x", None)
-
-
-async def _require_nonce(endpoint: Endpoint, record: DeployRecord, index: int) -> None:
-    nonce = as_int(await endpoint.provider.request("eth_getTransactionCount", [record.deployer, "pending"]))
-    if nonce != record.first_nonce + index:
-        raise MLBridgeError(
-            "deploy.moved",
-            f"The deployer {record.deployer} sent other transactions (nonce {nonce}, expected "
-            f"{record.first_nonce + index}), so the remaining contracts would get other addresses.",
-            hint="Start a new deployment with a new file and an account that nobody else uses meanwhile.",
-        )
-
-
-async def _create(
-    endpoint: Endpoint, sender: Sender, contract: str, addresses: Addresses, params: DeployParams
+async def _finish(
+    network: Network, sender: Sender, plan: Plan, progress: Progress | None, *, fresh: bool
 ) -> None:
-    artifact = artifacts.load(contract)
-    factory: Any = endpoint.w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-    creation: AsyncContractConstructor = factory.constructor(
-        *constructor_arguments(contract, addresses, params)
-    )
-    receipt = await sender.send(creation)
-    created = to_checksum_address(str(receipt["contractAddress"]))
-    expected = addresses.named()[contract]
-    if created != expected:
-        raise MLBridgeError(
-            "deploy.moved",
-            f"{contract} was created at {created} instead of {expected}: the deployer sent something else.",
-            hint="Start a new deployment with a new file and an account that nobody else uses meanwhile.",
-        )
-
-
-async def _fund_reserve(
-    network: Network,
-    deployer: LocalAccount,
-    params: DeployParams,
-    record: DeployRecord,
-    path: Path | None,
-    policy: SendPolicy | None,
-) -> None:
-    if params.reserve == 0 or params.treasury != deployer.address or record.reserve_funded:
-        return
+    """Connect the parts, fund the reserve, hand over: each step asks the chain whether it is done."""
+    tell = progress or (lambda _: None)
     async with await Chain.connect(network) as chain:
-        # asked on chain too: the record may have been lost after the transaction
-        if int(await chain.distributor.functions.disputeReserve(0).call()) < params.reserve:
-            sender = Sender(chain, deployer, policy)
-            await sender.send(chain.token.functions.approve(network.addresses.distributor, params.reserve))
-            await sender.send(chain.distributor.functions.fundReserve(0, params.reserve))
-    record.reserve_funded = True
-    record.write(path)
+        steps = [_connect(chain, sender, plan, tell)]
+        if fresh:
+            steps.append(_fund_reserve(chain, sender, plan))
+        await asyncio.gather(*steps)
+        if plan.governance is not None:
+            await handover.hand_over(chain, sender)
+            tell("roles")
+
+
+async def _connect(chain: Chain, sender: Sender, plan: Plan, tell: Progress) -> None:
+    for link in LINKS:
+        if link.part not in plan.parts:
+            continue
+        contract = handover.open_contract(chain, link.contract, plan.at[link.contract])
+        wanted = plan.at[link.value]
+        current = await call(contract.functions[link.getter]())
+        if current == wanted:
+            continue
+        if current != NOBODY:
+            raise MLBridgeError(
+                "deploy.changed",
+                f"{link.contract}.{link.getter} names {current} already, and it can be named once.",
+                hint="This core has its part. A deployment with another salt gets its own.",
+            )
+        if not (await call(chain.authority.functions.hasRole(0, sender.address)))[0]:
+            raise MLBridgeError(
+                "deploy.not_admin",
+                f"Everything stands, but only {plan.core.admin} or governance may call"
+                f" {link.contract}.{link.setter}({wanted}).",
+                hint="Have that call made (`mlbridge gov propose` under governance), then run this again.",
+                exit_code=3,
+            )
+        await sender.send(contract.functions[link.setter](wanted))
+        tell(link.setter)
+    for part, needed in PART_ROLES.items():
+        if part in plan.parts:
+            await roles.apply(chain, sender, chain.network.named(), only=needed)
+
+
+async def _fund_reserve(chain: Chain, sender: Sender, plan: Plan) -> None:
+    params, distributor = plan.core, chain.distributor
+    if params.reserve == 0 or params.treasury != sender.address:
+        return
+    # asked of the log: the reserve itself may have been spent since
+    topics: list[object] = [topic_of(artifacts.DISTRIBUTOR, "ReserveFunded")]
+    topics += ["0x" + bytes.fromhex(sender.address[2:]).rjust(32, b"\0").hex(), "0x" + bytes(32).hex()]
+    head = await chain.head()
+    if await chain.logs(
+        chain.network.start_block, head.number, topics=topics, addresses=[str(distributor.address)]
+    ):
+        return
+    allowance = int(await call(chain.token.functions.allowance(sender.address, distributor.address)))
+    if allowance < params.reserve:
+        await sender.send(chain.token.functions.approve(distributor.address, params.reserve))
+    await sender.send(distributor.functions.fundReserve(0, params.reserve))

@@ -12,7 +12,7 @@ from web3.types import TxReceipt
 from contracts import artifacts, reads
 from contracts.chain import Chain
 from contracts.events import Event, decode_all, topic_of
-from contracts.governance_deploy import addresses_of, open_contract
+from contracts.handover import addresses_of, open_contract
 from contracts.proposals import Call, Category, ProposalInfo, ProposalState, Support, id_text
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError

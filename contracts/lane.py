@@ -26,7 +26,7 @@ class Lane:
         self.beacon = self._contract(artifacts.BEACON, addresses.beacon)
         self.snapshots = self._contract(artifacts.SNAPSHOTS, addresses.snapshots)
         self.channels = self._contract(artifacts.CHANNELS, addresses.channels)
-        self.attesters = self._contract(artifacts.ATTESTERS, addresses.attesters)
+        self.attesters = self._contract(artifacts.ECDSA_ATTESTATIONS, addresses.ecdsa_attestations)
         self.settlement = self._contract(artifacts.SETTLEMENT, addresses.settlement)
         self.dissents = self._contract(artifacts.DISSENTS, addresses.dissents)
         self.names = {address.lower(): name for name, address in addresses.named().items()}

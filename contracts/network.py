@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import yaml
 from eth_utils.address import is_address, to_checksum_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from contracts import artifacts
 from mlbridge.errors import MLBridgeError
 
 HOME_ENV = "MLBRIDGE_HOME"
@@ -28,84 +30,89 @@ def _checksum(value: str) -> str:
 Address = Annotated[str, AfterValidator(_checksum)]
 
 
-class Addresses(BaseModel):
-    """Where the contracts of one deployment live."""
+class AddressBook(BaseModel):
+    """Addresses of contracts. The title of a field is the contract's name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    authority: Address
-    token: Address
-    registry: Address
-    distributor: Address
-    task_module: Address
-    tasks: Address
-    verifier: Address
-    bridge: Address
-    vesting: Address
-    reward_pool: Address
-
     def named(self) -> dict[str, str]:
-        """Contract name -> address."""
-        from contracts import artifacts
+        """Contract name -> address, of those that are there."""
+        titles = {field: str(info.title) for field, info in type(self).model_fields.items()}
+        found = {title: getattr(self, field) for field, title in titles.items()}
+        return {title: address for title, address in found.items() if address is not None}
 
-        return {
-            artifacts.AUTHORITY: self.authority,
-            artifacts.TOKEN: self.token,
-            artifacts.REGISTRY: self.registry,
-            artifacts.DISTRIBUTOR: self.distributor,
-            artifacts.TASK_MODULE: self.task_module,
-            artifacts.TASKS: self.tasks,
-            artifacts.VERIFIER: self.verifier,
-            artifacts.BRIDGE: self.bridge,
-            artifacts.VESTING: self.vesting,
-            artifacts.REWARD_POOL: self.reward_pool,
-        }
+    @classmethod
+    def of(cls, named: Mapping[str, str]) -> Self:
+        """From contract name -> address; other contracts are left out."""
+        titles = {field: str(info.title) for field, info in cls.model_fields.items()}
+        return cls(**{field: named[title] for field, title in titles.items() if title in named})
 
 
-class LaneAddresses(BaseModel):
-    """Where the contracts of the channel lane live."""
+class Addresses(AddressBook):
+    """Where the contracts of the direct lane and the economy live."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    beacon: Address
-    snapshots: Address
-    channels: Address
-    attesters: Address
-    settlement: Address
-    dissents: Address
-
-    def named(self) -> dict[str, str]:
-        """Contract name -> address."""
-        from contracts import artifacts
-
-        return {
-            artifacts.BEACON: self.beacon,
-            artifacts.SNAPSHOTS: self.snapshots,
-            artifacts.CHANNELS: self.channels,
-            artifacts.ATTESTERS: self.attesters,
-            artifacts.SETTLEMENT: self.settlement,
-            artifacts.DISSENTS: self.dissents,
-        }
+    authority: Address = Field(title=artifacts.AUTHORITY)
+    token: Address = Field(title=artifacts.TOKEN)
+    registry: Address = Field(title=artifacts.REGISTRY)
+    distributor: Address = Field(title=artifacts.DISTRIBUTOR)
+    task_module: Address = Field(title=artifacts.TASK_MODULE)
+    serving_module: Address = Field(title=artifacts.SERVING_MODULE)
+    tasks: Address = Field(title=artifacts.TASKS)
+    verifier: Address = Field(title=artifacts.VERIFIER)
+    bridge: Address = Field(title=artifacts.BRIDGE)
+    vesting: Address = Field(title=artifacts.VESTING)
+    reward_pool: Address = Field(title=artifacts.REWARD_POOL)
 
 
-class GovernanceAddresses(BaseModel):
+class LaneAddresses(AddressBook):
+    """Where the contracts of the channel lane live, the beacon among them."""
+
+    prevrandao_source: Address | None = Field(default=None, title=artifacts.PREVRANDAO_SOURCE)
+    drand_source: Address | None = Field(default=None, title=artifacts.DRAND_SOURCE)
+    beacon: Address = Field(title=artifacts.BEACON)
+    snapshots: Address = Field(title=artifacts.SNAPSHOTS)
+    channels: Address = Field(title=artifacts.CHANNELS)
+    ecdsa_attestations: Address = Field(title=artifacts.ECDSA_ATTESTATIONS)
+    bls_attestations: Address | None = Field(default=None, title=artifacts.BLS_ATTESTATIONS)
+    settlement: Address = Field(title=artifacts.SETTLEMENT)
+    dissents: Address = Field(title=artifacts.DISSENTS)
+
+
+class ReviewAddresses(AddressBook):
+    """Where the contracts live that judge judgements: escrow and appeals, decoys, adapters, sealing keys."""
+
+    escrow: Address = Field(title=artifacts.ESCROW)
+    appeals: Address = Field(title=artifacts.APPEALS)
+    decoys: Address = Field(title=artifacts.DECOYS)
+    bisection: Address = Field(title=artifacts.BISECTION)
+    policies: Address = Field(title=artifacts.POLICIES)
+    proofs: Address = Field(title=artifacts.PROOFS)
+    quotes: Address = Field(title=artifacts.QUOTES)
+    sealing_keys: Address = Field(title=artifacts.SEALING_KEYS)
+
+
+class GovernanceAddresses(AddressBook):
     """Where the contracts that govern a deployment live."""
 
+    timelock: Address = Field(title=artifacts.TIMELOCK)
+    roll: Address = Field(title=artifacts.ROLL)
+    governor: Address = Field(title=artifacts.GOVERNOR)
+
+
+class Deployment(BaseModel):
+    """How a network came to be. Whoever has these and the code can tell what must stand at each address.
+
+    factory: the Create3Factory; code_hashes: contract name -> keccak256 of its code on chain;
+    parameters: what the constructors were given, by the names of DeployParams and GovernanceParams.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    timelock: Address
-    roll: Address
-    governor: Address
-
-    def named(self) -> dict[str, str]:
-        """Contract name -> address."""
-        from contracts import artifacts
-
-        return {
-            artifacts.TIMELOCK: self.timelock,
-            artifacts.ROLL: self.roll,
-            artifacts.GOVERNOR: self.governor,
-        }
+    deployer: Address
+    salt: str
+    factory: Address
+    code_hashes: dict[str, str]
+    parameters: dict[str, Any]
 
 
 class Network(BaseModel):
@@ -113,7 +120,8 @@ class Network(BaseModel):
 
     confirmations: blocks below the head that count as settled; start_block: first block that can hold our
     events; block_time: seconds between blocks, the pace at which followers ask; storage_url: see
-    mlbridge.storage.open_store; lane: None without channels; governance: None while the deployer governs.
+    mlbridge.storage.open_store; lane, reviews: None without them; governance: None while the deployer
+    governs; deployment: None in files written by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,7 +135,14 @@ class Network(BaseModel):
     block_time: float = Field(default=12.0, gt=0)
     storage_url: str = ""
     lane: LaneAddresses | None = None
+    reviews: ReviewAddresses | None = None
     governance: GovernanceAddresses | None = None
+    deployment: Deployment | None = None
+
+    def named(self) -> dict[str, str]:
+        """Contract name -> address, of every contract."""
+        books = (self.addresses, self.lane, self.reviews, self.governance)
+        return {name: at for book in books if book is not None for name, at in book.named().items()}
 
 
 def home() -> Path:
@@ -138,6 +153,7 @@ def home() -> Path:
 def search_path() -> list[Path]:
     """Folders in which a network's name is looked up, first match wins."""
     return [
+        Path.cwd() / "deployments",
         Path.cwd() / "configs" / "networks",
         home() / "networks",
         Path(__file__).resolve().parent.parent / "configs" / "networks",
@@ -149,10 +165,17 @@ def load_network(name_or_path: str | Path) -> Network:
 
     Raises MLBridgeError `network.unknown` or `network.invalid`.
     """
-    path = _find(name_or_path)
+    path = find_file(name_or_path)
     try:
         text = path.read_text()
         data = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        if isinstance(data, dict) and "finality" in data and "addresses" not in data:
+            raise MLBridgeError(
+                "network.not_deployed",
+                f"{path} describes a chain, and names no contracts on it.",
+                hint=f"Choose the file of a deployment; `mlbridge deploy --network {path.stem}` makes one.",
+                exit_code=5,
+            )
         network = Network.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -167,7 +190,8 @@ def load_network(name_or_path: str | Path) -> Network:
     return network.model_copy(update={"rpc_url": rpc_url}) if rpc_url else network
 
 
-def _find(name_or_path: str | Path) -> Path:
+def find_file(name_or_path: str | Path) -> Path:
+    """The file of a network or chain, by path or by name. Raises MLBridgeError `network.unknown`."""
     text = str(name_or_path)
     direct = Path(text).expanduser()
     if direct.suffix in _SUFFIXES and direct.is_file():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,7 +58,17 @@ PAUSER: Final = Role(
     0,
     "The governor pauses for the guardian, for as long as that one is in office.",
 )
-ROLES: Final = (ADMIN, PAUSER)
+REVIEWER: Final = Role(
+    2,
+    "REVIEWER",
+    (artifacts.APPEALS, artifacts.DECOYS, artifacts.BISECTION),
+    0,
+    "Has panels judge, paid from the model's dispute reserve; each asks for a bond or a budget itself.",
+)
+FINER: Final = Role(
+    3, "FINER", (artifacts.DECOYS,), 0, "Takes small fixed amounts from judges that were proven careless."
+)
+ROLES: Final = (ADMIN, PAUSER, REVIEWER, FINER)
 
 RULES: Final = (
     Rule(artifacts.BRIDGE, "pause", PAUSER, Category.TECHNICAL, "Stops new tasks; nothing else."),
@@ -105,6 +115,25 @@ RULES: Final = (
     Rule(artifacts.CHANNELS, "pause", PAUSER, Category.TECHNICAL, "Stops new channels; nothing else."),
     Rule(artifacts.CHANNELS, "unpause", ADMIN, Category.TECHNICAL, "Lets new channels in again."),
     Rule(artifacts.CHANNELS, "setProtocolShare", ADMIN, Category.ECONOMIC, "The protocol's part of orders."),
+    Rule(artifacts.DISTRIBUTOR, "setSlashEscrow", ADMIN, None, "Names where heavy slashes wait, once."),
+    Rule(artifacts.DISTRIBUTOR, "fine", FINER, None, "Takes at most 7,500 MLB of an account's stake."),
+    Rule(artifacts.TASKS, "openReview", REVIEWER, None, "Has a panel judge something."),
+    Rule(
+        artifacts.ESCROW,
+        "veto",
+        ADMIN,
+        Category.TECHNICAL,
+        "Gives back a slash that waits, within its window.",
+    ),
+    Rule(artifacts.ESCROW, "setRules", ADMIN, None, "Which slashes to come wait, and for how long."),
+    Rule(artifacts.APPEALS, "setMinimumBond", ADMIN, Category.ECONOMIC, "Least bond, up to 100,000 MLB."),
+    Rule(artifacts.DECOYS, "setTimes", ADMIN, Category.TECHNICAL, "Time between cases, and for authors."),
+    Rule(artifacts.BISECTION, "openGame", ADMIN, None, "Has two trails compared."),
+    Rule(artifacts.BISECTION, "setWindow", ADMIN, Category.TECHNICAL, "Time for a round of later games."),
+    Rule(artifacts.POLICIES, "setAdapter", ADMIN, None, "Which adapter judges a policy."),
+    Rule(artifacts.PROOFS, "setCircuit", ADMIN, None, "Which verifier proves a model."),
+    Rule(artifacts.QUOTES, "setQuoteVerifier", ADMIN, None, "Which contract checks hardware quotes."),
+    Rule(artifacts.QUOTES, "setAllowList", ADMIN, None, "Which code may be attested."),
     Rule(artifacts.BEACON, "setSource", ADMIN, None, "Where the seeds of later epochs come from."),
 )
 
@@ -158,21 +187,25 @@ def listings(addresses: Mapping[str, str]) -> list[tuple[str, bytes, int]]:
     ]
 
 
-async def apply(chain: Chain, sender: Sender, addresses: Mapping[str, str]) -> None:
+async def apply(
+    chain: Chain, sender: Sender, addresses: Mapping[str, str], only: Collection[Role] = ROLES
+) -> None:
     """Give functions their roles and roles their holders; what is so already is left alone.
 
-    sender: an administrator, which stays one. addresses: by contract name, governance included. Raises
-    ContractError.
+    sender: an administrator, which stays one. addresses: by contract name, those that are deployed. only:
+    the roles to see to. Raises ContractError.
     """
     manager = chain.authority.functions
     for rule in RULES:
-        if rule.contract not in addresses:
+        if rule.contract not in addresses or rule.role not in only:
             continue
         target, chosen = addresses[rule.contract], selector(rule.contract, rule.function)
         if await call(manager.getTargetFunctionRole(target, chosen)) != rule.role.id:
             await sender.send(manager.setTargetFunctionRole(target, [chosen], rule.role.id))
-    for role in ROLES:
+    for role in only:
         for holder in role.holders:
+            if holder not in addresses:
+                continue
             if await call(manager.hasRole(role.id, addresses[holder])) != [True, role.delay]:
                 await sender.send(manager.grantRole(role.id, addresses[holder], role.delay))
 
@@ -181,9 +214,10 @@ async def audit(chain: Chain, addresses: Mapping[str, str], timelock: AsyncContr
     """Every way in which the chain differs from the tables, in words; empty when it does not."""
     manager = chain.authority.functions
     known = {(rule.contract, rule.function): rule.role.id for rule in RULES}
+    governed = [name for name in addresses if name not in artifacts.GOVERNANCE_NAMES]
     functions = [
         (contract, item)
-        for contract in artifacts.NAMES
+        for contract in governed
         for item in artifacts.load(contract).abi
         if item["type"] == "function" and item["stateMutability"] not in ("view", "pure")
     ]
@@ -198,12 +232,13 @@ async def audit(chain: Chain, addresses: Mapping[str, str], timelock: AsyncContr
         wanted = known.get((contract, item["name"]), ADMIN.id)
         if role_id != wanted:
             wrong.append(f"{contract}.{item['name']} needs role {role_id} instead of {wanted}")
-    for contract in artifacts.NAMES:
+    for contract in governed:
         if await call(manager.isTargetClosed(addresses[contract])):
             wrong.append(f"{contract} is closed")
     for role_id in sorted({role.id for role in ROLES} | await _granted_roles(chain)):
         role = next((role for role in ROLES if role.id == role_id), None)
-        wanted_holders = {} if role is None else {addresses[name]: role.delay for name in role.holders}
+        names = () if role is None else tuple(name for name in role.holders if name in addresses)
+        wanted_holders = {} if role is None else {addresses[name]: role.delay for name in names}
         actual_holders = await _holders(chain, role_id)
         if actual_holders != wanted_holders:
             wrong.append(f"role {role_id} is held by {actual_holders} instead of {wanted_holders}")

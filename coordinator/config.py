@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -22,6 +19,7 @@ from contracts.keyfile import KeyFile, resolve_path
 from contracts.network import Network, load_network
 from coordinator.database import database_url
 from coordinator.lane.settings import LaneConfig
+from coordinator.yamlfile import load_file, parse_fields
 from mlbridge.console import MAX_PRICE_WEI
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
@@ -29,9 +27,12 @@ from mlbridge.rayproc import PORTS_PER_CLUSTER
 HTTP_PORT = 8546
 ACTOR_NAME = "mlbridge-coordinator"
 NAMESPACE = "mlbridge"
+ROOM = "coordinator"
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A part of a file: unknown fields are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
@@ -40,7 +41,24 @@ def make_private(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-class HttpConfig(_Section):
+def check_store_url(value: str | None) -> str | None:
+    """The URL of a store, unchanged. Raises ValueError, for pydantic, when it is none."""
+    if value is not None:
+        try:
+            database_url(value)
+        except MLBridgeError as error:
+            raise ValueError(f"{error.message} {error.hint}") from error
+    return value
+
+
+def resolve_network(value: object, info: ValidationInfo) -> object:
+    """A network's name as it is; the path of its file relative to the file that names it."""
+    if isinstance(value, str) and (os.sep in value or value.endswith((".yaml", ".yml", ".json"))):
+        return resolve_path(value, info)
+    return value
+
+
+class HttpConfig(Section):
     """Where the actor's HTTP server listens. It speaks plain HTTP: put a proxy with TLS before it."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
@@ -52,7 +70,7 @@ class HttpConfig(_Section):
     _paths = field_validator("token_file", mode="before")(resolve_path)
 
 
-class PokeConfig(_Section):
+class PokeConfig(Section):
     """Moving stalled tasks on, for their tips."""
 
     enabled: bool = Field(default=True, description="false: never send a poke")
@@ -69,7 +87,7 @@ class PokeConfig(_Section):
     max_in_flight: int = Field(default=8, ge=1, le=256, description="pokes under way at once")
 
 
-class SubmissionConfig(_Section):
+class SubmissionConfig(Section):
     """Tasks that clients submit and this coordinator's key pays."""
 
     enabled: bool = Field(default=True, description="false: refuse every submission")
@@ -87,8 +105,8 @@ class SubmissionConfig(_Section):
     )
 
 
-class RayConfig(_Section):
-    """The coordinator's own Ray cluster, or one to join."""
+class RayConfig(Section):
+    """A Ray cluster of one's own, or one to join."""
 
     mode: Literal["own", "join"] = Field(
         default="own", description="own (start a cluster) or join (use one that runs)"
@@ -108,6 +126,9 @@ class RayConfig(_Section):
     include_dashboard: bool = Field(
         default=True, description="false saves 250 MB, and the Jobs API is missing"
     )
+    haproxy: bool = Field(
+        default=False, description="true: faster HTTP ingress for what Serve runs here (160 MB more)"
+    )
     start_timeout_s: float = Field(default=120, gt=0, description="seconds that a start may take")
 
     _paths = field_validator("token_file", mode="before")(resolve_path)
@@ -119,7 +140,7 @@ class RayConfig(_Section):
         return self
 
 
-class CoordinatorConfig(_Section):
+class CoordinatorConfig(Section):
     """Everything about one coordinator."""
 
     name: str = Field(
@@ -150,22 +171,9 @@ class CoordinatorConfig(_Section):
 
     _paths = field_validator("home", mode="before")(resolve_path)
 
-    @field_validator("network", mode="before")
-    @classmethod
-    def _network_path(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, str) and (os.sep in value or value.endswith((".yaml", ".yml", ".json"))):
-            return resolve_path(value, info)
-        return value
+    _network_path = field_validator("network", mode="before")(resolve_network)
 
-    @field_validator("store")
-    @classmethod
-    def _store_url(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                database_url(value)
-            except MLBridgeError as error:
-                raise ValueError(f"{error.message} {error.hint}") from error
-        return value
+    _store_url = field_validator("store")(check_store_url)
 
     @property
     def store_url(self) -> str:
@@ -194,76 +202,11 @@ def load_config(path: str | Path) -> CoordinatorConfig:
 
     Raises MLBridgeError `config.missing`, `config.unreadable` or `config.invalid`: field, bad value, way out.
     """
-    file = Path(path).expanduser()
-    try:
-        data = yaml.safe_load(file.read_text())
-    except FileNotFoundError as error:
-        raise MLBridgeError(
-            "config.missing",
-            f"There is no coordinator file {file}.",
-            hint="Copy one from configs/coordinator and change it.",
-            exit_code=5,
-        ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        told = " ".join(str(error).split())
-        raise MLBridgeError(
-            "config.unreadable", f"The coordinator file {file} cannot be read: {told}.", exit_code=2
-        ) from error
-    if not isinstance(data, dict):
-        raise MLBridgeError(
-            "config.invalid",
-            f"The coordinator file {file} holds no fields.",
-            hint="See configs/coordinator.",
-            exit_code=2,
-        )
-    return parse_config(data, base=file.resolve().parent, source=str(file))
+    return load_file(CoordinatorConfig, path, ROOM)
 
 
 def parse_config(
     data: dict[str, Any], *, base: Path | None = None, source: str = "The coordinator file"
 ) -> CoordinatorConfig:
     """Validate a coordinator file's fields; relative paths are below `base`. Raises `config.invalid`."""
-    try:
-        return CoordinatorConfig.model_validate(data, context={"base": base})
-    except ValidationError as error:
-        raise _in_words(error, source) from error
-
-
-def _in_words(error: ValidationError, source: str) -> MLBridgeError:
-    """The first problem in one sentence, with how many more there are."""
-    problems = error.errors()
-    first = problems[0]
-    path = ".".join(str(part) for part in first["loc"]) or "the file"
-    known, takes = _beside(first["loc"])
-    if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        told = f"{path} is not a known field"
-        hint = f"Did you mean {close[0]}?" if close else f"Known fields here: {', '.join(known)}."
-    elif first["type"] == "missing":
-        told, hint = f"{path} is missing", f"Give it: {takes}." if takes else "Give it."
-    else:
-        # Somebody may have put a key where its file's path belongs.
-        # Database URLs hold passwords.
-        secret = {"key", "store"} & set(first["loc"])
-        hidden = bool(secret) or isinstance(first["input"], dict | BaseModel)
-        shown = "" if hidden else f" is {first['input']!r}"
-        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-        told = f"{path}{shown}: {reason[:1].lower()}{reason[1:]}"
-        hint = f"It takes: {takes}." if takes else ""
-    more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
-    return MLBridgeError("config.invalid", f"{source}: {told}{more}.", hint=hint, exit_code=2, field=path)
-
-
-def _beside(location: tuple[int | str, ...]) -> tuple[list[str], str]:
-    """Names of the fields beside the one at `location`, and what that one takes."""
-    section: type[BaseModel] = CoordinatorConfig
-    for part in location[:-1]:
-        field = section.model_fields.get(str(part))
-        annotation = None if field is None else field.annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        inner = [item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)]
-        if not inner:
-            return [], ""
-        section = inner[0]
-    field = section.model_fields.get(str(location[-1])) if location else None
-    return sorted(section.model_fields), (field.description or "") if field is not None else ""
+    return parse_fields(CoordinatorConfig, data, base=base, source=source)

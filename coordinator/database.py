@@ -75,19 +75,19 @@ def open_engine(url: URL) -> AsyncEngine:
     return engine
 
 
-async def migrate(engine: AsyncEngine) -> None:
-    """Bring the schema up to date; concurrent starts wait for each other."""
+async def migrate(engine: AsyncEngine, room: str = "coordinator") -> None:
+    """Bring the schema up to date by `ROOM/migrations`; concurrent starts wait for each other."""
     async with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             await connection.execute(
-                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("migrate")}
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key("migrate", room)}
             )
-        await connection.run_sync(_upgrade)
+        await connection.run_sync(_upgrade, room)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, room: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(files("coordinator") / "migrations"))
+    config.set_main_option("script_location", str(files(room) / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
@@ -183,6 +183,6 @@ async def take_lock(engine: AsyncEngine, *, wait_s: float) -> StoreLock:
         await asyncio.sleep(0.1)
 
 
-def _lock_key(purpose: str) -> int:
-    digest = hashlib.sha256(f"mlbridge-coordinator/{purpose}".encode()).digest()
+def _lock_key(purpose: str, room: str = "coordinator") -> int:
+    digest = hashlib.sha256(f"mlbridge-{room}/{purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

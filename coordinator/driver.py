@@ -101,7 +101,7 @@ def stop() -> dict[str, Any]:
 
 
 def handle(request: dict[str, Any]) -> dict[str, Any]:
-    """One request: {"action": "start", "config": {...}, "timeout_s"} or {"action": ping|restart|stop}."""
+    """One request: {"action": start|ping|restart|stop, "config": {...}, "timeout_s"}."""
     action = request["action"]
     if action == "start":
         config = CoordinatorConfig.model_validate(request["config"])

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from coordinator.config import HttpConfig
 from coordinator.door import Door
+from coordinator.jsonbody import BoundedRoute
 from coordinator.lane.http import add_routes
 from coordinator.problems import problem
 from coordinator.submissions import TaskRequest
@@ -44,6 +45,7 @@ def build_app(engine: Engine, token: str) -> FastAPI:
     """The application. token: what `Authorization: Bearer` must carry, see Door."""
     app = FastAPI(title="ML Bridge coordinator", docs_url=None, redoc_url=None)
 
+    app.router.route_class = BoundedRoute
     app.add_middleware(Door, token=token)
 
     @app.post("/v1/tasks", status_code=202)

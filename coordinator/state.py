@@ -187,7 +187,8 @@ def _drawn(state: TaskState, event: TaskEvent) -> TaskState:
         fresh = RoundState(
             number=number,
             kind=kind,
-            judges=state.status is S.ESCALATED,
+            # A review votes in its second round, without a first committee.
+            judges=state.status is S.ESCALATED or (state.status is S.SUBMITTED and number != 0),
             seats=tuple(SeatState(account, weight) for account, weight in pairs),
             drawn_at=event.timestamp,
             commit_deadline=args["commitDeadline"],
@@ -215,6 +216,8 @@ def _reveal_opened(state: TaskState, event: TaskEvent) -> TaskState:
 
 
 def _revealed(state: TaskState, event: TaskEvent) -> TaskState:
+    if state.status is S.SUBMITTED:
+        return state  # a review's candidates: they stand before its panel is drawn
     _require(state, event, S.REVEALING)
     return _with_seat(state, event, value=event.args["digest"])
 

@@ -1,7 +1,8 @@
-"""Keeps one coordinator running: its Ray head and its actor, whichever of them is killed.
+"""Keeps one room's service running: its Ray head and what runs on it, whichever of them is killed.
 
-The head is a process group of its own and outlives the supervisor; a new supervisor adopts it. Ray restarts a
-killed actor by itself; the supervisor puts the actor on a new head, and replaces one that no longer answers.
+The coordinator's actor and the gateway's Serve application are kept alike. The head is a process group of its
+own and outlives the supervisor; a new supervisor adopts it. Ray restarts a killed process by itself; the
+supervisor puts the service on a new head, and replaces one that no longer answers.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
-from coordinator.config import CoordinatorConfig, make_private
+from coordinator.config import RayConfig, make_private
 from mlbridge import procs
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import HeadSpec, RayHead
@@ -35,7 +36,50 @@ PATIENCE_S = 15.0
 SILENT_S = 90.0
 DRIVER_S = 180.0
 STOP_S = 90.0
+CONNECT_S = 30.0  # of a driver's time, to join the cluster
 LONGEST_PAUSE_S = 60.0
+
+
+class ServiceConfig(Protocol):
+    """What a supervisor needs of a room's YAML file."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def home(self) -> Path: ...
+
+    @property
+    def ray(self) -> RayConfig: ...
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine reaches the service; /healthz below it says whether it lives."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Room:
+    """Whose service it is.
+
+    name: as in `mlbridge NAME up`, and the package of the modules `driver` (see coordinator.driver) and
+    `commands`.
+    """
+
+    name: str
+
+    @property
+    def driver(self) -> str:
+        return f"{self.name}.driver"
+
+    @property
+    def commands(self) -> str:
+        return f"{self.name}.commands"
+
+
+COORDINATOR = Room("coordinator")
 
 
 @dataclass(frozen=True)
@@ -57,8 +101,8 @@ class JoinedSpec(HeadSpec):
         return kept
 
 
-def head_of(config: CoordinatorConfig) -> RayHead:
-    """The Ray head that a coordinator file describes, running or not."""
+def head_of(config: ServiceConfig) -> RayHead:
+    """The Ray head that a room's file describes, running or not."""
     ray = config.ray
     common: dict[str, Any] = {
         "name": config.name,
@@ -73,16 +117,17 @@ def head_of(config: CoordinatorConfig) -> RayHead:
             num_cpus=ray.num_cpus,
             object_store_memory=ray.object_store_memory,
             include_dashboard=ray.include_dashboard,
+            haproxy=ray.haproxy,
             start_timeout=ray.start_timeout_s,
         )
     )
 
 
 class Supervisor:
-    """The loop of `mlbridge coordinator up`. Blocking; one a home."""
+    """The loop of `mlbridge ROOM up`. Blocking; one a home."""
 
-    def __init__(self, config: CoordinatorConfig) -> None:
-        self.config = config
+    def __init__(self, config: ServiceConfig, room: Room = COORDINATOR) -> None:
+        self.config, self.room = config, room
         self.head = head_of(config)
         self.stopping = False
         self._healthy_at = time.monotonic()
@@ -97,14 +142,14 @@ class Supervisor:
         """Start or adopt everything, keep it running until SIGTERM or SIGINT, then stop it.
 
         announce: told the status once it answers for the first time. Raises MLBridgeError when the first
-        start fails, or `coordinator.running` when another supervisor has this home.
+        start fails, or `ROOM.running` when another supervisor has this home.
         """
-        with _only_one(self.config.home):
+        with _only_one(self.config.home, self.room):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
             try:
                 status = self.ensure()
-                log.info("coordinator_up", url=self.config.local_url, pid=status.get("pid"))
+                log.info(f"{self.room.name}_up", url=self.config.local_url, pid=status.get("pid"))
                 if announce is not None:
                     announce(status)
                 while not self.stopping:
@@ -117,12 +162,12 @@ class Supervisor:
         self.stopping = True
 
     def ensure(self) -> dict[str, Any]:
-        """Start or adopt the head and the actor; the actor's status. Raises MLBridgeError."""
+        """Start or adopt the head and the service; the service's status. Raises MLBridgeError."""
         make_private(self.config.home)
         if self.owns_head:
             adopted = self.head.start()
             log.info("ray_head", adopted=adopted, address=self.head.spec.address)
-        status = self._drive("start", config=self.config.model_dump(mode="json"), timeout_s=DRIVER_S - 30)
+        status = self._drive("start")
         self._healthy_at = time.monotonic()
         return status
 
@@ -152,28 +197,33 @@ class Supervisor:
         silent_s = round(time.monotonic() - self._healthy_at)
         found = self._drive("ping")
         if found["pid"] is None and not found["silent"]:
-            log.warning("actor_lost", silent_s=silent_s)
-            self._drive("start", config=self.config.model_dump(mode="json"), timeout_s=DRIVER_S - 30)
+            log.warning("service_lost", silent_s=silent_s)
+            self._drive("start")
         elif silent_s > SILENT_S and (found["up"] or found["silent"]):
-            log.warning("actor_silent", pid=found["pid"], silent_s=silent_s)
+            log.warning("service_silent", pid=found["pid"], silent_s=silent_s)
             self._drive("restart")
             self._healthy_at = time.monotonic()
         else:
-            log.info("actor_starting", pid=found["pid"], silent_s=silent_s)
+            log.info("service_starting", pid=found["pid"], silent_s=silent_s)
 
     def stop(self) -> None:
-        """Stop the actor, then the head if it is ours."""
+        """Stop the service, then the head if it is ours."""
         if not self.owns_head or self.head.alive():
             try:
                 self._drive("stop", timeout=STOP_S)
             except MLBridgeError as error:
-                log.warning("actor_stop_failed", code=error.code, reason=str(error))
+                log.warning("service_stop_failed", code=error.code, reason=str(error))
         if self.owns_head:
             self.head.stop()
-        log.info("coordinator_down")
+        log.info(f"{self.room.name}_down")
 
-    def _drive(self, action: str, *, timeout: float = DRIVER_S, **facts: Any) -> dict[str, Any]:
-        return self.head.run("coordinator.driver", {"action": action, **facts}, timeout=timeout)
+    def _drive(self, action: str, *, timeout: float = DRIVER_S) -> dict[str, Any]:
+        request = {
+            "action": action,
+            "config": self.config.model_dump(mode="json"),
+            "timeout_s": timeout - CONNECT_S,
+        }
+        return self.head.run(self.room.driver, request, timeout=timeout)
 
 
 def healthy(url: str) -> bool:
@@ -188,8 +238,8 @@ def healthy(url: str) -> bool:
 class _only_one:  # noqa: N801 - reads as a statement
     """Holds `supervisor.lock` in the home; our pid and start time stand in it while we live."""
 
-    def __init__(self, home: Path) -> None:
-        self._path = home / "supervisor.lock"
+    def __init__(self, home: Path, room: Room = COORDINATOR) -> None:
+        self._path, self._room = home / "supervisor.lock", room.name
 
     def __enter__(self) -> None:
         make_private(self._path.parent)
@@ -199,9 +249,9 @@ class _only_one:  # noqa: N801 - reads as a statement
         except BlockingIOError:
             self._handle.close()
             raise MLBridgeError(
-                "coordinator.running",
-                f"A coordinator runs in {self._path.parent} already.",
-                hint="`mlbridge coordinator status` shows it, `mlbridge coordinator down` stops it.",
+                f"{self._room}.running",
+                f"A {self._room} runs in {self._path.parent} already.",
+                hint=f"`mlbridge {self._room} status` shows it, `mlbridge {self._room} down` stops it.",
             ) from None
         self._handle.truncate(0)
         self._handle.write(f"{os.getpid()} {procs.start_time(os.getpid())}")
@@ -222,10 +272,10 @@ def supervisor_of(home: Path) -> procs.Process | None:
     return found if procs.alive(found) else None
 
 
-def detach(config_file: Path, config: CoordinatorConfig, *, timeout_s: float) -> None:
-    """Run `coordinator up` in the background and wait until it answers.
+def detach(config_file: Path, config: ServiceConfig, *, timeout_s: float, room: Room = COORDINATOR) -> None:
+    """Run `mlbridge ROOM up` in the background and wait until it answers.
 
-    Raises MLBridgeError `coordinator.up_failed` with the end of its log.
+    Raises MLBridgeError `ROOM.up_failed` with the end of its log.
     """
     log_file = config.home / "logs" / "supervisor.log"
     make_private(config.home)
@@ -234,7 +284,7 @@ def detach(config_file: Path, config: CoordinatorConfig, *, timeout_s: float) ->
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     with log_file.open("ab") as out:
         child = subprocess.Popen(
-            [sys.executable, "-m", "coordinator.commands", "up", "--config", str(config_file)],
+            [sys.executable, "-m", room.commands, "up", "--config", str(config_file)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -248,29 +298,29 @@ def detach(config_file: Path, config: CoordinatorConfig, *, timeout_s: float) ->
                 told.seek(begin)
                 lines = told.read().decode(errors="replace").strip().splitlines()
             raise MLBridgeError(
-                "coordinator.up_failed",
-                f"The coordinator did not come up: {' | '.join(lines[-4:]) or 'no output'}",
+                f"{room.name}.up_failed",
+                f"The {room.name} did not come up: {' | '.join(lines[-4:]) or 'no output'}",
                 hint=f"Its log is {log_file}.",
             )
         if healthy(config.local_url) and supervisor_of(config.home) is not None:
             return
         time.sleep(0.3)
     raise MLBridgeError(
-        "coordinator.up_failed",
-        f"The coordinator does not answer after {timeout_s:.0f} s; it is still being started.",
-        hint=f"Watch {log_file}, or stop it with `mlbridge coordinator down`.",
+        f"{room.name}.up_failed",
+        f"The {room.name} does not answer after {timeout_s:.0f} s; it is still being started.",
+        hint=f"Watch {log_file}, or stop it with `mlbridge {room.name} down`.",
         exit_code=6,
     )
 
 
-def down(config: CoordinatorConfig, *, timeout_s: float) -> bool:
+def down(config: ServiceConfig, *, timeout_s: float, room: Room = COORDINATOR) -> bool:
     """Stop the supervisor and all it keeps; without a supervisor, what one left behind. Whether anything ran.
 
-    Raises MLBridgeError `coordinator.down_failed` when it does not end in time.
+    Raises MLBridgeError `ROOM.down_failed` when it does not end in time.
     """
     running = supervisor_of(config.home)
     if running is None:
-        supervisor = Supervisor(config)
+        supervisor = Supervisor(config, room)
         if supervisor.owns_head and supervisor.head.leader() is None:
             return False
         supervisor.stop()
@@ -280,7 +330,7 @@ def down(config: CoordinatorConfig, *, timeout_s: float) -> bool:
     while procs.alive(running):
         if time.monotonic() >= until:
             raise MLBridgeError(
-                "coordinator.down_failed",
+                f"{room.name}.down_failed",
                 f"The supervisor (pid {running.pid}) has not ended after {timeout_s:.0f} s.",
                 hint=f"Read {config.home / 'logs' / 'supervisor.log'}.",
                 exit_code=6,

@@ -84,13 +84,14 @@ def build_vllm(config: ModelAppConfig, args: dict[str, Any]) -> Application:
         extra=config.engine_args,
         gpus=config.num_gpus,
     )
+    variables = environment(config.device, threads=config.threads, gpus=config.num_gpus)
     bundle = {"GPU": config.num_gpus} if on_gpu else {"CPU": config.num_cpus}
     llm_config = LLMConfig(
         model_loading_config={"model_id": config.name, "model_source": str(config.directory)},
         accelerator_config={"kind": "gpu" if on_gpu else "cpu"},
         placement_group_config={"bundle_per_worker": bundle},
         engine_kwargs=arguments,
-        runtime_env={"env_vars": environment(config.device, threads=config.threads)},
+        runtime_env={"env_vars": variables},
         callback_config={"callback_class": LocalFiles},
         log_engine_metrics=True,
         deployment_config={

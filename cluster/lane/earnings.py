@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from serve.lane.view import View, ViewWriter
 
 log = structlog.get_logger()
 
+_EVERY: Final = 1 << 32
 _GWEI: Final = 10**9
 _SETTLE_GAS: Final = 220_000
 _CLAIM_GAS: Final = 150_000
@@ -48,6 +49,27 @@ class Seat:
     margin_s: float
 
 
+class Pauses:
+    """When to try again what failed: later each time."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next: dict[bytes, tuple[float, float]] = {}
+
+    def over(self, what: bytes) -> bool:
+        """Whether its pause is over, or there is none."""
+        return self._clock() >= self._next.get(what, (0.0, 0.0))[0]
+
+    def lengthen(self, what: bytes) -> None:
+        """It failed again."""
+        pause = self._next.get(what, (0.0, _FIRST_PAUSE_S))[1]
+        self._next[what] = self._clock() + pause, min(_LONGEST_PAUSE_S, 2 * pause)
+
+    def forget(self, what: bytes) -> None:
+        """It is done."""
+        self._next.pop(what, None)
+
+
 class Earnings:
     """The agent's periodic work for the lane. What fails is told and tried again."""
 
@@ -61,6 +83,7 @@ class Earnings:
         store: LaneStore,
         content: ContentStore,
         collector: Collector,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lane = lane
         self._sender = sender
@@ -70,7 +93,8 @@ class Earnings:
         self._content = content
         self._collector = collector
         self._recorded: dict[bytes, int] = {}
-        self._tries: dict[bytes, tuple[float, float]] = {}
+        self._pauses = Pauses(clock=clock)
+        self._looked: set[bytes] = set()
         self._pruned_at: float | None = None
 
     async def round(self, models: Sequence[bytes]) -> None:
@@ -114,10 +138,14 @@ class Earnings:
     # ---- being paid by batches ----
     async def _batches(self) -> None:
         for batch_id, block in self._writer.open_batches():
+            if not self._pauses.over(batch_id):
+                continue
             try:
                 await self._batch(batch_id, block)
-            except (ContractError, MLBridgeError) as error:
-                log.warning("lane_batch_failed", batch="0x" + batch_id.hex()[:16], problem=str(error))
+            except Exception as error:  # noqa: BLE001 - a batch may be made so that reading it fails
+                self._pauses.lengthen(batch_id)
+                name = "0x" + batch_id.hex()[:16]
+                log.warning("lane_batch_failed", batch=name, problem=f"{type(error).__name__} {error}")
 
     async def _batch(self, batch_id: bytes, block: int) -> None:
         """Claim from a final batch; settle what it left out or what it took down with it."""
@@ -129,12 +157,14 @@ class Earnings:
             await self._after_void(posted)
             self._writer.end_batch(batch_id, "void")
         elif state.final_at <= await self._now() and state.demands == 0:
-            await self._claim(posted)
-            self._writer.end_batch(batch_id, "claimed")
-        elif batch_id not in self._tries:
-            # Looked at once, as soon as it is there: its window to show an omission is short.
+            if await self._claim(posted):
+                self._writer.end_batch(batch_id, "claimed")
+            else:
+                self._pauses.lengthen(batch_id)
+        elif batch_id not in self._looked:
+            # As soon as it is there: its window to show an omission is short.
             await self._after_omission(posted)
-            self._tries[batch_id] = (0.0, 0.0)
+            self._looked.add(batch_id)
 
     async def _posted(self, batch_id: bytes, block: int) -> Posted | None:
         for posted in await batches.posted(self._lane, first=block, last=block):
@@ -151,21 +181,22 @@ class Earnings:
                 problem = error
         raise problem or MLBridgeError("content.missing", "The batch's data cannot be found.")
 
-    async def _claim(self, posted: Posted) -> None:
+    async def _claim(self, posted: Posted) -> bool:
+        """Whether there is nothing more to get; gas may be cheaper later."""
         batch, party = await self._data(posted), self._seat.account
         place = batch.claims().get(party)
         if place is None:
-            return
+            return True
         amount = batch.entries[place].total
         if amount < _CLAIM_GAS * await self._gas_price():
-            log.info("lane_claim_not_worth_its_gas", amount=amount)
-            return
+            return False
         try:
             await batches.claim(self._lane, self._sender, posted.header, batch, party)
         except ContractError as error:
             if error.name != "AlreadyClaimed":
                 raise
         log.info("lane_claimed", batch="0x" + posted.header.batch_id().hex()[:16], amount=amount)
+        return True
 
     async def _after_omission(self, posted: Posted) -> None:
         """An order of ours that the batch passed and does not hold settles by itself."""
@@ -220,22 +251,35 @@ class Earnings:
     # ---- settling what was withheld ----
     async def _owed(self) -> None:
         now = await self._now()
-        for held in self._store.owed(now - self._seat.margin_s):
-            after, pause = self._tries.get(held.digest, (0.0, _FIRST_PAUSE_S))
-            if time.monotonic() < after:
+        for held in [*self._store.owed(now - self._seat.margin_s), *await self._pressing(now)]:
+            if not self._pauses.over(held.digest):
                 continue
             try:
                 ending = await self._settle(held, now)
-            except (ContractError, MLBridgeError) as error:
+            except MLBridgeError as error:
                 ending = None
                 log.warning("lane_settle_failed", order="0x" + held.digest.hex()[:16], problem=str(error))
             if ending is None:
-                again = time.monotonic() + pause
-                self._tries[held.digest] = (again, min(_LONGEST_PAUSE_S, 2 * pause))
+                self._pauses.lengthen(held.digest)
             else:
-                self._tries.pop(held.digest, None)
+                self._pauses.forget(held.digest)
                 await self._store.end(held.digest, ending)
                 log.info("lane_order_ended", order="0x" + held.digest.hex()[:16], ending=ending)
+
+    async def _pressing(self, now: float) -> list[Held]:
+        """Orders whose channel closes, or is emptied by a voucher that covers them, before they are due."""
+        ending = self._writer.ending_channels()
+        if not ending:
+            return []
+        # The coordinator has the first half of the wait to settle them.
+        rest = int(await call(self._lane.channels.functions.settleWindow())) / 2
+        found: dict[bytes, Held] = {}
+        for channel in ending:
+            if channel.closes_at and now >= channel.closes_at - rest:
+                found |= {one.digest: one for one in self._store.unsettled(channel.id, _EVERY)}
+            elif channel.due_at and now >= channel.due_at - rest:
+                found |= {one.digest: one for one in self._store.unsettled(channel.id, channel.covered)}
+        return list(found.values())
 
     async def _settle(self, held: Held, now: float) -> str | None:
         """How an order ended; None: not yet."""
@@ -246,16 +290,15 @@ class Earnings:
         if now > held.deadline + view.rules().settle_window:
             return "expired"
         evidence = await self._collector.of(held)
-        if evidence is None:
+        # Gas may be cheaper later, as long as there is time.
+        if evidence is None or self._fee(evidence, view) < _SETTLE_GAS * await self._gas_price():
             return None
-        if self._fee(evidence, view) < _SETTLE_GAS * await self._gas_price():
-            return "not worth its gas"
         try:
             await channels.settle(self._lane, self._sender, evidence)
         except ContractError as error:
             if error.name not in _DONE:
                 raise
-            return "passed"
+            return "passed" if error.name == "AlreadySettled" else "expired"
         return "settled"
 
     def _fee(self, evidence: Evidence, view: View) -> int:

@@ -58,6 +58,7 @@ class LaneFollower:
             confirmations=confirmations,
         )
         self._providers: dict[bytes, str] = {}
+        self._ruled = False
         self.caught_up = False
         self.problem: str | None = None
 
@@ -75,9 +76,10 @@ class LaneFollower:
 
     async def step(self) -> bool:
         """Read what is new; whether there was anything. Raises MLBridgeError."""
-        told = self._writer.fact(_CURSOR)
-        if told is None:
+        if not self._ruled:
             self._writer.put_rules(await self._rules())
+            self._ruled = True
+        told = self._writer.fact(_CURSOR)
         step = await self._walker.step(None if told is None else cursor_from_json(told))
         if step is not None:
             await self._take(step)
@@ -163,9 +165,8 @@ class LaneFollower:
         if deposited == 0:
             return None
         waiting = max(0, promised - (deposited - balance)) if due_at else 0
-        return ChannelRow(
-            channel_id, balance, floor, window, closes_at, waiting, covered if due_at else 0, block
-        )
+        passed = covered if due_at else 0
+        return ChannelRow(channel_id, balance, floor, window, closes_at, waiting, passed, due_at, block)
 
     async def _provider(self, model: bytes) -> str:
         """Of a model; its id is made of that address, so it never changes."""

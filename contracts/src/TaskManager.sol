@@ -6,35 +6,41 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {Review} from "./interfaces/IReviewer.sol";
 import {ITaskManager} from "./interfaces/ITaskManager.sol";
 import {Policy, RoundKind, TaskStatus, Verdict} from "./interfaces/Types.sol";
 import {Hashing} from "./libraries/Hashing.sol";
 import {MAX_SEATS, SEAT_SLOTS, SeatPacking} from "./libraries/SeatPacking.sol";
 import {Head, HeadWord, PurseWord} from "./libraries/TaskWords.sol";
 import {Rules} from "./tasks/Rules.sol";
+import {ServingModule} from "./tasks/ServingModule.sol";
 import {TaskModule} from "./tasks/TaskModule.sol";
 import {TaskViews} from "./tasks/TaskViews.sol";
 
 /// @title Task lifecycle: draw, deadlines, rounds, escalation, settlement
 /// @notice Holds no money. It calls only the contracts named at its construction, and those call nobody else on its
 /// behalf, so no call of a stranger can come in between.
-/// @dev What every task passes through is here; the rest is in the module, which runs on this contract's storage.
+/// @dev What every task passes through is here; the rest is in two modules, which run on this contract's storage.
 contract TaskManager is TaskViews {
     using SeatPacking for uint256[SEAT_SLOTS];
 
-    /// @dev Code of the functions that need no speed.
+    /// @dev Code of what few tasks need.
     address private immutable module;
+    /// @dev Code of what no task passes through.
+    address private immutable servingModule;
 
     uint256 private constant SALT_SIZE = 32;
     /// @dev The inline tag and four bytes.
     uint256 private constant VOTE_SIZE = 5;
 
     /// @param authority AccessManager of `setParameters`
-    /// @param module_ made for this very deployment: it names the same neighbours, epochs and genesis
+    /// @param module_ TaskModule made for this very deployment: it names the same neighbours, epochs and genesis
+    /// @param servingModule_ ServingModule made for it likewise
     /// @param epochSeconds_ for how long a change of a pool waits to take effect, at most
     constructor(
         address authority,
         address module_,
+        address servingModule_,
         address bridge_,
         address verifier_,
         address distributor_,
@@ -47,7 +53,8 @@ contract TaskManager is TaskViews {
     {
         if (authority == address(0)) revert BadParameter("authority");
         if (TaskModule(module_).configuration() != _configuration()) revert BadParameter("module");
-        module = module_;
+        if (ServingModule(servingModule_).configuration() != _configuration()) revert BadParameter("servingModule");
+        (module, servingModule) = (module_, servingModule_);
         _initParameters(parameters_);
     }
 
@@ -86,7 +93,7 @@ contract TaskManager is TaskViews {
 
     /// @inheritdoc ITaskManager
     function cancel(bytes32, address) external {
-        _delegate();
+        _delegate(module);
     }
 
     /// @inheritdoc ITaskManager
@@ -164,48 +171,62 @@ contract TaskManager is TaskViews {
     /// @inheritdoc ITaskManager
     function poke(bytes32 taskId) external {
         TaskStatus status = _tasks[taskId].head.status();
-        if (status == TaskStatus.Committing || status == TaskStatus.Revealing) _delegate();
+        if (status == TaskStatus.Committing || status == TaskStatus.Revealing) _delegate(module);
         else _assign(taskId, msg.sender);
+    }
+
+    // ---- reviewers ----
+
+    /// @inheritdoc ITaskManager
+    function openReview(Review calldata) external returns (bytes32) {
+        _delegate(module);
     }
 
     // ---- operators ----
 
     /// @inheritdoc ITaskManager
     function setNodeKey(address, bool, bytes calldata) external {
-        _delegate();
+        _delegate(servingModule);
     }
 
     /// @inheritdoc ITaskManager
     function serveModel(bytes32, uint32, bytes32) external {
-        _delegate();
+        _delegate(servingModule);
     }
 
     /// @inheritdoc ITaskManager
     function stopServing(bytes32, uint32) external {
-        _delegate();
+        _delegate(servingModule);
     }
 
     /// @inheritdoc ITaskManager
     function refreshWeight(bytes32, uint32) external {
-        _delegate();
+        _delegate(servingModule);
     }
 
     // ---- governance ----
 
     /// @inheritdoc ITaskManager
     function setParameters(Parameters calldata) external {
-        _delegate();
+        _delegate(servingModule);
     }
 
     // ---- views ----
 
-    /// @notice The contracts that this one trusts, for ever, and the module whose code it borrows.
+    /// @notice The contracts that this one trusts, for ever, and the modules whose code it borrows.
     function neighbours()
         external
         view
-        returns (address bridge_, address verifier_, address distributor_, address registry_, address module_)
+        returns (
+            address bridge_,
+            address verifier_,
+            address distributor_,
+            address registry_,
+            address module_,
+            address servingModule_
+        )
     {
-        return (bridge, address(verifier), address(distributor), address(registry), module);
+        return (bridge, address(verifier), address(distributor), address(registry), module, servingModule);
     }
 
     // ---- internal ----
@@ -305,12 +326,20 @@ contract TaskManager is TaskViews {
     {
         bool judges = head.stage() != 0;
         if (judges) distributor.payJudges(taskId, _select(accounts, _revealed(round, head)));
-        if (verdict.passed && (judges || !verdict.dissent)) _finalize(taskId, head, verdict, round, accounts);
-        else Address.functionDelegateCall(module, abi.encodeCall(TaskModule.proceed, (taskId, verdict)));
+        bool settle = verdict.passed && !judges && !verdict.dissent;
+        if (!settle) {
+            bytes memory answer =
+                Address.functionDelegateCall(module, abi.encodeCall(TaskModule.proceed, (taskId, verdict)));
+            settle = abi.decode(answer, (bool));
+        }
+        if (settle) _finalize(taskId, head, verdict, round, accounts);
     }
 
-    /// @dev Run this very call with the module's code.
-    function _delegate() private {
-        Address.functionDelegateCall(module, msg.data);
+    /// @dev Run this very call with a module's code, and end with its answer.
+    function _delegate(address code) private {
+        bytes memory answer = Address.functionDelegateCall(code, msg.data);
+        assembly ("memory-safe") {
+            return(add(answer, 32), mload(answer))
+        }
     }
 }

@@ -26,7 +26,7 @@ contract EconomyInvariantTest is Test, InvariantTargets {
             handler.act(i);
         }
         handler.check();
-        string[13] memory wanted = [
+        string[16] memory wanted = [
             "stake",
             "unbond",
             "withdraw",
@@ -36,6 +36,9 @@ contract EconomyInvariantTest is Test, InvariantTargets {
             "votes",
             "claim",
             "unjail",
+            "fine",
+            "veto",
+            "finalise",
             "stop",
             "report",
             "serve",

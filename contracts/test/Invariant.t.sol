@@ -48,20 +48,20 @@ contract InvariantTest is Test, InvariantTargets {
         handler.checkMlb();
         handler.checkStake();
         handler.drain();
-        string[29] memory wanted = _wanted();
+        string[32] memory wanted = _wanted();
         for (uint256 i; i < wanted.length; ++i) {
             assertGt(handler.seen(wanted[i]), 0, wanted[i]);
         }
     }
 
     function _missing() private view returns (uint256 count) {
-        string[29] memory wanted = _wanted();
+        string[32] memory wanted = _wanted();
         for (uint256 i; i < wanted.length; ++i) {
             if (handler.seen(wanted[i]) == 0) ++count;
         }
     }
 
-    function _wanted() private pure returns (string[29] memory) {
+    function _wanted() private pure returns (string[32] memory) {
         return [
             "submitted",
             "finalized",
@@ -91,7 +91,10 @@ contract InvariantTest is Test, InvariantTargets {
             "contradiction",
             "unjailed",
             "refused",
-            "too late to cancel"
+            "too late to cancel",
+            "held",
+            "vetoed",
+            "final"
         ];
     }
 }

@@ -83,4 +83,31 @@ contract ReputationTest is Test {
         assertLt(value, 9_800 - 4_000);
         assertGt(value, idle);
     }
+
+    function testFuzz_RestoringUndoesExactlyTheFaultThatItUndoes(uint16 start, uint8 first, uint8 second) public pure {
+        uint256 before = start % (Reputation.CAP + 1);
+        Fault a = Fault(first % 3);
+        Fault b = Fault(second % 3);
+        uint256 afterwards = Reputation.afterFault(before, a);
+        uint256 both = Reputation.afterFault(afterwards, b);
+        uint256 restored = Reputation.afterRestoring(both, before, afterwards, before);
+        uint256 alone = Reputation.afterFault(before, b);
+        // Each division rounded down once, and restoring multiplies that by two at most.
+        assertLe(restored, alone + 1, "more than without the first fault");
+        assertGe(restored + 4, alone, "less than without the first fault");
+    }
+
+    function testFuzz_RestoringIsBounded(uint16 value, uint16 before, uint16 ceiling, uint8 kind) public pure {
+        uint256 now_ = value % (Reputation.CAP + 1);
+        uint256 old = before % (Reputation.CAP + 1);
+        uint256 limit = ceiling % (old + 1);
+        uint256 restored = Reputation.afterRestoring(now_, old, Reputation.afterFault(old, Fault(kind % 4)), limit);
+        assertGe(restored, now_, "never down");
+        assertLe(restored, now_ > limit ? now_ : limit, "never above what stood before");
+    }
+
+    function test_RestoringAfterExpulsion() public pure {
+        assertEq(Reputation.afterRestoring(0, 6_000, 0, 5_500), 5_500);
+        assertEq(Reputation.afterRestoring(100, 0, 0, 0), 100);
+    }
 }

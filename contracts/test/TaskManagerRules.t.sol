@@ -7,6 +7,8 @@ import {IModelRegistry} from "../src/interfaces/IModelRegistry.sol";
 import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
 import {TaskStatus} from "../src/interfaces/Types.sol";
 import {TaskManager} from "../src/TaskManager.sol";
+import {ServingModule} from "../src/tasks/ServingModule.sol";
+import {TaskModule} from "../src/tasks/TaskModule.sol";
 import {BaseTest} from "./utils/BaseTest.sol";
 
 /// @title What a submission must fulfil, and what governance may set
@@ -261,22 +263,52 @@ contract TaskManagerRulesTest is BaseTest {
         address[5] memory who =
             [address(manager), address(bridge), address(verifier), address(ledger), address(registry)];
         string[5] memory names = ["authority", "bridge", "verifier", "distributor", "registry"];
-        (,,,, address module) = tasks.neighbours();
+        (,,,, address module, address serving) = tasks.neighbours();
         for (uint256 i; i < 5; ++i) {
             address kept = who[i];
             who[i] = address(0);
-            vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, names[i]));
-            new TaskManager(who[0], module, who[1], who[2], who[3], who[4], EPOCH, parameters());
+            expectRefused(names[i]);
+            make(who, module, serving, EPOCH);
             who[i] = kept;
         }
-        vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "epochSeconds"));
-        new TaskManager(who[0], module, who[1], who[2], who[3], who[4], 0, parameters());
-        vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "module"));
-        new TaskManager(who[0], module, who[1], who[2], who[3], who[4], EPOCH + 1, parameters());
-        vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, "module"));
-        new TaskManager(stranger, module, who[1], who[2], who[3], who[4], EPOCH, parameters());
-        (address b, address v, address d, address r, address m) = tasks.neighbours();
-        assertTrue(b == who[1] && v == who[2] && d == who[3] && r == who[4] && m == module && m.code.length != 0);
+        expectRefused("epochSeconds");
+        make(who, module, serving, 0);
+        expectRefused("module");
+        make(who, module, serving, EPOCH + 1);
+        who[0] = stranger;
+        expectRefused("module");
+        make(who, module, serving, EPOCH);
+        who[0] = address(manager);
+        (address b, address v, address d, address r, address m, address s) = tasks.neighbours();
+        assertTrue(b == who[1] && v == who[2] && d == who[3] && r == who[4]);
+        assertTrue(m == module && m.code.length != 0 && s == serving && s.code.length != 0 && s != m);
+    }
+
+    function testConstructorRefusesAModuleOfAnotherDeployment() public {
+        address[5] memory who =
+            [address(manager), address(bridge), address(verifier), address(ledger), address(registry)];
+        (,,,, address module, address serving) = tasks.neighbours();
+        address foreign = address(new ServingModule(who[0], module, who[1], who[2], who[3], stranger, EPOCH));
+        expectRefused("servingModule");
+        make(who, module, foreign, EPOCH);
+        skip(1);
+        // The same neighbours, but epochs that begin later.
+        address later = address(new TaskModule(who[0], who[1], who[2], who[3], who[4], EPOCH));
+        expectRefused("servingModule");
+        make(who, later, serving, EPOCH);
+        address beside = address(new ServingModule(who[0], later, who[1], who[2], who[3], who[4], EPOCH));
+        make(who, later, beside, EPOCH);
+    }
+
+    function make(address[5] memory who, address module, address serving, uint256 epochSeconds)
+        private
+        returns (TaskManager)
+    {
+        return new TaskManager(who[0], module, serving, who[1], who[2], who[3], who[4], epochSeconds, parameters());
+    }
+
+    function expectRefused(string memory name) private {
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.BadParameter.selector, name));
     }
 
     function testCurrentEpochCountsFromGenesis() public {

@@ -183,7 +183,7 @@ contract TaskManagerTableTest is BaseTest {
 
     function testModuleCalledDirectlyHasNoPower() public {
         (bytes32 taskId,) = dissent(exactModel, 0);
-        (,,,, address module) = tasks.neighbours();
+        (,,,, address module,) = tasks.neighbours();
         // It knows no task, so it does nothing or fails; the TaskManager's task stays where it is.
         Verdict memory verdict;
         bytes memory proceed = abi.encodeCall(TaskModule.proceed, (taskId, verdict));

@@ -15,8 +15,8 @@ from mlbridge.errors import MLBridgeError
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 MOST = 256
-# One process writes at a time, so what was read in a transaction still holds when it writes. SQLite's one write
-# lock is taken by a change of nothing: a reader cannot become a writer once another process has written.
+# One process writes at a time, so what was read in a transaction still holds when it writes. SQLite's one
+# write lock is taken by a change of nothing: a reader cannot become a writer once another has written.
 _WRITE_LOCK = {
     "sqlite": text("UPDATE lane_runners SET alive_until = alive_until WHERE 1 = 0"),
     "postgresql": text("SELECT pg_advisory_xact_lock(7236921401)"),

@@ -14,7 +14,7 @@ from eth_utils.address import is_address, to_checksum_address
 
 from contracts.chain import Chain
 from contracts.governance import Governance
-from contracts.governance_deploy import check_governance
+from contracts.handover import check_governance
 from contracts.network import Network
 from contracts.proposal_file import read_proposal
 from contracts.proposals import ProposalInfo, ProposalState, Support, id_text

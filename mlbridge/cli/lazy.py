@@ -20,16 +20,18 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "task": ("mlbridge.cli.tasks", "app", "Submit, list, show, wait for, cancel and move on tasks."),
     "model": ("mlbridge.cli.models", "app", "Publish, list and show models."),
     "account": ("mlbridge.cli.accounts", "app", "Balances, stakes and claims of an address."),
+    "deploy": ("mlbridge.cli.deploy", "deploy", "Put every contract on a chain; a run cut off goes on."),
     "gov": ("mlbridge.cli.governance", "app", "Propose, vote, delegate, carry out what was decided."),
     "channel": ("mlbridge.cli.channels", "app", "Open, show, top up and close payment channels."),
     "watch": ("mlbridge.cli.watch", "watch", "Recompute every batch, and challenge what is wrong."),
     "verify": ("mlbridge.cli.verify", "verify", "Check a receipt against the chain, trusting nobody."),
     "provider": ("cluster.commands", "app", "Run a compute provider on this machine."),
     "coordinator": ("coordinator.commands", "app", "Run a coordinator on this machine."),
+    "gateway": ("gateway.commands", "app", "Run an OpenAI-compatible gateway; make its API keys."),
 }  # fmt: skip
 
-ROOM_PACKAGES = {"mlbridge", "contracts", "serve", "cluster", "coordinator"}
-NEEDS = {"cluster": "node", "coordinator": "coordinator", "watch": "coordinator"}
+ROOM_PACKAGES = {"mlbridge", "contracts", "serve", "cluster", "coordinator", "gateway"}
+NEEDS = {"cluster": "node", "coordinator": "coordinator", "watch": "coordinator", "gateway": "gateway"}
 
 
 class LazyGroup(TyperGroup):

@@ -15,6 +15,7 @@ _DEPLOYER = 0
 _REQUESTER = 1
 _MODEL_PROVIDER = 2
 _COORDINATOR = 3
+_GATEWAY = 4
 _FIRST_OPERATOR = 10
 _FIRST_NODE = 40
 MOST_PROVIDERS = _FIRST_NODE - _FIRST_OPERATOR - 1
@@ -25,6 +26,7 @@ __all__ = [
     "MOST_PROVIDERS",
     "coordinator",
     "deployer",
+    "gateway",
     "model_provider",
     "node",
     "operator",
@@ -50,6 +52,11 @@ def model_provider() -> LocalAccount:
 def coordinator() -> LocalAccount:
     """Pays for pokes and submissions of the coordinator."""
     return dev_account(_COORDINATOR)
+
+
+def gateway() -> LocalAccount:
+    """Pays for tasks that come through the gateway."""
+    return dev_account(_GATEWAY)
 
 
 def operator(provider: int) -> LocalAccount:

@@ -15,7 +15,7 @@ import psutil
 import typer
 
 from mlbridge.console import JsonOption, emit_json, people, table
-from mlbridge.devnet.plan import Plan, make_plan, read_plan
+from mlbridge.devnet.plan import PLAN_FILE, Plan, make_plan, read_plan
 from mlbridge.devnet.services import process_of, read_running, read_services
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import RayPorts
@@ -56,12 +56,12 @@ def up(
     ray_base_port: Annotated[int, typer.Option(help="First of 300 ports a Ray cluster.", min=1024)] = 20000,
     replace: Annotated[
         bool,
-        typer.Option("--replace", help="Forget a stopped devnet that was started with other options."),
+        typer.Option("--replace", help="Forget the stopped devnet of before, its chain included."),
     ] = False,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Start a whole network here: chain, contracts, coordinator, providers with a Ray cluster each.
+    """Start a whole network here: chain, contracts, coordinator, gateway, providers with a Ray cluster each.
 
     Safe to repeat: what runs already is left alone. Without --detach it stays until Ctrl-C, then stops all.
     """
@@ -92,25 +92,27 @@ def up(
 
 
 def make_room(plan: Plan, *, replace: bool) -> None:
-    """A devnet keeps its shape: with `replace`, a stopped one of another shape is forgotten.
+    """A devnet keeps its shape and its chain, unless it is stopped and `replace` is asked for.
 
-    Raises MLBridgeError `devnet.other_plan`, or `devnet.bad_plan` when its plan cannot be read.
+    Raises MLBridgeError `devnet.running`, `devnet.other_plan`, or `devnet.bad_plan` when its plan cannot be
+    read.
     """
-    try:
-        before = read_plan(plan.home)
-    except MLBridgeError:
-        if not replace or is_running(plan.home):
-            raise
+    running = is_running(plan.home)
+    if replace and running:
+        raise MLBridgeError(
+            "devnet.running",
+            f"The devnet in {plan.home} runs, and --replace would forget it.",
+            hint="Stop it first: mlbridge down",
+            exit_code=2,
+        )
+    if replace and (plan.home / PLAN_FILE).exists():
         forget(plan.home)
         return
+    before = read_plan(plan.home)
     if before is None:
         return
     changed = [name for name in Plan.model_fields if getattr(before, name) != getattr(plan, name)]
     if not changed:
-        return
-    running = is_running(plan.home)
-    if replace and not running:
-        forget(plan.home)
         return
     differences = ", ".join(f"{name} {getattr(before, name)!r}" for name in changed)
     stop_first = "stop it (mlbridge down) and " if running else ""
@@ -180,26 +182,26 @@ def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     rows = [
         [
             item["name"],
-            "running" if item["pid"] else "stopped",
+            _since(item["started_at"]) if item["pid"] else "stopped",
             str(item["pid"] or ""),
-            _local_time(item["started_at"]),
             str(item["restarts"]),
             f"{item['pss_mb']:,}" if item["pid"] else "",
             item["url"] or "",
-            item["log"],
         ]
         for item in facts["services"]
     ]
-    columns = ["service", "state", "pid", "since", "restarts", "PSS MB", "url", "log"]
+    columns = ["service", "since", "pid", "restarts", "PSS MB", "url"]
     table(f"devnet in {home}", columns, rows)
 
 
-def _local_time(started_at: float | None) -> str:
-    return "" if started_at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started_at))
+def _since(started_at: float) -> str:
+    """Local time; with the date once a day has passed."""
+    style = "%H:%M:%S" if time.time() - started_at < 86_400 else "%m-%d %H:%M"
+    return time.strftime(style, time.localtime(started_at))
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="chain, coordinator, provider-N or supervisor.")],
+    service: Annotated[str, typer.Argument(help="chain, coordinator, gateway, provider-N or supervisor.")],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing.")] = False,
     home: HomeOption = HOME,
@@ -301,7 +303,7 @@ def service_urls(home: Path) -> dict[str, str]:
     if plan is None:
         return {}
     coordinator = f"http://127.0.0.1:{plan.coordinator_port}"
-    found = {"chain": plan.rpc_url, "coordinator": coordinator}
+    found = {"chain": plan.rpc_url, "coordinator": coordinator, "gateway": f"{plan.gateway_url}/v1"}
     for number in range(1, plan.providers + 1):
         name = plan.provider_name(number)
         # on a shared cluster every provider answers below its own path of one port

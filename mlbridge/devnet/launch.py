@@ -21,11 +21,14 @@ from contracts import reads
 from contracts.chain import Chain
 from contracts.deploy import DEVNET, DeployParams, deploy
 from contracts.economy import MLB
-from contracts.network import Network
+from contracts.network import Network, write_whole
 from contracts.sender import Sender, SendPolicy
+from gateway.config import load_config as load_gateway_config
+from gateway.keys import Keys
+from gateway.store import Store
 from mlbridge.devnet import accounts, machines
 from mlbridge.devnet.models import publish_models
-from mlbridge.devnet.plan import Plan
+from mlbridge.devnet.plan import PLAN_FILE, Plan
 from mlbridge.devnet.report import Report
 from mlbridge.devnet.services import (
     Service,
@@ -46,7 +49,7 @@ PROVIDER_MLB = (machines.COMPUTE_STAKE + 10_000) * MLB
 async def launch(plan: Plan, report: Report) -> Network:
     """Start whatever does not run yet; safe to repeat. Raises MLBridgeError with the log to read."""
     plan.home.mkdir(parents=True, exist_ok=True)
-    write_json(plan.home / "plan.json", plan.model_dump(mode="json"))
+    write_json(plan.home / PLAN_FILE, plan.model_dump(mode="json"))
     start_supervisor(plan.home)
     with report.step("chain") as step:
         ensure(plan.home, chain_service(plan))
@@ -58,7 +61,6 @@ async def launch(plan: Plan, report: Report) -> Network:
             accounts.deployer(),
             deploy_params(plan),
             name="devnet",
-            record_file=plan.home / "deployment.json",
             network_file=plan.network_file,
             confirmations=0,
             block_time=plan.block_time,
@@ -76,6 +78,13 @@ async def launch(plan: Plan, report: Report) -> Network:
         url = f"http://127.0.0.1:{plan.coordinator_port}"
         await wait_until(plan, "coordinator", lambda: answers_http(f"{url}/readyz"), seconds=240)
         step.detail = url
+    with report.step("gateway") as step:
+        file = machines.gateway_file(plan)
+        await make_api_key(plan, file)
+        ensure(plan.home, command_service("gateway", file))
+        ready = partial(answers_http, f"{plan.gateway_url}/readyz")
+        await wait_until(plan, "gateway", ready, seconds=240)
+        step.detail = f"{plan.gateway_url}/v1"
     for number in range(1, plan.providers + 1):
         name = plan.provider_name(number)
         with report.step(name) as step:
@@ -115,6 +124,18 @@ async def fund(network: Network, plan: Plan) -> None:
             staked = await chain.distributor.functions.totalStakeOf(address).call()
             if held + staked < amount:
                 await sender.send(chain.token.functions.transfer(address, amount - held - staked))
+
+
+async def make_api_key(plan: Plan, file: Path) -> None:
+    """Make the devnet's own API key, unless it is there."""
+    if plan.gateway_key_file.exists():
+        return
+    store = await Store.open(load_gateway_config(file))
+    try:
+        _, text = await Keys(store).create("devnet")
+    finally:
+        await store.close()
+    write_whole(plan.gateway_key_file, text + "\n", mode=0o600)
 
 
 def start_supervisor(home: Path) -> None:

@@ -55,6 +55,28 @@ def coordinator_file(plan: Plan) -> Path:
     return path
 
 
+def gateway_file(plan: Plan) -> Path:
+    """Write the gateway's file: it runs on the coordinator's cluster."""
+    home = plan.home / "gateway"
+    path = home / "gateway.yaml"
+    write_yaml(
+        path,
+        {
+            "name": "gateway",
+            "network": str(plan.network_file),
+            "home": str(home),
+            "key": _key(plan, "gateway", accounts.gateway()),
+            "http": {"port": plan.gateway_port},
+            "ray": {
+                "mode": "join",
+                "address": f"127.0.0.1:{plan.ray_port(0)}",
+                "token_file": str(plan.home / "coordinator" / "ray.token"),
+            },
+        },
+    )
+    return path
+
+
 def provider_file(plan: Plan, number: int) -> Path:
     """Write provider `number`'s file (numbers count from 1)."""
     name = plan.provider_name(number)
@@ -67,7 +89,7 @@ def provider_file(plan: Plan, number: int) -> Path:
             "mode": "join",
             "address": f"127.0.0.1:{port}",
             "token_file": str(head / "ray.token"),
-            "http_port": port + 9,
+            "http_port": plan.gateway_port,
         }
     settings: dict[str, Any] = {
         "name": name,

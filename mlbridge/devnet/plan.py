@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from cluster.config import FAULTS
 from mlbridge.devnet.accounts import MOST_PROVIDERS
 from mlbridge.errors import MLBridgeError
-from mlbridge.rayproc import PORTS_PER_CLUSTER
+from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts
 
 MODELS = ("minilm", "digits", "smollm2")
+PLAN_FILE = "plan.json"
 COMMITTEE = 3
 CLUSTERS_PER_CORE = 2  # a Ray head with replicas idles at about a quarter of a core
 
@@ -70,13 +71,27 @@ class Plan(BaseModel):
         """First port of a Ray cluster; 0 is the coordinator's, providers count from 1."""
         return self.ray_base_port + cluster * PORTS_PER_CLUSTER
 
+    @property
+    def gateway_port(self) -> int:
+        """Serve's ingress on the coordinator's cluster, where the gateway runs."""
+        return RayPorts(self.ray_port(0)).http
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def gateway_key_file(self) -> Path:
+        """Holds an API key of the gateway, for whoever runs this devnet."""
+        return self.home / "gateway" / "api.key"
+
     def provider_name(self, number: int) -> str:
         return f"provider-{number}"
 
 
 def read_plan(home: Path) -> Plan | None:
     """The plan of the devnet in `home`, None without one. Raises MLBridgeError `devnet.bad_plan`."""
-    file = home / "plan.json"
+    file = home / PLAN_FILE
     try:
         return Plan.model_validate_json(file.read_text())
     except FileNotFoundError:

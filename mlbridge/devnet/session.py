@@ -36,7 +36,8 @@ async def start(plan: Plan, *, demo: bool, as_json: bool) -> None:
     memory = overview(plan.home)
     facts["pss_mb"] = sum(item["pss_mb"] for item in memory["services"])
     console.print(f"memory (sum of PSS): {facts['pss_mb'] / 1000:.1f} GB")
-    write_json(plan.home / "last_start.json", facts)
+    public = {name: value for name, value in facts.items() if name != "openai_api_key"}
+    write_json(plan.home / "last_start.json", public)
     if as_json:
         from mlbridge.console import emit_json
 
@@ -52,6 +53,8 @@ def describe(plan: Plan, network: Network) -> dict[str, Any]:
         "rpc_url": plan.rpc_url,
         "chain_id": network.chain_id,
         "contracts": network.addresses.model_dump(),
+        "openai_base_url": f"{plan.gateway_url}/v1",
+        "openai_api_key": plan.gateway_key_file.read_text().strip(),
         "coordinator": f"http://127.0.0.1:{plan.coordinator_port}",
         "metrics": f"http://127.0.0.1:{plan.coordinator_port}/metrics",
         "dashboard": f"http://127.0.0.1:{plan.ray_port(0) + 2}",
@@ -59,6 +62,7 @@ def describe(plan: Plan, network: Network) -> dict[str, Any]:
             "requester": accounts.requester().address,
             "model_provider": accounts.model_provider().address,
             "coordinator": accounts.coordinator().address,
+            "gateway": accounts.gateway().address,
             **{
                 plan.provider_name(number): accounts.operator(number).address
                 for number in range(1, plan.providers + 1)
@@ -72,6 +76,8 @@ def show(console: Console, plan: Plan, facts: dict[str, Any]) -> None:
     console.print(f"\n[bold]ML Bridge devnet[/bold] is up after {facts['started_s']:.0f} s")
     for name in ("rpc_url", "coordinator", "metrics", "dashboard", "network"):
         console.print(f"  {name:<14} {facts[name]}", soft_wrap=True, markup=False)
+    console.print(f"  export OPENAI_BASE_URL={facts['openai_base_url']}", soft_wrap=True, markup=False)
+    console.print(f"  export OPENAI_API_KEY={facts['openai_api_key']}", soft_wrap=True, markup=False)
     console.print("  accounts (keys of the public test phrase; never send real coin to them)")
     for name, address in facts["accounts"].items():
         number = int(name.removeprefix("provider-")) if name.startswith("provider-") else 0

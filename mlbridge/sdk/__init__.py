@@ -3,6 +3,7 @@
 from mlbridge.sdk.async_client import AsyncClient, Claimed, Published
 from mlbridge.sdk.channel import AsyncChannel, ChannelResult, OrderFailedError
 from mlbridge.sdk.client import Channel, Client, Task
+from mlbridge.sdk.draft import Draft
 from mlbridge.sdk.handle import Progress, TaskEndedError, TaskHandle, TaskResult
 from mlbridge.sdk.lane_receipt import LaneReceipt
 from mlbridge.sdk.receipt import Receipt, VerificationReport
@@ -14,6 +15,7 @@ __all__ = [
     "ChannelResult",
     "Claimed",
     "Client",
+    "Draft",
     "LaneReceipt",
     "OrderFailedError",
     "Progress",

@@ -19,7 +19,7 @@ from contracts import artifacts, channels, reads
 from contracts.chain import Chain
 from contracts.channels import ChannelState
 from contracts.errors import ContractError
-from contracts.events import Event, as_hex, as_int, topic_of
+from contracts.events import Event, as_hex
 from contracts.lane import Lane
 from contracts.laneview import LaneView
 from contracts.network import Network, home, load_network
@@ -33,12 +33,12 @@ from mlbridge.protocol.types import Role
 from mlbridge.sdk.channel import AsyncChannel
 from mlbridge.sdk.channel_book import ChannelBook
 from mlbridge.sdk.coordinators import CoordinatorDoor
+from mlbridge.sdk.draft import Draft
+from mlbridge.sdk.earlier import await_own_transactions, find_submission
 from mlbridge.sdk.handle import TaskHandle
 from mlbridge.sdk.inputs import Input, to_content, to_payload
 from mlbridge.sdk.receipt import Receipt, VerificationReport, verify
 from mlbridge.storage import ContentStore, open_store
-
-_SETTLE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -236,11 +236,40 @@ class AsyncClient:
             idempotency_key = secrets.token_hex(8)
         key = _salt(salt, idempotency_key)
         if retried:
-            existing = await self._find(chain, sender.address, info, key)
+            existing = await find_submission(chain, sender.address, info.id, key)
             if existing is not None:
                 return self._existing(chain, existing, data, idempotency_key)
+        draft = await self._draft(info, data, seats, deadline_s, max_price_wei, key)
+        return await self.send(draft, idempotency_key=idempotency_key, announce=announce)
+
+    async def draft(
+        self,
+        model: str | bytes | ModelInfo,
+        input: Input,
+        *,
+        seats: int | None = None,
+        deadline_s: float | None = None,
+        max_price_wei: int | None = None,
+        salt: bytes | None = None,
+    ) -> Draft:
+        """Fix the terms of a task without paying for it; `send` pays. Otherwise as `submit`."""
+        info = model if isinstance(model, ModelInfo) else await self.model(model)
+        data = await to_content(to_payload(input, await self._kind(info)), self.store)
+        key = _salt(salt or secrets.token_bytes(32), None)
+        return await self._draft(info, data, seats, deadline_s, max_price_wei, key)
+
+    async def _draft(
+        self,
+        model: ModelInfo,
+        data: bytes,
+        seats: int | None,
+        deadline_s: float | None,
+        max_price_wei: int | None,
+        salt: bytes,
+    ) -> Draft:
+        chain = await self.chain()
         size = seats or (await reads.get_parameters(chain)).default_seats
-        price = await reads.quote(chain, info.id, size)
+        price = await reads.quote(chain, model.id, size)
         if max_price_wei is not None and price > max_price_wei:
             raise MLBridgeError(
                 "price.too_high",
@@ -250,33 +279,69 @@ class AsyncClient:
                 exit_code=4,
                 price_wei=price,
             )
-        deadline = await self._deadline(chain, deadline_s)
-        task_id = hashing.task_id(
-            chain.chain_id,
-            chain.addresses.tasks,
-            sender.address,
-            info.id,
-            hashing.input_hash(data),
-            deadline,
-            price,
-            size,
-            key,
+        deadline, head = await self._deadline(chain, deadline_s), await chain.head()
+        return Draft(
+            chain_id=chain.chain_id,
+            task_manager=chain.addresses.tasks,
+            requester=self._signer().address,
+            model_id=model.id,
+            data=data,
+            deadline=deadline,
+            price=price,
+            seats=size,
+            salt=salt,
+            block=max(0, head.number - 1),
         )
-        head = await chain.head()
-        handle = TaskHandle(task_id, chain, sender, self.store, max(0, head.number - 1), idempotency_key)
+
+    async def send(
+        self,
+        draft: Draft,
+        *,
+        idempotency_key: str | None = None,
+        announce: Callable[[TaskHandle], None] | None = None,
+    ) -> TaskHandle:
+        """Pay for a drafted task; one that is on chain already is not paid again.
+
+        announce: see `submit`. Raises MLBridgeError `draft.foreign` for another account's or deployment's
+        draft, ContractError.
+        """
+        chain, sender = await self.chain(), self._signer()
+        here = (chain.chain_id, chain.addresses.tasks, sender.address)
+        if here != (draft.chain_id, draft.task_manager, draft.requester):
+            raise MLBridgeError(
+                "draft.foreign",
+                "This draft was made for another account, chain or deployment.",
+                hint="Send it with the client that made it, or draft the task again.",
+                exit_code=2,
+            )
+        handle = TaskHandle(draft.id, chain, sender, self.store, draft.block, idempotency_key)
         if announce is not None:
             announce(handle)
+        call = chain.bridge.functions.submitTaskWith(
+            draft.model_id, draft.data, draft.deadline, draft.seats, draft.salt
+        )
         try:
-            receipt = await sender.send(
-                chain.bridge.functions.submitTaskWith(info.id, data, deadline, size, key), value=price
-            )
+            handle.add_gas(await sender.send(call, value=draft.price))
         except ContractError as error:
             if error.name != "TaskExists":
                 raise
             handle.first_block = self.network.start_block  # an earlier try may have made it long ago
-            return handle
-        handle.add_gas(receipt)
         return handle
+
+    async def drafted(self, draft: Draft) -> TaskHandle | None:
+        """The task of a draft, None while it is in no block."""
+        chain = await self.chain()
+        try:
+            await reads.get_task(chain, draft.id)
+        except MLBridgeError as error:
+            if error.code != "task.unknown":
+                raise
+            return None
+        return TaskHandle(draft.id, chain, self._sender, self.store, draft.block)
+
+    async def settle(self) -> None:
+        """Wait until no transaction of this account is out. Raises MLBridgeError `wallet.busy` after 60 s."""
+        await await_own_transactions(await self.chain(), self._signer().address)
 
     async def task(self, task_id: bytes | str) -> TaskHandle:
         """A task by id (32 bytes or 0x hex). Raises MLBridgeError `task.unknown`, `task.bad_id`."""
@@ -445,51 +510,6 @@ class AsyncClient:
         if deadline_s is None:
             deadline_s = min(rules.max_task_time - 60, rules.min_task_time + 4 * rules.commit_window)
         return now + int(deadline_s)
-
-    async def _find(self, chain: Chain, requester: str, model: ModelInfo, salt: bytes) -> Event | None:
-        """The task that this account submitted for the model with this salt."""
-        await self._await_own_transactions(chain, requester)
-        topics = [
-            topic_of(artifacts.TASKS, "TaskSubmitted"),
-            None,
-            "0x" + requester[2:].lower().rjust(64, "0"),
-            as_hex(model.id),
-        ]
-        for event in reversed(await reads.find_events(chain, topics, [chain.addresses.tasks])):
-            args = event.args
-            expected = hashing.task_id(
-                chain.chain_id,
-                chain.addresses.tasks,
-                requester,
-                model.id,
-                hashing.input_hash(args["inputData"]),
-                args["deadline"],
-                args["reward"],
-                args["seats"],
-                salt,
-            )
-            if expected == args["taskId"]:
-                return event
-        return None
-
-    async def _await_own_transactions(self, chain: Chain, address: str) -> None:
-        """A submission whose answer was lost may still wait in the node's pool: it must count as made."""
-        deadline = time.monotonic() + _SETTLE_S
-        while True:
-            counts = [
-                as_int(await chain.provider.request("eth_getTransactionCount", [address, which]))
-                for which in ("pending", "latest")
-            ]
-            if counts[0] <= counts[1]:
-                return
-            if time.monotonic() > deadline:
-                raise MLBridgeError(
-                    "wallet.busy",
-                    f"{address} has transactions that no block takes, perhaps this very submission.",
-                    hint="Wait until they are mined, then submit again with the same salt.",
-                    exit_code=6,
-                )
-            await asyncio.sleep(min(1.0, self.network.block_time / 2))
 
     def _existing(self, chain: Chain, event: Event, data: bytes, key: str | None) -> TaskHandle:
         if event.args["inputData"] != data:

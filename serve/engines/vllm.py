@@ -141,10 +141,13 @@ def engine_arguments(
     return {**base, **extra, **pinned}
 
 
-def environment(device: Device, *, threads: int) -> dict[str, str]:
-    """Environment variables of the processes that vLLM runs in."""
-    own = GPU_ENVIRONMENT if device == "cuda" else {**CPU_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
-    return {**ENVIRONMENT, **own}
+def environment(device: Device, *, threads: int, gpus: float = 1) -> dict[str, str]:
+    """Environment variables of the processes that vLLM runs in. gpus: what a replica reserves."""
+    if device == "cpu":
+        return {**ENVIRONMENT, **CPU_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
+    # vLLM's worker asks Ray for a whole GPU otherwise, which does not fit where only a part is reserved.
+    share = {"VLLM_RAY_PER_WORKER_GPUS": str(gpus)} if gpus < 1 else {}
+    return {**ENVIRONMENT, **GPU_ENVIRONMENT, **share}
 
 
 def _cache_bytes(settings: Mapping[str, Any], context: int) -> int:

@@ -15,6 +15,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +32,20 @@ CREATE TABLE orders (
     digest BLOB PRIMARY KEY, account INTEGER NOT NULL, channel BLOB NOT NULL, sequence INTEGER NOT NULL,
     fee TEXT NOT NULL, deadline INTEGER NOT NULL, coordinator TEXT NOT NULL, offer BLOB NOT NULL,
     worker INTEGER NOT NULL, worker_started INTEGER NOT NULL,
-    result BLOB, salt BLOB, commitment BLOB, output BLOB, closed BLOB, attestation BLOB, ending TEXT,
+    result BLOB, salt BLOB, commitment BLOB, output BLOB, bound_at REAL,
+    closed BLOB, attestation BLOB, ending TEXT,
     UNIQUE (channel, sequence)
 );
+CREATE INDEX bound ON orders (coordinator, bound_at);
 CREATE INDEX owed ON orders (deadline) WHERE attestation IS NOT NULL AND ending IS NULL;
 CREATE TABLE others (
     digest BLOB NOT NULL, account INTEGER NOT NULL, attestation BLOB NOT NULL, PRIMARY KEY (digest, account)
 ) WITHOUT ROWID;
 """
 _GROUP: Final = 512
+_REMEMBERED_S: Final = 600.0
+_REMEMBERED: Final = 256
+_TO_CLOSE_S: Final = 30.0
 _BUSY_S: Final = 30
 
 
@@ -101,8 +107,9 @@ class _Job:
 class LaneStore:
     """Open in each process that needs it. Reads block for microseconds, writes are awaited."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         """Open or create. Raises MLBridgeError `lane.store`."""
+        self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._path = path
@@ -170,6 +177,28 @@ class LaneStore:
         )
         return [Held(*row) for row in rows.fetchall()]
 
+    def unsettled(self, channel: bytes, end: int) -> list[Held]:
+        """Attested orders of a channel with sequences below `end` whose ending is not known."""
+        rows = self._reader.execute(
+            f"SELECT {_HELD} FROM orders WHERE attestation IS NOT NULL AND ending IS NULL "  # noqa: S608
+            "AND channel=? AND sequence<? ORDER BY sequence",
+            (channel, end),
+        )
+        return [Held(*row) for row in rows.fetchall()]
+
+    def unclosed(self, coordinator: str) -> tuple[int, int]:
+        """Of the orders of the last minutes that this member committed to for a coordinator (checksummed
+        address): (how many it did not close, how many there are). The newest do not count yet.
+        """
+        now = self._clock()
+        row = self._reader.execute(
+            "SELECT COALESCE(SUM(attestation IS NULL), 0), COUNT(*) FROM "
+            "(SELECT attestation FROM orders WHERE coordinator=? AND bound_at BETWEEN ? AND ? "
+            "ORDER BY bound_at DESC LIMIT ?)",
+            (coordinator, now - _REMEMBERED_S, now - _TO_CLOSE_S, _REMEMBERED),
+        ).fetchone()
+        return int(row[0]), int(row[1])
+
     def others(self, digest: bytes) -> dict[int, bytes]:
         """Attestations of other seats, as they travel, by account."""
         rows = self._reader.execute("SELECT account, attestation FROM others WHERE digest=?", (digest,))
@@ -203,9 +232,9 @@ class LaneStore:
 
         def work(db: sqlite3.Connection) -> Held:
             db.execute(
-                "UPDATE orders SET result=?, salt=?, commitment=?, output=? "
+                "UPDATE orders SET result=?, salt=?, commitment=?, output=?, bound_at=? "
                 "WHERE digest=? AND commitment IS NULL",
-                (result, salt, commitment, output, digest),
+                (result, salt, commitment, output, self._clock(), digest),
             )
             return _known(db, digest)
 

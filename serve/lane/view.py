@@ -25,7 +25,8 @@ _SCHEMA: Final = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE channels (
     id BLOB PRIMARY KEY, balance TEXT NOT NULL, floor INTEGER NOT NULL, window BLOB NOT NULL,
-    closes_at INTEGER NOT NULL, promised TEXT NOT NULL, covered INTEGER NOT NULL, block INTEGER NOT NULL
+    closes_at INTEGER NOT NULL, promised TEXT NOT NULL, covered INTEGER NOT NULL, due_at INTEGER NOT NULL,
+    block INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE seeds (epoch INTEGER PRIMARY KEY, seed BLOB NOT NULL, block INTEGER NOT NULL);
 CREATE TABLE weights (
@@ -69,7 +70,8 @@ class ChannelRow:
     """Where a channel stood at `block`.
 
     balance: wei; floor: sequences below are done with; window: bit i: floor + i is settled; closes_at: 0:
-    open; promised: wei of the balance that a waiting voucher takes; covered: sequences below go with it.
+    open; promised: wei of the balance that a waiting voucher takes; covered: sequences below go with it;
+    due_at: when it may, 0: none waits.
     """
 
     id: bytes
@@ -79,6 +81,7 @@ class ChannelRow:
     closes_at: int
     promised: int
     covered: int
+    due_at: int
     block: int
 
     @property
@@ -127,11 +130,18 @@ class View:
 
     def now(self) -> float:
         """The chain's time, unix seconds. Raises MLBridgeError `lane.stale` for a view that is too old."""
-        head = self._once("head", None, lambda: _Head(**json.loads(self._fact(_HEAD))))
-        age = self._clock() - head.seen
+        age = self._clock() - self._head().seen
         if age > self._stale_s:
             raise _stale(f"the provider's agent last heard of the chain {age:.0f} s ago")
+        return self.reckoned()
+
+    def reckoned(self) -> float:
+        """The chain's time by this machine's clock, however long ago anything was heard of it."""
+        head = self._head()
         return head.timestamp + max(0.0, self._clock() - head.since)
+
+    def _head(self) -> _Head:
+        return self._once("head", None, lambda: _Head(**json.loads(self._fact(_HEAD))))
 
     def channel(self, channel: bytes) -> ChannelRow | None:
         """A channel by id."""
@@ -276,7 +286,8 @@ class ViewWriter:
             window = row.window.to_bytes(8, "big")
             values = (row.id, str(row.balance), row.floor, window, row.closes_at, str(row.promised))
             self._db.execute(
-                "INSERT OR REPLACE INTO channels VALUES (?,?,?,?,?,?,?,?)", (*values, row.covered, row.block)
+                "INSERT OR REPLACE INTO channels VALUES (?,?,?,?,?,?,?,?,?)",
+                (*values, row.covered, row.due_at, row.block),
             )
         for channel in unknown:
             self._db.execute("DELETE FROM channels WHERE id=?", (channel,))
@@ -285,6 +296,11 @@ class ViewWriter:
         """Channels that were read at this block or later."""
         rows = self._db.execute("SELECT id FROM channels WHERE block>=?", (block,)).fetchall()
         return [bytes(channel) for (channel,) in rows]
+
+    def ending_channels(self) -> list[ChannelRow]:
+        """Channels that are being closed, or of which a voucher takes something soon."""
+        rows = self._db.execute("SELECT * FROM channels WHERE closes_at!=0 OR due_at!=0").fetchall()
+        return [_channel(row) for row in rows]
 
     def put_seed(self, epoch: int, seed: bytes, block: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO seeds VALUES (?,?,?)", (epoch, seed, block))
@@ -341,10 +357,9 @@ class ViewWriter:
 
 
 def _channel(row: tuple[Any, ...]) -> ChannelRow:
-    channel, balance, floor, window, closes_at, promised, covered, block = row
-    return ChannelRow(
-        channel, int(balance), floor, int.from_bytes(window, "big"), closes_at, int(promised), covered, block
-    )
+    channel, balance, floor, window, closes_at, promised, covered, due_at, block = row
+    seen = int.from_bytes(window, "big")
+    return ChannelRow(channel, int(balance), floor, seen, closes_at, int(promised), covered, due_at, block)
 
 
 def _stale(reason: str) -> MLBridgeError:

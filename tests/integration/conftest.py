@@ -15,6 +15,7 @@ from contracts.deploy import DEVNET, deploy
 from contracts.network import Network, save
 from contracts.sender import Sender
 from tests.support.command import Say, saying
+from tests.support.gateways import Running, in_background, market_and_gateway
 from tests.support.providers import calm_chain
 from tests.support.seats import FAST
 
@@ -42,6 +43,14 @@ def devchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevChain]:
             deploy(anvil.rpc_url, dev_account(0), PARAMS, name="test", block_time=0.25, policy=FAST)
         )
         yield DevChain(anvil, network)
+
+
+@pytest.fixture(scope="session")
+def running(devchain: DevChain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A gateway that answers, on that chain, with a model of each kind and three members that act."""
+    folder = tmp_path_factory.mktemp("market")
+    with in_background(lambda: market_and_gateway(devchain.network, folder)) as found:
+        yield found
 
 
 @pytest.fixture

@@ -97,6 +97,18 @@ async def test_problems_are_documents_with_a_code_and_a_hint(
             assert found["detail"]
 
 
+async def test_a_body_of_endless_brackets_is_refused_and_harms_nobody(
+    engine: Engine, config: CoordinatorConfig
+) -> None:
+    async with client_of(config) as client:
+        for body in (b"[" * 100_000, b'{"input":' * 40_000):
+            answer = await client.post(
+                "/v1/tasks", content=body, headers={"Content-Type": "application/json"}
+            )
+            assert answer.status_code == 400
+        assert (await client.get("/healthz")).status_code == 200
+
+
 async def _ready(engine: Engine) -> bool:
     return engine.ready
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -14,10 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import psutil
 import pytest
 import yaml
 
 from contracts.chain import Chain
+from contracts.keyfile import load_key
 from contracts.sender import Sender
 from coordinator import supervisor
 from coordinator.client import ask
@@ -25,13 +29,15 @@ from coordinator.config import CoordinatorConfig
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
 from tests.integration.conftest import DevChain
+from tests.support import gateways
 from tests.support.coordinators import IMAGE, make_config, submitted_by
 from tests.support.seats import Script, acting, make_members, register_model, scripts
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(900)]
 
 BASE_PORT = 18400
 UP_S = 400.0
+REPLICA = "ray::ServeReplica:mlbridge-gateway"
 
 
 @dataclass
@@ -40,11 +46,12 @@ class Deployed:
 
     config: CoordinatorConfig
     file: Path
+    module: str = "coordinator.commands"
 
     def command(self, *arguments: str, timeout: float = UP_S) -> Any:
         """`mlbridge coordinator ... --json`, its answer."""
         done = subprocess.run(
-            [sys.executable, "-m", "coordinator.commands", *arguments, "--config", str(self.file), "--json"],
+            [sys.executable, "-m", self.module, *arguments, "--config", str(self.file), "--json"],
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -241,6 +248,66 @@ async def test_a_ray_job_starts_the_actor_and_tasks_travel_through_ray(
         )
     assert answer["status"] == "finalized"
     assert answer["missing_key"] == "submission.key_missing"
+
+
+async def test_a_gateway_on_the_same_cluster_outlives_its_replica(
+    deployed: Deployed, chain: Chain, treasury: Sender, tmp_path: Path
+) -> None:
+    head = supervisor.head_of(deployed.config)
+    market = await gateways.open_market(chain, treasury, tmp_path, kinds=("classification", "chat"))
+    config = await gateways.make_config(
+        tmp_path / "gateway",
+        market.network,
+        treasury,
+        http={"port": head.spec.ports.http},
+        ray={"mode": "join", "address": head.spec.address, "token_file": str(head.spec.token_file)},
+    )
+    file = tmp_path / "gateway.yaml"
+    file.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    _, secret = await gateways.make_key(config)
+    known = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "once"}
+    body = {"model": market.name("classification"), "input": IMAGE}
+    gateway = Deployed(deployed.config, file, "gateway.commands")
+    await asyncio.to_thread(gateway.command, "up", "--detach")
+    try:
+        async with httpx2.AsyncClient(base_url=config.local_url, headers=known, timeout=90) as client:
+            made = await client.post("/v1/tasks", json=body)
+            assert made.status_code == 202, made.text
+            assert len(made.headers.get_list("x-request-id")) == 1
+            for process in psutil.process_iter(["cmdline"]):
+                if any(word.startswith(REPLICA) for word in process.info["cmdline"] or []):
+                    process.kill()
+            async with acting(market.members):
+                done = await answered(client, body)
+                text = await streamed(client, market.name("chat"))
+        assert (done["id"], done["status"]) == (made.json()["id"], "finalized")
+        assert len(await submitted_by(chain, str(load_key(config.key).address))) == 1
+        assert text.startswith("data: ")
+        assert text.endswith("data: [DONE]\n\n")
+        assert gateway.command("status")["ready"]
+    finally:
+        assert gateway.command("down") == {"stopped": True}
+    assert deployed.status() is not None
+
+
+async def streamed(client: httpx2.AsyncClient, model: str) -> str:
+    """A streamed chat as it comes."""
+    chat = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    answer = await client.post("/v1/chat/completions", json=chat)
+    assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
+    return answer.text
+
+
+async def answered(client: httpx2.AsyncClient, body: dict[str, Any]) -> Any:
+    """The task of a repeated request, once a replica answers again and the task has ended."""
+    until = time.monotonic() + UP_S
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx2.HTTPError):  # nobody answers while the replica is replaced
+            answer = await client.post("/v1/tasks", json=body, params={"wait": 60})
+            if answer.status_code == httpx2.codes.ACCEPTED and answer.json()["cost_wei"] is not None:
+                return answer.json()
+        await asyncio.sleep(0.5)
+    raise AssertionError("no replica came back")
 
 
 async def test_commands_submit_wait_and_list(deployed: Deployed, members: tuple[bytes, list[Any]]) -> None:

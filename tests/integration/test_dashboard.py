@@ -21,7 +21,7 @@ from mlbridge.protocol.types import Role
 from tests.support.coordinators import make_config, request, running
 from tests.support.seats import Script, acting, make_members, register_model, scripts, wrong_label
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray")]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DASHBOARD = CONFIGS / "grafana" / "mlbridge-overview.json"
@@ -189,8 +189,11 @@ def test_prometheus_finds_the_rules_and_the_providers_of_a_devnet() -> None:
     assert [(PROMETHEUS.parent / name).resolve() for name in settings["rule_files"]] == [ALERTS]
     jobs = {job["job_name"]: job for job in settings["scrape_configs"]}
     from coordinator.config import HTTP_PORT
+    from mlbridge.rayproc import RayPorts
 
     assert jobs["mlbridge-coordinator"]["static_configs"][0]["targets"] == [f"127.0.0.1:{HTTP_PORT}"]
+    (gateway,) = jobs["mlbridge-gateway"]["static_configs"][0]["targets"]
+    assert gateway == f"127.0.0.1:{RayPorts(20_000).http}"
     (listed,) = jobs["mlbridge-providers"]["file_sd_configs"][0]["files"]
     expected = CONFIGS.parent / ".mlbridge" / "devnet" / "prometheus_targets.json"
     assert (PROMETHEUS.parent / listed).resolve() == expected.resolve()

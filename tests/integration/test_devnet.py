@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 
 from contracts.anvil import free_port
+from mlbridge.devnet.demo import PICTURE
 from mlbridge.devnet.services import process_of, read_running
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(1500)]
 
 LIAR = 2
 MLB = 10**18
@@ -89,6 +91,16 @@ def test_the_right_answer_is_final_and_the_liar_has_lost_stake(devnet: Devnet) -
     assert any(item["claimable_wei"] > 0 or item["balance_wei"] > 0 for item in shown)
     checked = devnet.command("verify", judged[-1]["receipt"], "--network", network)
     assert checked["failures"] == []
+
+
+def test_the_gateway_answers_with_the_devnets_own_key(devnet: Devnet) -> None:
+    known = {"Authorization": f"Bearer {devnet.facts['openai_api_key']}"}
+    base = devnet.facts["openai_base_url"]
+    listed = httpx2.get(f"{base}/models", headers=known, timeout=30).json()
+    assert [model["id"] for model in listed["data"]] == ["digits"]
+    body = {"model": "digits", "input": {"image": PICTURE}}
+    done = httpx2.post(f"{base}/tasks", json=body, headers=known, params={"wait": 240}, timeout=300).json()
+    assert (done["status"], done["result"]) == ("finalized", {"label": 7})
 
 
 def test_killed_chain_and_coordinator_come_back_and_the_next_task_is_answered(devnet: Devnet) -> None:

@@ -28,15 +28,15 @@ from contracts.network import save
 from contracts.reads import call, claimable
 from contracts.sender import Sender
 from mlbridge.protocol import batch_data, exchange, orders712, wire
-from mlbridge.protocol.batch import build
-from mlbridge.protocol.evidence import Evidence, Outcome
+from mlbridge.protocol.batch import Batch, build
+from mlbridge.protocol.evidence import Evidence, Outcome, prove
 from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal, Revealed
 from mlbridge.protocol.hashing import keccak
-from mlbridge.protocol.orders712 import Attestation
+from mlbridge.protocol.orders712 import Attestation, Close, Voucher
 from mlbridge.storage import LocalStore
 from serve.lane.store import Claim, LaneStore
 from serve.lane.view import View, ViewWriter
-from tests.support.lane import CHALLENGE, EPOCH
+from tests.support.lane import CHALLENGE, EPOCH, SETTLE
 from tests.support.lane_scene import Scene, lane_scene
 from tests.support.lane_serve import Provider, followed
 from tests.support.providers import provider_fields, write_keys
@@ -58,6 +58,7 @@ class Desk:
     def __init__(self, provider: Provider, home: Path, peers: Peers) -> None:
         rig = provider.scene.rig
         self.provider, self.scene = provider, provider.scene
+        self.now = 10_000.0
         self.content = LocalStore(home / "content")
         self.store = LaneStore(home / "lane.sqlite")
         self.writer = ViewWriter(provider.view)
@@ -69,16 +70,21 @@ class Desk:
             store=self.store,
             content=self.content,
             collector=Collector(self.store, provider.view, peers, rig.lane.domain),
+            clock=lambda: self.now,
         )
 
     async def round(self) -> None:
         await self.provider.sync()
         await self.earnings.round([self.scene.rig.model])
 
-    async def attested(self, sequence: int, *, channel: int = 0) -> tuple[Evidence, Outcome]:
+    async def attested(
+        self, sequence: int, *, channel: int = 0, **changes: object
+    ) -> tuple[Evidence, Outcome]:
         """An order done by all members, of which the store has our part alone."""
         world = self.scene.world
-        evidence, outcome = world.settled(sequence, channel=channel, seats=6)
+        made = world.order(sequence, channel=channel, seats=6, **changes)
+        evidence = world.evidence(made, channel=channel)
+        outcome = prove(evidence, world.facts)
         order = evidence.order
         digest = order.digest(world.domain)
         words = {
@@ -170,6 +176,13 @@ async def desk(scene: Scene, tmp_path: Path) -> AsyncIterator[tuple[Desk, PeerNo
         await peers.close()
 
 
+async def fresh(scene: Scene) -> None:
+    """An epoch that can draw, with everybody in it."""
+    await scene.rig.record()
+    await scene.rig.advance()
+    await scene.refresh()
+
+
 async def floor_of(scene: Scene, channel: int) -> int:
     return (await scene.floors())[scene.world.terms(channel).channel()]
 
@@ -178,7 +191,7 @@ async def test_an_order_that_its_coordinator_withheld_is_settled_by_its_seats(
     scene: Scene, desk: tuple[Desk, PeerNode]
 ) -> None:
     mine, peer = desk
-    await scene.refresh()
+    await fresh(scene)
     evidence, outcome = await mine.attested(await floor_of(scene, 0))
     digest = evidence.order.digest(scene.world.domain)
     before = await mine.earned()
@@ -191,7 +204,7 @@ async def test_an_order_that_its_coordinator_withheld_is_settled_by_its_seats(
     assert mine.store.endings() == {"open": 1}
     assert peer.asked == 1
     peer.known[digest] = evidence
-    mine.earnings._tries.clear()
+    mine.now += 1000
     await mine.round()
     assert mine.store.endings() == {"settled": 1}
     assert await mine.earned() - before == outcome.seat_fee > 0
@@ -205,7 +218,7 @@ async def test_an_order_that_somebody_else_settled_is_left_alone(
     scene: Scene, desk: tuple[Desk, PeerNode]
 ) -> None:
     mine, peer = desk
-    await scene.refresh()
+    await fresh(scene)
     evidence, _ = await mine.attested(await floor_of(scene, 0))
     await channels.settle(scene.rig.lane, scene.rig.treasury, evidence)
     await scene.rig.warp(60 + MARGIN + 1)
@@ -218,9 +231,7 @@ async def test_what_a_final_batch_credits_is_claimed_and_what_it_left_out_is_set
     scene: Scene, desk: tuple[Desk, PeerNode]
 ) -> None:
     mine, peer = desk
-    await scene.rig.record()
-    await scene.rig.advance()
-    await scene.refresh()
+    await fresh(scene)
     floors = await scene.floors()
     first = floors[scene.world.terms(1).channel()]
     done = [await mine.attested(first + number, channel=1) for number in range(3)]
@@ -243,6 +254,66 @@ async def test_what_a_final_batch_credits_is_claimed_and_what_it_left_out_is_set
     state = await batches.batch_state(scene.rig.lane, posted.header.batch_id())
     assert state.pot == posted.header.pot - 2 * outcome.seat_fee
     assert mine.store.endings() == {"settled": 1, "passed": 2}
+
+
+@pytest.mark.parametrize(("way", "channel"), [("voucher", 0), ("close", 1)])
+async def test_nobody_empties_a_channel_over_the_heads_of_its_seats(
+    scene: Scene, desk: tuple[Desk, PeerNode], way: str, channel: int
+) -> None:
+    """By a voucher that says that nothing was spent, or by closing, before the order is due."""
+    mine, peer = desk
+    lane, world = scene.rig.lane, scene.world
+    await fresh(scene)
+    terms, floor = world.terms(channel), await floor_of(scene, channel)
+    evidence, outcome = await mine.attested(floor, channel=channel, deadline=world.now + 500)
+    peer.known[evidence.order.digest(world.domain)] = evidence
+    before = await mine.earned()
+    if way == "voucher":
+        voucher = wire.sign(Voucher(terms.channel(), 0, floor + 64), world.domain, world.requester_key)
+        due = await channels.present_voucher(lane, scene.coordinator, terms, voucher)
+    else:
+        consent = wire.sign(Close(terms.channel(), 0, floor + 64), world.domain, world.requester_key)
+        due = await channels.close_together(lane, scene.coordinator, terms, consent)
+    await mine.round()
+    assert await mine.earned() == before
+    await scene.rig.warp(due - await scene.rig.now() - SETTLE // 2)
+    await mine.round()
+    assert await mine.earned() - before == outcome.seat_fee > 0
+    assert mine.store.endings() == {"settled": 1}
+
+
+def due(batch: Batch, mine: Desk) -> int:
+    """Wei that a batch owes the provider."""
+    place = batch.claims().get(mine.provider.account)
+    return 0 if place is None else batch.entries[place].total
+
+
+async def test_a_batch_whose_data_cannot_be_had_holds_up_nothing_else(
+    scene: Scene, desk: tuple[Desk, PeerNode]
+) -> None:
+    mine, _ = desk
+    await fresh(scene)
+    hidden, debits = await scene.draft(3)
+    lost = (await scene.post(hidden, debits)).header.batch_id()
+    shown, debits = await scene.draft(3)
+    await mine.content.put(batch_data.to_bytes(shown))
+    found = (await scene.post(shown, debits)).header.batch_id()
+    before = await mine.earned()
+    await scene.rig.warp(CHALLENGE + 1)
+    await mine.round()
+    assert await mine.earned() - before == due(shown, mine)
+    waiting = [batch for batch, _ in mine.writer.open_batches()]
+    assert lost in waiting
+    assert found not in waiting
+    # Whoever finds the data later is still paid.
+    paid = await mine.earned()
+    await mine.content.put(batch_data.to_bytes(hidden))
+    await mine.round()
+    assert await mine.earned() == paid
+    mine.now += 1000
+    await mine.round()
+    assert await mine.earned() - paid == due(hidden, mine)
+    assert lost not in [batch for batch, _ in mine.writer.open_batches()]
 
 
 async def test_a_provider_records_its_weight_so_that_it_is_drawn(

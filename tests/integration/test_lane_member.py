@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 
 from contracts import channels
-from contracts.reads import call, claimable
+from contracts.reads import call, claimable, stake_of
 from mlbridge.protocol import exchange, orders712, wire
 from mlbridge.protocol.exchange import Answer, ClosedSet, Pledge, Refusal, Revealed
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.orders712 import Commitment
-from mlbridge.protocol.types import Policy
+from mlbridge.protocol.types import Policy, Role
 from tests.support.lane_scene import DEPOSIT, lane_scene
 from tests.support.lane_serve import OUTPUT, Provider, followed
 from tests.support.ray_local import LocalServe, local_serve
@@ -259,11 +259,38 @@ async def test_kill_9_between_commit_and_reveal(
     assert given == Revealed(revealed.attestation, None)
 
 
-async def test_a_provider_cut_off_from_the_chain_takes_nothing_new(
+async def test_a_double_signer_loses_its_whole_stake(
+    provider: Provider, client: httpx2.AsyncClient, ray_here: LocalServe
+) -> None:
+    from ray import serve
+
+    from tests.support.serve_apps import build
+
+    rig = provider.scene.rig
+    lane = provider.settings(store=str(provider.home / "liar.sqlite"), fault="double-sign")
+    application = build({"model": provider.application(name="liar", lane=lane.model_dump(mode="json"))})
+    await asyncio.to_thread(serve.run, application, name="liar", route_prefix="/m/liar")
+    await provider.renew()
+    liar = replace(provider, url=f"{ray_here.url}/m/liar")
+    offer = liar.offer(next_sequence())
+    closed = liar.closed(offer, await patient(liar, client, offer))
+    first, second = [(await liar.ask(client, "reveals", closed))[0] for _ in range(2)]
+    assert isinstance(first, Revealed)
+    assert isinstance(second, Revealed)
+    operator = rig.members[0].operator.address
+    assert await stake_of(rig.chain, operator, Role.COMPUTE) > 0
+    await channels.report_contradiction(rig.lane, rig.treasury, first.attestation, second.attestation)
+    assert await stake_of(rig.chain, operator, Role.COMPUTE) == 0
+
+
+async def test_a_provider_cut_off_from_the_chain_takes_nothing_new_and_keeps_its_word(
     provider: Provider, client: httpx2.AsyncClient
 ) -> None:
-    body = provider.body([provider.offer(next_sequence())])
+    known, new = provider.offer(next_sequence()), provider.offer(next_sequence())
+    committed = await patient(provider, client, known)
     await provider.lose_the_chain()
-    answer = await client.post(f"{provider.url}/v1/lane/orders", content=body, headers=provider.headers(body))
-    assert (answer.status_code, answer.json()["code"]) == (503, "lane.stale")
-    assert answer.headers["retry-after"] == "5"
+    again, refused = await provider.ask(client, "orders", known, new)
+    assert again == committed
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.retry_after) == ("lane.stale", 5)
+    assert codes(await provider.ask(client, "reveals", provider.closed(known, committed))) == ["ok"]

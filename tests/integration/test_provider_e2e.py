@@ -17,9 +17,11 @@ import httpx2
 import pytest
 import yaml
 
+from cluster.registration import Registration
 from cluster.supervisor import read_supervisor_state
 from contracts import reads
 from contracts.chain import Chain
+from contracts.keyfile import load_key
 from contracts.sender import Sender
 from mlbridge import procs
 from mlbridge.sdk import AsyncClient
@@ -27,7 +29,7 @@ from tests.support.rigs import Rig, digits_script, make_rig, publish_digits
 from tests.support.seats import MLB, ScriptedMember, acting, make_member, next_epoch, until
 from tests.support.tasks import IMAGE, client_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(1200)]
 
 BASE_PORT = 27000
 
@@ -215,6 +217,27 @@ async def test_what_cannot_work_is_told_at_once(calm: Chain, bank: Sender, tmp_p
     up = await asyncio.to_thread(unknown.command, "up", "--detach")
     assert up.returncode == 2
     assert "Did you mean base_port?" in up.stderr
+
+
+async def test_a_model_that_no_longer_runs_here_leaves_the_draw(
+    rig: Rig, model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rig.config.keys.operator is not None
+    operator = await asyncio.to_thread(load_key, rig.config.keys.operator)
+    node = await asyncio.to_thread(load_key, rig.config.keys.node)
+    registration = Registration(rig.chain, operator, rig.config)
+    await registration.register(node)
+    exec_class = (await reads.get_model(rig.chain, model)).exec_class
+    ((_, account),) = await registration.serve([(model, exec_class)])
+
+    fields = yaml.safe_load(rig.file.read_text())
+    rig.file.write_text(yaml.safe_dump(fields | {"models": [{"model": "digits"}]}))
+    # As after a change of libraries or of machine: other kernels, another execution class.
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "default")
+    up = await asyncio.to_thread(rig.command, "up", "--detach")
+    assert up.returncode != 0
+    assert "another execution class" in rig.log()
+    assert not await reads.call(rig.chain.tasks.functions.isServing(model, account))
 
 
 async def earn(rig: Rig, client: AsyncClient, model: bytes, count: int) -> None:

@@ -20,7 +20,7 @@ from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import ClassificationOutput, EmbeddingOutput
 from mlbridge.protocol.types import Policy, Role
-from mlbridge.sdk import AsyncClient, Client, Progress, TaskEndedError
+from mlbridge.sdk import AsyncClient, Client, Draft, Progress, TaskEndedError
 from mlbridge.sdk import handle as handle_module
 from mlbridge.storage import LocalStore
 from tests.integration.conftest import PARAMS
@@ -361,3 +361,25 @@ async def keep_mining(chain: Chain) -> None:
     while True:
         await chain.provider.request("evm_mine")
         await asyncio.sleep(0.1)
+
+
+async def test_a_draft_spends_nothing_and_is_paid_once_by_whoever_made_it(
+    chain: Chain, treasury: Sender
+) -> None:
+    model = await register_model(chain, treasury)
+    await make_members(chain, treasury, model, scripts(honest=3))
+    async with client_for(chain) as client, client_for(chain, dev_account(2)) as other:
+        draft = await client.draft(model, IMAGE)
+        assert await client.drafted(draft) is None
+        with pytest.raises(MLBridgeError) as foreign:
+            await other.send(draft)
+        assert foreign.value.code == "draft.foreign"
+        first, second = await asyncio.gather(
+            client.send(draft), client.send(Draft.from_dict(draft.to_dict()))
+        )
+        assert first.id == second.id == draft.id
+        await client.settle()
+        found = await client.drafted(draft)
+        assert found is not None
+        assert found.id == draft.id
+        assert (await found.status()).reward == draft.price

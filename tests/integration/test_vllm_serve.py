@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,12 @@ from tests.support.packs import built
 from tests.support.rigs import Rig, make_rig, publish_pack
 
 pytest.importorskip("vllm")
-pytestmark = [pytest.mark.integration, pytest.mark.vllm, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.vllm,
+    pytest.mark.timeout(1200),
+]
 
 BASE_PORT = 29000
 NAME = "smollm2"
@@ -40,6 +46,30 @@ async def rig(calm: Chain, bank: Sender, tmp_path: Path) -> AsyncIterator[Rig]:
         yield made
     finally:
         await asyncio.to_thread(made.kill)
+
+
+@pytest.mark.parametrize("gpus", [0.33, 1.0])
+def test_vllms_worker_fits_where_ray_puts_its_replica(gpus: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    from serve.config import ModelAppConfig
+    from serve.vllm_replica import build_vllm
+
+    arguments = {
+        "name": NAME,
+        "model_id": f"0x{7:064x}",
+        "chain_id": 31337,
+        "directory": str(built(NAME).directory),
+        "kind": "chat",
+        "engine": "vllm",
+        "device": "cuda",
+        "num_gpus": gpus,
+        "node_keys": [f"0x{1:040x}"],
+    }
+    application = build_vllm(ModelAppConfig.model_validate(arguments), arguments)
+    deployment = application._bound_deployment
+    for name, text in deployment.ray_actor_options["runtime_env"]["env_vars"].items():
+        monkeypatch.setenv(name, text)
+    asked = importlib.import_module("vllm.envs").VLLM_RAY_PER_WORKER_GPUS
+    assert deployment._replica_config.placement_group_bundles[0]["GPU"] == asked == gpus
 
 
 async def test_a_providers_endpoint_answers_orders_by_vllm(rig: Rig) -> None:

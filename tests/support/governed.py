@@ -8,7 +8,8 @@ from contracts.anvil import Anvil, dev_account
 from contracts.chain import Chain
 from contracts.deploy import DEVNET, MLB, deploy
 from contracts.governance import Governance
-from contracts.governance_deploy import PUBLIC_GOVERNANCE, deploy_governance
+from contracts.governance_deploy import deploy_governance
+from contracts.governance_params import PUBLIC_GOVERNANCE
 from contracts.network import Network
 from contracts.sender import Sender
 from mlbridge.protocol.types import Role

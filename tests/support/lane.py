@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from eth_account.signers.local import LocalAccount
-from web3.types import TxReceipt
 
 from contracts import artifacts
 from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain
-from contracts.deploy import DEVNET, create_address, deploy
-from contracts.lane import Lane, LaneAddresses
+from contracts.deploy import DEVNET, deploy
+from contracts.deploy_params import LaneParams
+from contracts.lane import Lane
 from contracts.reads import call
 from contracts.seeds import post_seed
 from contracts.sender import Sender
@@ -30,6 +30,17 @@ BOND: Final = 10**19
 LEAF_PENALTY: Final = 10**18
 DEMAND_BOND: Final = 10**17
 PRICE: Final = 10**12
+LANE: Final = LaneParams(
+    epoch_seconds=EPOCH,
+    source_delay=DELAY,
+    settle_window=SETTLE,
+    closing_delay=2 * SETTLE,
+    challenge_window=CHALLENGE,
+    answer_window=ANSWER,
+    bond=BOND,
+    leaf_penalty=LEAF_PENALTY,
+    demand_bond=DEMAND_BOND,
+)
 
 
 @dataclass
@@ -83,13 +94,16 @@ class LaneRig:
 async def lane_rig(*, members: int = 6, verifiers: int = 3) -> AsyncIterator[LaneRig]:
     """Deploy everything, stake, serve, record, and move to the first epoch that can draw."""
     with Anvil(free_port(), block_time=None) as anvil:
-        params = replace(DEVNET, epoch_seconds=EPOCH)
+        params = replace(DEVNET, epoch_seconds=EPOCH, lane=LANE)
         network = await deploy(
             anvil.rpc_url, dev_account(0), params, name="lane", block_time=0.1, policy=FAST
         )
         async with await Chain.connect(network) as chain:
             treasury = Sender(chain, dev_account(0), FAST)
-            lane, source = await deploy_lane(chain, treasury)
+            assert network.lane is not None
+            lane = Lane(chain, network.lane)
+            factory: Any = chain.w3.eth.contract(abi=artifacts.load(artifacts.PREVRANDAO_SOURCE).abi)
+            source = factory(network.lane.prevrandao_source)
             provider = fresh_account()
             await fund(treasury, chain, provider.address, mlb=10_000 * 10**18)
             owner = Sender(chain, provider, FAST)
@@ -107,55 +121,3 @@ async def lane_rig(*, members: int = 6, verifiers: int = 3) -> AsyncIterator[Lan
             await rig.advance()
             await rig.record()
             yield rig
-
-
-async def deploy_lane(chain: Chain, owner: Sender) -> tuple[Lane, Any]:
-    """The lane's contracts on a deployment, switched on; and the beacon's PrevrandaoSource."""
-    at = chain.addresses
-    source = await _create(chain, owner, "PrevrandaoSource", DELAY, 86_400)
-    genesis = (await chain.head()).timestamp
-    beacon = await _create(chain, owner, artifacts.BEACON, at.authority, genesis, EPOCH, source)
-    snapshots = await _create(
-        chain, owner, artifacts.SNAPSHOTS, beacon, at.distributor, at.tasks, at.registry
-    )
-    attesters = await _create(chain, owner, artifacts.ATTESTERS, at.distributor, at.tasks)
-    nonce = int(await chain.w3.eth.get_transaction_count(owner.address))  # type: ignore[arg-type]
-    neighbours = (
-        at.authority,
-        at.bridge,
-        at.distributor,
-        beacon,
-        genesis - EPOCH,
-        EPOCH,
-        snapshots,
-        at.tasks,
-        create_address(owner.address, nonce + 1),
-    )
-    channels = await _create(chain, owner, artifacts.CHANNELS, neighbours, 2 * SETTLE, SETTLE, 3, 500)
-    limits = (CHALLENGE, ANSWER, BOND, LEAF_PENALTY, DEMAND_BOND, 3, 1)
-    settlement = await _create(
-        chain, owner, artifacts.SETTLEMENT, channels, attesters, beacon, owner.address, limits
-    )
-    assert settlement == neighbours[-1], "the settlement stands where PaymentChannels expects it"
-    dissents = await _create(chain, owner, artifacts.DISSENTS, channels, at.tasks)
-    await owner.send(chain.distributor.functions.setChannels(channels))
-    lane = Lane(
-        chain,
-        LaneAddresses(
-            beacon=beacon,
-            snapshots=snapshots,
-            channels=channels,
-            attesters=attesters,
-            settlement=settlement,
-            dissents=dissents,
-        ),
-    )
-    factory: Any = chain.w3.eth.contract(abi=artifacts.load("PrevrandaoSource").abi)
-    return lane, factory(source)
-
-
-async def _create(chain: Chain, owner: Sender, name: str, *arguments: Any) -> str:
-    artifact = artifacts.load(name)
-    factory: Any = chain.w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-    receipt: TxReceipt = await owner.send(factory.constructor(*arguments))
-    return str(chain.w3.to_checksum_address(str(receipt["contractAddress"])))

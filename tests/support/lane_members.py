@@ -93,7 +93,7 @@ def write_view(path: Path, account: int, *, accounts: Sequence[int] = ACCOUNTS, 
         for one in accounts:
             writer.put_weight(MODEL, one, 3, 10_000, 10)
             writer.put_node(signatures.address_of(node_key(one)), one // 2)
-        rows = [ChannelRow(terms(salt).channel(), DEPOSIT, 0, 0, 0, 0, 0, 100) for salt in range(channels)]
+        rows = [ChannelRow(terms(salt).channel(), DEPOSIT, 0, 0, 0, 0, 0, 0, 100) for salt in range(channels)]
         writer.put_channels(rows)
     writer.close()
 
@@ -111,11 +111,12 @@ class Seat:
     content: ContentStore | None = None
     coordinators: frozenset[str] | None = None
     seat_fee: int = 0
+    clock: Callable[[], float] = time.time
     recorder: FakeRecorder = field(default_factory=FakeRecorder)
 
     def __post_init__(self) -> None:
         self.view = View(self.folder / "view.sqlite", MODEL, stale_s=3600)
-        self.store = LaneStore(self.folder / "lane.sqlite")
+        self.store = LaneStore(self.folder / "lane.sqlite", clock=self.clock)
         rules = AdmissionRules(DOMAIN, MODEL, self.coordinators, self.seat_fee, 1.0, 3600, 60)
         self.member = LaneMember(
             Model("classification", self.run, self.full),
@@ -126,6 +127,7 @@ class Seat:
             self.content,
             self.recorder,
             conduct_for(self.fault),
+            clock=self.clock,
         )
 
     def again(self, **changes: Any) -> Seat:
@@ -136,10 +138,11 @@ class Seat:
         """To change what the chain says."""
         return ViewWriter(self.folder / "view.sqlite")
 
-    async def commit(self, *offers: Offer | bytes, key: bytes = COORDINATOR) -> list[Answer]:
-        """What it answers to offers."""
+    async def commit(self, *offers: Offer | bytes, key: bytes = COORDINATOR, at: int = NOW) -> list[Answer]:
+        """What it answers to offers at a time of the chain."""
         body = exchange.join([item if isinstance(item, bytes) else item.to_bytes() for item in offers])
-        return self._read(await self.member.orders(self.header(body, key), body))
+        header = self.header(body, key, expires=at + 30)
+        return self._read(await self.member.orders(header, body))
 
     async def reveal(self, *closed: ClosedSet | bytes, key: bytes = COORDINATOR) -> list[Answer]:
         """What it answers to closed sets."""

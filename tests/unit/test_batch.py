@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from eth_abi.abi import encode as abi_encode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbridge.errors import MLBridgeError
@@ -51,6 +51,7 @@ def examined(batch: Batch, debits: list[ChannelDebit], **changes: object) -> Rep
     return examine(header(batch, debits), debits, batch, rules)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=40), st.data())
 def test_every_path_leads_to_the_root(leaves: list[bytes], data: st.DataObject) -> None:
     tree = Tree(leaves)
@@ -146,6 +147,7 @@ def test_other_bytes_are_no_batch(change: dict[str, object]) -> None:
     assert caught.value.code == "batch.unreadable"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 255))
 def test_a_changed_byte_is_another_batch_or_none(place: int, change: int) -> None:
     data = bytearray(batch_data.to_bytes(made()[0]))

@@ -25,7 +25,7 @@ from mlbridge.storage import LocalStore
 from tests.support.coordinator_walks import ADDRESS, Scribe, digest
 
 NETWORK = Network(
-    name="test", chain_id=1, rpc_url="http://none", addresses=plan_addresses(dev_account(0).address, 0)
+    name="test", chain_id=1, rpc_url="http://none", addresses=plan_addresses(dev_account(0).address, "test")
 )
 
 

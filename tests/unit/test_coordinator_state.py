@@ -221,6 +221,17 @@ class TestOneTask:
         assert final.slashes[0].amount == 7
         assert late.rounds[2].passed
 
+    def test_a_review_is_a_vote_of_judges_on_what_was_put_before_them(self) -> None:
+        self.submit()
+        put = self.say("ResultRevealed", account=2, round=0, digest=digest(1), result="0x00")
+        assert put.status is TaskStatus.SUBMITTED
+        panel = self.drawn(1, 1, [3, 5, 7])
+        assert panel.current is not None
+        assert panel.current.judges
+        self.commit_all(1, [3, 5, 7])
+        final = self.say("TaskFinalized", digest=digest(0), account=0, round=1, confidence=9000, winners=[])
+        assert final.status is TaskStatus.FINALIZED
+
     @pytest.mark.parametrize(
         ("name", "args"),
         [

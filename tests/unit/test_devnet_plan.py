@@ -11,8 +11,11 @@ import pytest
 
 from cluster.config import load_config
 from cluster.raycluster import head_spec
+from coordinator.config import load_config as load_coordinator_config
+from coordinator.supervisor import head_of
+from gateway.config import load_config as load_gateway_config
 from mlbridge.devnet.commands import make_room, overview
-from mlbridge.devnet.machines import provider_file
+from mlbridge.devnet.machines import coordinator_file, gateway_file, provider_file
 from mlbridge.devnet.plan import MODELS, make_plan, parse_fault
 from mlbridge.devnet.services import Running, Service, write_json, write_running, write_services
 from mlbridge.errors import MLBridgeError
@@ -48,6 +51,17 @@ def test_many_clusters_share_one_on_a_small_machine(monkeypatch: pytest.MonkeyPa
     assert not plan(providers=4).shared_ray
     assert plan(providers=5).shared_ray
     assert not plan(providers=5, shared_ray=False).shared_ray
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_gateway_runs_on_the_coordinators_cluster(tmp_path: Path, shared: bool) -> None:
+    made = plan(shared_ray=shared).model_copy(update={"home": tmp_path})
+    gateway = load_gateway_config(gateway_file(made))
+    coordinator = load_coordinator_config(coordinator_file(made))
+    spec = head_of(coordinator).spec
+    assert (gateway.ray.mode, gateway.ray.address) == ("join", spec.address)
+    assert (gateway.ray.token_file, gateway.http_port) == (spec.token_file, spec.ports.http)
+    assert made.gateway_url == gateway.local_url
 
 
 @pytest.mark.parametrize(
@@ -147,9 +161,11 @@ def test_another_plan_takes_the_place_of_a_stopped_devnet_when_asked(tmp_path: P
     assert "--replace" in caught.value.hint
     alive = psutil.Process()
     write_running(tmp_path, {"chain": Running(pid=alive.pid, created=alive.create_time())})
-    with pytest.raises(MLBridgeError) as caught:
-        make_room(other, replace=True)
-    assert "mlbridge down" in caught.value.hint
+    for running in (made, other):
+        with pytest.raises(MLBridgeError) as caught:
+            make_room(running, replace=True)
+        assert caught.value.code == "devnet.running"
+        assert "mlbridge down" in caught.value.hint
     write_running(tmp_path, {})
     make_room(other, replace=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["models"]
@@ -158,6 +174,18 @@ def test_another_plan_takes_the_place_of_a_stopped_devnet_when_asked(tmp_path: P
         make_room(other, replace=False)
     assert caught.value.code == "devnet.bad_plan"
     make_room(other, replace=True)
+
+
+def test_replacing_forgets_a_stopped_devnet_of_the_same_shape_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    made = plan().model_copy(update={"home": tmp_path})
+    (tmp_path / "letters").mkdir()
+    make_room(made, replace=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["letters"]
+    write_json(tmp_path / "plan.json", made.model_dump(mode="json"))
+    make_room(made, replace=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

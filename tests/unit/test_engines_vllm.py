@@ -85,3 +85,9 @@ def test_batch_invariance_is_asked_for_only_where_it_exists() -> None:
     assert environment("cuda", threads=1)["VLLM_BATCH_INVARIANT"] == "1"
     assert "VLLM_BATCH_INVARIANT" not in environment("cpu", threads=1)
     assert environment("cpu", threads=2)["OMP_NUM_THREADS"] == "2"
+
+
+def test_a_worker_asks_for_the_part_of_a_gpu_that_its_replica_reserves() -> None:
+    assert environment("cuda", threads=1, gpus=0.33)["VLLM_RAY_PER_WORKER_GPUS"] == "0.33"
+    assert "VLLM_RAY_PER_WORKER_GPUS" not in environment("cuda", threads=1, gpus=1)
+    assert "VLLM_RAY_PER_WORKER_GPUS" not in environment("cpu", threads=1, gpus=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from eth_abi.abi import encode as abi_encode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbridge.errors import MLBridgeError
@@ -29,6 +29,7 @@ uint96 = st.integers(0, 2**96 - 1)
 seats = st.builds(SeatProof, uint32, words, st.binary(max_size=70))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), words, st.lists(seats, max_size=6), uint96)
 def test_evidence_hashes_as_solidity_encodes_it(
     signature: bytes, result: bytes, drawn: list[SeatProof], fee: int
@@ -37,6 +38,7 @@ def test_evidence_hashes_as_solidity_encodes_it(
     assert evidence.hash() == keccak(abi_encode([EVIDENCE], [evidence.as_tuple()]))
 
 
+@settings(deadline=None)
 @given(words, st.lists(uint96, min_size=5, max_size=5), st.lists(uint32, max_size=7))
 def test_outcomes_hash_as_solidity_encodes_them(order: bytes, fees: list[int], winners: list[int]) -> None:
     outcome = Outcome(order, WORLD.coordinator, *fees, winners=tuple(winners))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -118,7 +119,7 @@ async def test_an_input_by_cid_is_fetched_and_held_to_its_digest(tmp_path: Path)
 # ---- refusals ----
 def change_channel(**changes: Any) -> Callable[[ViewWriter], None]:
     def apply(chain: ViewWriter) -> None:
-        row = ChannelRow(terms().channel(), DEPOSIT, 0, 0, 0, 0, 0, 100)
+        row = ChannelRow(terms().channel(), DEPOSIT, 0, 0, 0, 0, 0, 0, 100)
         chain.put_channels([replace(row, **changes)])
 
     return apply
@@ -281,15 +282,39 @@ async def test_a_full_or_failing_model_leaves_no_claim_behind(tmp_path: Path) ->
     assert codes(await seat.commit(offer)) == ["ok"]
 
 
+async def test_a_coordinator_that_lets_work_lie_gets_no_more_of_it(tmp_path: Path) -> None:
+    now = [1000.0]
+    seat = make_seat(tmp_path, 2, channels=2, clock=lambda: now[0])
+    offers = [offer_of(order_of(number)) for number in range(64)]
+    assert codes(await seat.commit(*offers)) == ["ok"] * 64
+    now[0] += 60
+    (answer,) = await seat.commit(offer_of(order_of(salt=1), salt=1))
+    assert (refused(answer).code, refused(answer).retry_after) == ("lane.unclosed", 60)
+    # What was committed to is still told again, and after a while it is forgiven.
+    assert codes(await seat.commit(offers[0])) == ["ok"]
+    now[0] += 600
+    assert codes(await seat.commit(offer_of(order_of(salt=1), salt=1))) == ["ok"]
+
+
 async def test_a_member_that_does_not_know_the_chain_takes_nothing(tmp_path: Path) -> None:
     seat = make_seat(tmp_path, 2)
-    seat.chain().put_head(100, NOW, 0)
-    with pytest.raises(MLBridgeError) as caught:
-        await seat.commit(offer_of(order_of()))
-    assert (caught.value.code, caught.value.context) == ("lane.stale", {"retry_after": 5})
+    seat.chain().put_head(101, NOW, time.time() - 4000)
+    (answer,) = await seat.commit(offer_of(order_of()), at=NOW + 4000)
+    assert (refused(answer).code, refused(answer).retry_after) == ("lane.stale", 5)
     (tmp_path / "2" / "view.sqlite").unlink()
     with pytest.raises(MLBridgeError, match="has not written it yet"):
         await seat.again().commit(offer_of(order_of()))
+
+
+async def test_what_was_committed_to_is_revealed_although_the_chain_node_is_away(seats: list[Seat]) -> None:
+    offer = offer_of(order_of())
+    closed = await closed_by(seats, offer)
+    mine = seats[0]
+    first = await mine.commit(offer)
+    mine.chain().put_head(100, NOW - 3700, time.time() - 3700)
+    assert await mine.commit(offer) == first
+    assert codes(await mine.commit(offer_of(order_of(1)))) == ["lane.stale"]
+    assert codes(await mine.reveal(closed)) == ["ok"]
 
 
 class Node:

@@ -1,207 +1,175 @@
-"""The lane's store: writes that share transactions, sequences and money promised once, orders taken over."""
+"""The member's store: the first word stands, whoever asks, and it is there after kill -9."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from coordinator import database
-from coordinator.lane.group import GroupWriter
-from coordinator.lane.store import BatchStage, LaneStore, NewOrder, Status
 from mlbridge.errors import MLBridgeError
-from tests.support import postgres
+from serve.lane.store import Claim, Held, LaneStore
 
-KINDS = ["sqlite", *(["postgresql"] if postgres.installed() else [])]
-
-
-@pytest.fixture(params=KINDS)
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    if request.param == "sqlite":
-        opened = database.open_engine(database.database_url(f"sqlite:///{tmp_path}/c.db"))
-        await database.migrate(opened)
-        yield opened
-        await opened.dispose()
-        return
-    with postgres.server() as url:
-        opened = database.open_engine(database.database_url(url))
-        await database.migrate(opened)
-        yield opened
-        await opened.dispose()
+CHANNEL = b"c" * 32
 
 
-@pytest.fixture
-def store(engine: AsyncEngine) -> LaneStore:
-    return LaneStore(engine, "first")
-
-
-def order(sequence: int = 0, **changes: object) -> NewOrder:
-    made = NewOrder(
-        digest=bytes([sequence]) * 32,
-        channel=b"\x01" * 32,
-        sequence=sequence,
-        requester="0x" + "11" * 20,
-        model_id=bytes(32),
-        max_fee=10,
-        deadline=1_000,
-        offer=b"offer",
-        accepted_at=float(sequence),
-        available=100,
-        floor=0,
-        window=0,
-    )
+def claim(sequence: int = 0, **changes: object) -> Claim:
+    digest = sequence.to_bytes(32, "big")
+    made = Claim(digest, 2, CHANNEL, sequence, 10, 1000, "0x", b"offer", 100, 0, 0)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-async def decide(store: LaneStore, one: NewOrder) -> None:
-    await store.close(one.digest, b"closed")
-    await store.decide(
-        one.digest,
-        attested=[b"a", b"b"],
-        result=b"\x05" * 32,
-        confidence=9_000,
-        at=1.5,
-        output=b"out",
-        output_cid=None,
+async def bind(store: LaneStore, sequence: int, word: bytes = b"word") -> Held:
+    digest = sequence.to_bytes(32, "big")
+    return await store.bind(digest, result=b"r", salt=b"s", commitment=word, output=b"out")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LaneStore:
+    return LaneStore(tmp_path / "lane.sqlite")
+
+
+async def test_the_first_word_stands(store: LaneStore, tmp_path: Path) -> None:
+    assert await store.accept(claim()) is None
+    first = await bind(store, 0, b"first")
+    other = LaneStore(tmp_path / "lane.sqlite")
+    assert await bind(other, 0, b"second") == first
+    assert await other.accept(claim()) == first
+    told = await store.attest(first.digest, closed=b"set", attestation=b"one")
+    assert await other.attest(first.digest, closed=b"other", attestation=b"two") == told
+    assert (told.closed, told.attestation, told.commitment) == (b"set", b"one", b"first")
+    # A reservation can be given up, a commitment cannot.
+    await store.release(first.digest)
+    assert store.held(first.digest) == told
+
+
+async def test_nothing_is_committed_that_was_not_accepted(store: LaneStore) -> None:
+    with pytest.raises(MLBridgeError, match="No commitment"):
+        await bind(store, 5)
+    await store.accept(claim(5))
+    assert store.held(claim(5).digest) is None
+    with pytest.raises(MLBridgeError, match="No commitment"):
+        await store.attest(claim(5).digest, closed=b"set", attestation=b"one")
+
+
+async def test_many_at_once_never_promise_more_than_the_channel_has(tmp_path: Path) -> None:
+    stores = [LaneStore(tmp_path / "lane.sqlite") for _ in range(3)]
+    work = [stores[number % 3].accept(claim(number)) for number in range(60)]
+    done = await asyncio.gather(*work, return_exceptions=True)
+    refused = [error.code for error in done if isinstance(error, MLBridgeError)]
+    assert (done.count(None), refused) == (10, ["lane.funds"] * 50)
+
+
+async def test_what_the_chain_settled_is_not_in_flight_any_more(store: LaneStore) -> None:
+    for number in range(10):
+        await store.accept(claim(number))
+    with pytest.raises(MLBridgeError, match="spoken for"):
+        await store.accept(claim(10, spendable=109))
+    await store.accept(claim(10, spendable=10, floor=10))
+    # 11 and 12 were settled by themselves above the floor, so 10 alone waits.
+    for number in (11, 12):
+        await store.accept(claim(number, spendable=1000, floor=10))
+    await store.accept(claim(13, spendable=20, floor=10, window=0b110))
+
+
+async def test_another_process_at_work_is_left_to_it_until_it_is_dead(
+    store: LaneStore, tmp_path: Path
+) -> None:
+    code = (
+        "import asyncio, sys, time; from pathlib import Path\n"
+        "from serve.lane.store import LaneStore\n"
+        "from tests.unit.test_lane_store import claim, bind\n"
+        "async def main():\n"
+        "    store = LaneStore(Path(sys.argv[1]))\n"
+        "    await store.accept(claim(1)); await store.accept(claim(2)); await bind(store, 2, b'bound')\n"
+        "    print('ready', flush=True); time.sleep(60)\n"
+        "asyncio.run(main())\n"
     )
-
-
-async def test_an_order_is_kept_once_and_a_sequence_serves_one(store: LaneStore) -> None:
-    assert await store.add(order(1))
-    assert not await store.add(order(1))
-    with pytest.raises(MLBridgeError) as taken:
-        await store.add(order(1, digest=b"\x99" * 32))
-    assert taken.value.code == "lane.sequence_taken"
-    row = await store.order(order(1).digest)
-    assert row is not None
-    assert (row.status, row.offer, row.max_fee, row.ripe) == (Status.OPEN, b"offer", 10, False)
-
-
-async def test_at_once_the_same_sequence_is_taken_by_one_alone(store: LaneStore) -> None:
-    wanted = [order(1, digest=bytes([n]) * 32) for n in range(20, 30)]
-    got = await asyncio.gather(*(store.add(one) for one in wanted), return_exceptions=True)
-    assert [item for item in got if item is True] == [True]
-    assert sum(isinstance(item, MLBridgeError) for item in got) == 9
-
-
-async def test_what_a_channel_holds_is_promised_once(store: LaneStore) -> None:
-    for sequence in range(10):
-        assert await store.add(order(sequence))
-    with pytest.raises(MLBridgeError) as funds:
-        await store.add(order(10))
-    assert funds.value.code == "lane.funds"
-    # What failed is free again; so is what the chain has settled, which its balance no longer holds.
-    await store.fail(order(0).digest, "no verdict")
-    assert await store.add(order(10))
-    assert await store.add(order(11, window=0b10))
-    assert await store.add(order(12, floor=9))
-
-
-async def test_the_first_closed_set_and_the_first_verdict_stand(store: LaneStore) -> None:
-    one = order(1)
-    await store.add(one)
-    await decide(store, one)
-    await store.close(one.digest, b"another")
-    await store.fail(one.digest, "too late")
-    row = await store.order(one.digest)
-    assert row is not None
-    assert (row.closed, row.status, row.result, row.output) == (
-        b"closed",
-        Status.DECIDED,
-        b"\x05" * 32,
-        b"out",
+    env = os.environ | {"PYTHONPATH": os.getcwd()}
+    child = subprocess.Popen(  # noqa: ASYNC220 - it is killed below
+        [sys.executable, "-c", code, str(tmp_path / "lane.sqlite")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=env,
     )
-    assert row.attested == (b"a", b"b")
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    with pytest.raises(MLBridgeError) as caught:
+        await store.accept(claim(1))
+    assert (caught.value.code, caught.value.context) == ("lane.in_work", {"retry_after": 1})
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert await store.accept(claim(1)) is None
+    held = await store.accept(claim(2))
+    assert held is not None
+    assert held.commitment == b"bound"
 
 
-async def test_only_the_orders_of_the_dead_are_taken_over(engine: AsyncEngine, store: LaneStore) -> None:
-    await store.beat(100.0)
-    decided, ripe, failed = order(2), order(3), order(4)
-    for one in (order(1), decided, ripe, failed):
-        await store.add(one)
-    await decide(store, decided)
-    await decide(store, ripe)
-    await store.ripen(ripe.digest)
-    await store.fail(failed.digest, "no verdict")
-    other = LaneStore(engine, "second")
-    assert await other.take_over(99.0) == []
-    assert {row.sequence for row in await other.take_over(101.0)} == {1, 2}
-    assert await other.take_over(102.0) == []
-    assert {row.sequence for row in await LaneStore(engine, "third").take_over(103.0)} == {1, 2}
+async def test_a_refusal_in_a_group_takes_nothing_of_the_others_with_it(store: LaneStore) -> None:
+    done = await asyncio.gather(
+        *(store.accept(claim(number % 5, digest=bytes([number]) * 32)) for number in range(10)),
+        return_exceptions=True,
+    )
+    assert done.count(None) == 5
+    assert store.endings() == {"open": 5}
 
 
-async def test_an_order_is_in_one_batch(store: LaneStore) -> None:
-    ready = [order(1), order(2)]
-    for one in ready:
-        await store.add(one)
-        await decide(store, one)
-    assert await store.batchable(limit=9) == []
-    assert await store.first_undecided() == {b"\x01" * 32: 1}
-    for one in ready:
-        await store.ripen(one.digest)
-    assert [row.sequence for row in await store.batchable(limit=9)] == [1, 2]
-    digests = [one.digest for one in ready]
-    await store.make_batch("0xaa", digests, cid="c", debits=b"d", at=1.0, block=5)
-    assert await store.batchable(limit=9) == []
-    with pytest.raises(RuntimeError, match="in another one"):
-        await store.make_batch("0xbb", digests, cid="c", debits=b"d", at=1.0, block=5)
-    assert await store.batch("0xbb") is None
-    await store.dissolve("0xaa", "the chain moved on")
-    assert len(await store.batchable(limit=9)) == 2
-    found = await store.batch("0xaa")
-    assert found is not None
-    assert (found.status, found.block) == (BatchStage.VOID, 5)
+async def test_old_orders_are_dropped_and_open_ones_told(store: LaneStore) -> None:
+    for number, deadline in ((1, 100), (2, 200), (3, 300)):
+        await store.accept(claim(number, deadline=deadline))
+        held = await bind(store, number)
+        await store.attest(held.digest, closed=b"set", attestation=b"a")
+        await store.keep_others(held.digest, [(4, b"x"), (6, b"y"), (4, b"z")])
+    assert [held.sequence for held in store.owed(250)] == [1, 2]
+    await store.end(claim(1).digest, "settled")
+    assert [held.sequence for held in store.owed(250)] == [2]
+    assert store.others(claim(2).digest) == {4: b"x", 6: b"y"}
+    assert await store.prune(250) == 2
+    assert store.others(claim(2).digest) == {}
+    assert store.held(claim(3).digest) is not None
+    await store.end(claim(3).digest, "settled")
+    await store.end(claim(3).digest, None)
+    assert [held.sequence for held in store.owed(400)] == [3]
 
 
-async def test_evidence_is_reported_once_and_the_first_stands(store: LaneStore) -> None:
-    for second in (b"2", b"3"):
-        await store.keep_evidence(b"\x01" * 32, 7, "dissent", b"1", second)
-    assert await store.unreported("dissent") == [(b"\x01" * 32, 7, b"1", b"2")]
-    await store.reported(b"\x01" * 32, 7, "dissent")
-    assert await store.unreported("dissent") == []
+async def test_what_a_coordinator_let_lie_is_counted_for_some_minutes(tmp_path: Path) -> None:
+    now = [1000.0]
+    store = LaneStore(tmp_path / "lane.sqlite", clock=lambda: now[0])
+    for number in range(4):
+        await store.accept(claim(number))
+        await bind(store, number)
+    await store.attest(claim(0).digest, closed=b"set", attestation=b"a")
+    assert store.unclosed("0x") == (0, 0)
+    now[0] += 60
+    assert store.unclosed("0x") == (3, 4)
+    assert store.unclosed("0xother") == (0, 0)
+    now[0] += 600
+    assert store.unclosed("0x") == (0, 0)
 
 
-async def test_old_orders_that_ended_are_dropped(store: LaneStore) -> None:
-    for sequence in range(3):
-        await store.add(order(sequence))
-    await store.fail(order(0).digest, "no verdict")
-    await store.finish([order(1).digest], "final")
-    assert await store.prune(1_000) == 0
-    assert await store.prune(1_001) == 2
-    assert await store.counts() == {"open": 1}
+async def test_a_store_that_cannot_write_signs_nothing(store: LaneStore, tmp_path: Path) -> None:
+    await store.accept(claim())
+    with sqlite3.connect(tmp_path / "lane.sqlite") as db:
+        db.execute("ALTER TABLE orders RENAME TO gone")
+    with pytest.raises(MLBridgeError) as caught:
+        await bind(store, 0)
+    assert caught.value.code == "lane.store"
+    with sqlite3.connect(tmp_path / "lane.sqlite") as db:
+        db.execute("ALTER TABLE gone RENAME TO orders")
+    assert (await bind(store, 0)).commitment == b"word"
 
 
-async def test_one_bad_write_spoils_none_of_its_neighbours(engine: AsyncEngine) -> None:
-    writer = GroupWriter(engine, asyncio.Lock())
-    seen: list[int] = []
-
-    async def good(connection: AsyncConnection, number: int) -> int:
-        seen.append(number)
-        return number
-
-    async def bad(_: AsyncConnection) -> int:
-        raise MLBridgeError("a.refusal", "No.")
-
-    works = [writer.run(lambda c, n=n: bad(c) if n == 3 else good(c, n)) for n in range(6)]  # type: ignore[misc]
-    got = await asyncio.gather(*works, return_exceptions=True)
-    assert [item for item in got if isinstance(item, int)] == [0, 1, 2, 4, 5]
-    assert isinstance(got[3], MLBridgeError)
-    assert sorted(seen) == [0, 1, 2, 4, 5]
-
-
-async def test_a_broken_transaction_fails_all_who_were_in_it_and_none_after(engine: AsyncEngine) -> None:
-    writer = GroupWriter(engine, asyncio.Lock())
-
-    async def broken(_: AsyncConnection) -> None:
-        raise ValueError("disk")
-
-    async def fine(_: AsyncConnection) -> str:
-        return "fine"
-
-    got = await asyncio.gather(writer.run(broken), writer.run(fine), return_exceptions=True)
-    assert all(isinstance(item, ValueError) for item in got)
-    assert await writer.run(fine) == "fine"
+def test_a_file_of_another_format_or_none_at_all_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "newer.sqlite") as db:
+        db.execute("PRAGMA user_version=99")
+    (tmp_path / "rubbish.sqlite").write_bytes(b"rubbish" * 1000)
+    for name in ("newer", "rubbish"):
+        with pytest.raises(MLBridgeError) as caught:
+            LaneStore(tmp_path / f"{name}.sqlite")
+        assert caught.value.code == "lane.store"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from mlbridge.errors import MLBridgeError
 from serve.lane.view import ChannelRow, LaneRules, View, ViewWriter
 
 MODEL, OTHER = b"m" * 32, b"o" * 32
-ROW = ChannelRow(b"c" * 32, 10**26, 5, 1 << 63, 0, 7, 6, 100)
+ROW = ChannelRow(b"c" * 32, 10**26, 5, 1 << 63, 0, 7, 6, 900, 100)
 
 
 @pytest.fixture
@@ -42,12 +43,16 @@ def test_channels_come_back_as_they_were(path: Path, writer: ViewWriter) -> None
     assert view.channel(ROW.id) == ROW
     assert ROW.spendable == 10**26 - 7
     assert view.channel(b"?" * 32) is None
+    quiet = replace(ROW, id=b"q" * 32, due_at=0)
+    closing = replace(quiet, id=b"x" * 32, closes_at=5)
+    writer.put_channels([quiet, closing])
+    assert writer.ending_channels() == [ROW, closing]
     writer.put_channels([], [ROW.id])
     assert view.channel(ROW.id) is None
 
 
 def test_a_voucher_never_takes_more_than_there_is() -> None:
-    assert ChannelRow(b"c" * 32, 5, 0, 0, 0, 9, 0, 1).spendable == 0
+    assert ChannelRow(b"c" * 32, 5, 0, 0, 0, 9, 0, 900, 1).spendable == 0
 
 
 def test_the_chains_time_goes_on_between_blocks_and_an_old_view_is_not_trusted(

@@ -8,7 +8,7 @@ import pytest
 
 from contracts import network as module
 from contracts.anvil import dev_account
-from contracts.deploy import DEVNET, PUBLIC, create_address, plan_addresses
+from contracts.deploy import DEVNET, PUBLIC, SALT, plan_addresses
 from contracts.network import Network, load_network, save, write_whole
 from mlbridge.errors import MLBridgeError
 
@@ -19,7 +19,7 @@ def example() -> Network:
         name="example",
         chain_id=7,
         rpc_url="http://127.0.0.1:1",
-        addresses=plan_addresses(dev_account(3).address, 5),
+        addresses=plan_addresses(dev_account(3).address, "five"),
         confirmations=2,
         start_block=9,
         block_time=0.5,
@@ -80,17 +80,8 @@ def test_bad_files_name_the_field(tmp_path: Path, text: str, word: str) -> None:
 def test_the_devnet_file_names_the_addresses_that_a_devnet_gets() -> None:
     path = Path(module.__file__).parent.parent / "configs" / "networks" / "devnet.yaml"
     network = load_network(path)
-    assert network.addresses == plan_addresses(dev_account(0).address, 0)
+    assert network.addresses == plan_addresses(dev_account(0).address, SALT)
     assert network.chain_id == 31337
-
-
-def test_create_addresses_are_those_of_the_chain() -> None:
-    # the first two contracts of the well-known first development account
-    deployer = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-    assert dev_account(0).address == deployer
-    assert create_address(deployer, 0) == "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-    assert create_address(deployer, 1) == "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
-    assert create_address(deployer, 200) != create_address(deployer, 201)
 
 
 @pytest.mark.parametrize("preset", [DEVNET, PUBLIC])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbridge.errors import MLBridgeError
@@ -31,6 +31,7 @@ def test_what_is_written_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAIRS)
+@settings(deadline=None)
 @given(place=st.integers(0, 10**6), change=st.integers(1, 255))
 def test_a_changed_byte_is_another_parcel_or_none(name: str, place: int, change: int) -> None:
     parcel, write, read = PAIRS[name]
@@ -46,6 +47,7 @@ def test_a_changed_byte_is_another_parcel_or_none(name: str, place: int, change:
 
 
 @pytest.mark.parametrize("name", PAIRS)
+@settings(deadline=None)
 @given(data=st.binary(max_size=100))
 def test_noise_is_refused(name: str, data: bytes) -> None:
     with pytest.raises(MLBridgeError) as caught:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbridge.protocol import race
@@ -35,6 +35,7 @@ def test_distance_is_the_logarithm(draw: bytes, account: int) -> None:
     assert race.distance(draw, account) / 2**race.FRACTION == pytest.approx(256 - math.log2(u), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=32, max_size=32),
     st.dictionaries(st.integers(0, 2**32 - 1), st.integers(0, 2**48), min_size=1, max_size=8),
@@ -51,6 +52,7 @@ def test_nobody_outside_arrives_before_anybody_inside(
             assert not race.before(draw, outside, weights[outside], inside, weights[inside])
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=32, max_size=32),
     st.lists(st.sampled_from([0, 1, 2, 3, 10**9, 10**9 + 1, 2**48, 2**64 - 1]), min_size=1, max_size=60),

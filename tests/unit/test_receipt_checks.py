@@ -24,7 +24,7 @@ from mlbridge.sdk.receipt_checks import check_receipt
 from mlbridge.sdk.receipt_model import Receipt, leaves
 
 CHAIN = 31337
-ADDRESSES = plan_addresses(dev_account(0).address, 0)
+ADDRESSES = plan_addresses(dev_account(0).address, "test")
 REQUESTER = dev_account(1).address
 MODEL = ModelInfo(
     id=b"\x11" * 32,

@@ -24,11 +24,11 @@ def functions_with(modifier: str, *files: Path) -> set[str]:
 
 
 def managed_contracts() -> list[str]:
-    """Contracts that ask an AccessManager. The task module does so for the task manager only."""
+    """Contracts that ask an AccessManager. The modules do so for the task manager only."""
     return [
         artifact.name
         for artifact in artifacts.load_known()
-        if artifact.name != artifacts.TASK_MODULE
+        if artifact.name not in (artifacts.TASK_MODULE, artifacts.SERVING_MODULE)
         and any(item["type"] == "function" and item["name"] == "authority" for item in artifact.abi)
     ]
 

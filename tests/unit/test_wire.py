@@ -11,7 +11,7 @@ from typing import Any
 import cbor2
 import pytest
 from eth_account import Account
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbridge.errors import MLBridgeError
@@ -95,6 +95,7 @@ def test_vectors(case: dict[str, Any], name: str) -> None:
     assert sign(signed.message, DOMAIN, raw(case[f"{who}Key"])) == signed
 
 
+@settings(deadline=None)
 @given(messages, words)
 def test_what_is_written_is_read(message: Any, key: bytes) -> None:
     if not 0 < int.from_bytes(key, "big") < ORDER_OF_CURVE:
@@ -110,12 +111,14 @@ def test_signatures_are_those_of_eth_account() -> None:
     assert signatures.sign_digest(digest, KEY) == bytes(Account.unsafe_sign_hash(digest, KEY).signature)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_is_refused(data: bytes) -> None:
     for kind in KINDS.values():
         refused(data, kind)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_no_other_bytes_read_as_the_same_message(place: int, change: int) -> None:
     """A changed byte is refused or another message; nothing is corrected in silence."""

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {SlashCase} from "./ISlashEscrow.sol";
 import {Fault, Role} from "./Types.sol";
 
 /// @title The one ledger: stake by role, unbonding, slashing, reputation, payouts
@@ -32,6 +33,8 @@ interface IRewardDistributor {
 
     error OnlyTaskManager();
     error OnlyConsensusVerifier();
+    error OnlySlashEscrow();
+    error SlashEscrowSet(address escrow);
     error OnlyToken();
     error ZeroAmount();
     error AmountTooLarge(uint256 amount);
@@ -53,6 +56,13 @@ interface IRewardDistributor {
         uint32 indexed account, bytes32 indexed taskId, Fault indexed fault, uint256 amount, uint256 basisPoints
     );
     event SlashSplit(bytes32 indexed taskId, uint256 toReserve, uint256 toReporter, uint256 burned);
+    /// @notice A slash was undone: the stake is back where it was taken from.
+    event SlashRestored(
+        uint32 indexed account, bytes32 indexed taskId, Fault indexed fault, uint256 toBonded, uint256 toUnbonding
+    );
+    event SlashEscrowChosen(address indexed escrow);
+    /// @param reference_ what it is for, as the caller counts
+    event Fined(uint32 indexed account, bytes32 indexed reference_, uint256 amount);
     event Jailed(uint32 indexed account, uint256 until);
     event Unjailed(uint32 indexed account);
     event ReputationChanged(uint32 indexed account, uint256 reputation);
@@ -104,6 +114,10 @@ interface IRewardDistributor {
     function disputeReserve(uint32 model) external view returns (uint256);
     /// @notice MLB set aside for the judges of a task's running round.
     function earmarked(bytes32 taskId) external view returns (uint256);
+    /// @notice MLB of slashes that are not final yet.
+    function heldSlashes() external view returns (uint256);
+    /// @notice Where such slashes wait; zero: nowhere.
+    function slashEscrow() external view returns (address);
     function unbondingDelay() external view returns (uint256);
     /// @notice Seconds that an account stays jailed at least.
     function jailSeconds() external view returns (uint256);
@@ -132,11 +146,26 @@ interface IRewardDistributor {
         external
         returns (uint256 amount);
 
+    // ---- slash escrow only ----
+    /// @notice Split a slash that stands: reporter, dispute reserve, burning.
+    function splitSlash(SlashCase calldata slashCase) external;
+    /// @notice Undo a slash: stake back where it was taken from, jail and reputation as before the fault as far as later
+    /// faults allow, and never better than before. Uptime that was interrupted, a day's at most, does not come back.
+    function restoreSlash(SlashCase calldata slashCase) external;
+
+    // ---- contracts that judge the judges ----
+    /// @notice Take a small fixed amount of stake, bonded first: half to the model's reserve, half burned. It leaves
+    /// reputation and jail alone, and interrupts a compute account's uptime. `restricted`; at most 7,500 MLB, and never
+    /// more than there is.
+    function fine(uint32 account, bytes32 reference_, uint32 model, uint256 amount) external returns (uint256 taken);
+
     // ---- anyone ----
     /// @notice Give MLB to a model's dispute reserve, or to the common one (0). It never comes back.
     function fundReserve(uint32 model, uint256 amount) external;
 
     // ---- governance only ----
+    /// @notice Name the contract that heavy slashes wait for; once, for ever. Until then every slash is final at once.
+    function setSlashEscrow(address escrow) external;
     function setJudgeFee(uint256 judgeFee_) external;
     /// @notice Give a model's disputes a part of the common reserve.
     function allocateReserve(uint32 model, uint256 amount) external;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {Review} from "./IReviewer.sol";
 import {Policy, RoundKind, Seat, TaskStatus, Verdict} from "./Types.sol";
 
 /// @title Task lifecycle: draw, deadlines, rounds, escalation, settlement
@@ -73,6 +74,7 @@ interface ITaskManager {
     error NoConsent(address node, address operator);
     error AlreadyServing(bytes32 modelId, uint32 account);
     error NotServing(bytes32 modelId, uint32 account);
+    error NoJudgeFees(uint32 model);
 
     event TaskSubmitted(
         bytes32 indexed taskId,
@@ -114,6 +116,8 @@ interface ITaskManager {
     event ServingStopped(bytes32 indexed modelId, uint32 indexed account);
     event WeightRefreshed(bytes32 indexed modelId, uint32 indexed account, uint64 weight);
     event ParametersChanged(Parameters parameters);
+    /// @notice Judges ruled against a member of the first committee. What an appeal has to say again.
+    event CaseRecorded(bytes32 indexed taskId, bytes32 record);
 
     // ---- MLBridge only ----
     function create(
@@ -139,6 +143,16 @@ interface ITaskManager {
 
     // ---- ConsensusVerifier only ----
     function applyVerdict(bytes32 taskId, Verdict calldata verdict, address caller) external;
+
+    // ---- reviewers ----
+    /// @notice Have a panel judge something: verifiers first, then compute providers, drawn from later randomness. It
+    /// costs the caller nothing: judges get their fee from the model's dispute reserve, and nobody is tipped. `restricted` to
+    /// contracts that implement IReviewer and ask for a bond or a budget themselves. Told by `TaskSubmitted` without a
+    /// reward, and `ResultRevealed` for each candidate; it ends with `TaskFinalized` without a deliverer (and without a
+    /// digest if all candidates were rejected), or with `TaskRefunded`.
+    /// @dev Reverts with BadParameter (what cannot be read, or a size out of bounds), TaskExists, NoJudgeFees (the model's
+    /// reserve cannot pay the panel; anybody may fund it), or what the registry says of an unknown model.
+    function openReview(Review calldata review) external returns (bytes32 taskId);
 
     // ---- operators ----
     /// @notice Allow or forbid a hot key to act for the caller's accounts. One key serves one operator, for ever.
@@ -166,6 +180,8 @@ interface ITaskManager {
     /// @notice Their summed weight, as it stood then.
     function poolWeight(bytes32 modelId, bool verifiers) external view returns (uint256);
     function currentEpoch() external view returns (uint256);
+    /// @notice Hash of a case in which judges ruled against a member of the first committee; see `Hashing.record`.
+    function recordOf(bytes32 taskId) external view returns (bytes32);
     function parameters() external view returns (Parameters memory);
     function quote(bytes32 modelId, uint8 seats) external view returns (uint256);
     /// @notice Upper bound of a task's life in seconds under the current parameters; less than the unbonding delay.

@@ -3,11 +3,12 @@ pragma solidity ^0.8.30;
 
 import {Outcome} from "../interfaces/ChannelTypes.sol";
 import {IChannelLedger} from "../interfaces/IChannelLedger.sol";
+import {SlashCase} from "../interfaces/ISlashEscrow.sol";
 import {Fault} from "../interfaces/Types.sol";
 import {Payouts} from "./Payouts.sol";
 
 /// @title Credits of the channel lane
-/// @notice Fourth layer of the RewardDistributor.
+/// @notice Fifth layer of the RewardDistributor.
 abstract contract ChannelPayouts is IChannelLedger, Payouts {
     /// @dev Who may spend, and how much is there: one word for both.
     address private _channels;
@@ -77,11 +78,11 @@ abstract contract ChannelPayouts is IChannelLedger, Payouts {
         returns (uint256 amount)
     {
         if (fault != Fault.Malicious && fault != Fault.Incorrect) revert LaneFault(fault);
-        uint256 points;
+        SlashCase memory found;
+        (found.taskId, found.account, found.model) = (order, account, COMMON_RESERVE);
+        (found.fault, found.reporter) = (fault, reporter);
         // No verdict stands behind it, so no confidence: Incorrect costs the least there is.
-        (amount, points) = _punish(account, fault, 0);
-        emit Slashed(account, order, fault, amount, points);
-        if (amount != 0) _distribute(order, COMMON_RESERVE, amount, reporter);
+        return _impose(found, 0);
     }
 
     // ---- views ----

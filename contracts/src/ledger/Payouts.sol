@@ -8,12 +8,12 @@ import {IMLBridge} from "../interfaces/IMLBridge.sol";
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
 import {Role} from "../interfaces/Types.sol";
 import {Reputation} from "../libraries/Reputation.sol";
-import {Slashing} from "./Slashing.sol";
+import {Restitution} from "./Restitution.sol";
 
 /// @title Who is owed what, and claims
-/// @notice Third layer of the RewardDistributor. It keeps the ledger of wei; the wei themselves lie in MLBridge and
+/// @notice Fourth layer of the RewardDistributor. It keeps the ledger of wei; the wei themselves lie in MLBridge and
 /// leave it only through `claim`.
-abstract contract Payouts is Slashing {
+abstract contract Payouts is Restitution {
     using SafeERC20 for IERC20;
 
     /// @dev Where the members of StakeLedger.Hot lie in its word; the bonded stake is lowest.

@@ -6,6 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
+import {ISlashEscrow, SlashCase} from "../interfaces/ISlashEscrow.sol";
 import {Fault, Role} from "../interfaces/Types.sol";
 import {Reputation} from "../libraries/Reputation.sol";
 import {SlashMath} from "../libraries/SlashMath.sol";
@@ -40,6 +41,13 @@ abstract contract Slashing is StakeLedger {
         uint8 judges;
     }
 
+    /// @dev Where heavy slashes wait, and MLB of those that do. One slot, because a slash needs both.
+    struct Waiting {
+        address escrow;
+        uint96 amount;
+    }
+
+    Waiting internal _waiting;
     uint256 internal _judgeFee;
     /// @dev A reserve a model, because its judges come from its own pools: somebody who is all of a model's operators can
     /// pay itself as judges, and then only with what it brought.
@@ -75,12 +83,10 @@ abstract contract Slashing is StakeLedger {
             if (msg.sender != taskManager) revert OnlyTaskManager();
             reporter = address(0);
         }
-        uint256 points;
-        (amount, points) = _punish(account, fault, confidence);
-        if (points == 0) return 0;
-        emit Slashed(account, taskId, fault, amount, points);
-        if (_roleOf(account) == Role.Compute) rewardPool.interrupt(account);
-        if (amount != 0) _distribute(taskId, model, amount, reporter);
+        SlashCase memory found;
+        (found.taskId, found.account, found.model) = (taskId, account, model);
+        (found.fault, found.reporter) = (fault, reporter);
+        return _impose(found, confidence);
     }
 
     /// @inheritdoc IRewardDistributor
@@ -151,35 +157,60 @@ abstract contract Slashing is StakeLedger {
         return _judgeFee;
     }
 
+    /// @dev Every punishment of an account, whichever lane it comes from: carried out at once, and split at once unless it
+    /// is so heavy that it waits.
+    /// @param found who is punished, and for what; what was done is written here
+    function _impose(SlashCase memory found, uint256 confidence) internal returns (uint256 amount) {
+        _punish(found, confidence);
+        if (found.basisPoints == 0) return 0;
+        amount = uint256(found.fromBonded) + found.fromUnbonding;
+        emit Slashed(found.account, found.taskId, found.fault, amount, found.basisPoints);
+        if (_roleOf(found.account) == Role.Compute) rewardPool.interrupt(found.account);
+        if (amount == 0) return 0;
+        Waiting memory waiting = _waiting;
+        if (waiting.escrow != address(0) && ISlashEscrow(waiting.escrow).open(found)) {
+            waiting.amount += uint96(amount);
+            _waiting = waiting;
+        } else {
+            _distribute(found.taskId, found.model, amount, found.reporter);
+        }
+    }
+
     /// @dev Take the stake, mark the record, jail.
-    function _punish(uint32 account, Fault fault, uint256 confidence)
-        internal
-        returns (uint256 amount, uint256 points)
-    {
+    /// @param found what was done is written here
+    function _punish(SlashCase memory found, uint256 confidence) private {
+        uint32 account = found.account;
         Hot memory hot = _hot[account];
         Cold memory cold = _cold[account];
         if (hot.decayedAt == 0) revert UnknownAccount(account);
-        if (fault == Fault.Absent) {
+        if (found.fault == Fault.Absent) {
             // In jail it is drawn no more, and seats from before cannot cost it more than the jail did. Nor can a burst.
-            if (hot.jailed != 0 || block.timestamp < cold.absentAt + jailSeconds / ABSENCE_PARTS) return (0, 0);
+            if (hot.jailed != 0 || block.timestamp < cold.absentAt + jailSeconds / ABSENCE_PARTS) return;
             cold.absentAt = uint32(block.timestamp);
         }
 
-        if (fault == Fault.Absent && hot.absences != type(uint8).max) ++hot.absences;
-        points = SlashMath.basisPoints(fault, hot.absences, confidence);
+        if (found.fault == Fault.Absent && hot.absences != type(uint8).max) ++hot.absences;
+        uint256 points = SlashMath.basisPoints(found.fault, hot.absences, confidence);
         (uint256 fromBonded, uint256 fromUnbonding) = SlashMath.take(hot.bonded, cold.unbonding, points);
-        amount = fromBonded + fromUnbonding;
+        (found.basisPoints, found.slashedAt) = (uint16(points), uint64(block.timestamp));
+        (found.fromBonded, found.fromUnbonding) = (uint96(fromBonded), uint96(fromUnbonding));
+        (found.wasJailed, found.jailedUntilBefore) = (hot.jailed != 0, cold.jailedUntil);
         hot.bonded -= uint96(fromBonded);
         cold.unbonding -= uint96(fromUnbonding);
 
         (uint256 reputation, uint256 decayedAt) = Reputation.decayed(hot.reputation, hot.decayedAt, block.timestamp);
-        hot.reputation = uint16(Reputation.afterFault(reputation, fault));
+        found.reputationBefore = uint16(reputation);
+        hot.reputation = uint16(Reputation.afterFault(reputation, found.fault));
+        found.reputationAfter = hot.reputation;
         hot.decayedAt = uint32(decayedAt);
         emit ReputationChanged(account, hot.reputation);
 
-        if (fault != Fault.Absent || hot.absences >= JAILING_ABSENCE) {
+        if (found.fault != Fault.Absent || hot.absences >= JAILING_ABSENCE) {
             hot.jailed = 1;
-            cold.jailedUntil = uint64(block.timestamp + jailSeconds);
+            uint256 until = block.timestamp + jailSeconds;
+            // Of two faults in one second each has a term of its own, so that undoing one leaves the other's.
+            cold.jailedUntil = uint64(until > cold.jailedUntil ? until : cold.jailedUntil + 1);
+            found.jailedUntil = cold.jailedUntil;
             emit Jailed(account, cold.jailedUntil);
         }
         _storeHot(account, hot);

@@ -18,6 +18,22 @@ library Hashing {
         bytes32 salt;
     }
 
+    /// @notice A case in which judges ruled against a member of the first committee. Every part is in the task's events.
+    /// @param model its index in the registry
+    /// @param inputHash of the task
+    /// @param winner the digest that won
+    /// @param largest seats of its largest round
+    /// @param accounts whoever ever held a seat: of round 0 as it ended, of each later round, of seats that were vacated
+    /// @param digests what round 0 revealed, by seat; zero for a seat that did not
+    struct CaseRecord {
+        uint32 model;
+        bytes32 inputHash;
+        bytes32 winner;
+        uint8 largest;
+        uint32[] accounts;
+        bytes32[] digests;
+    }
+
     bytes32 internal constant TASK_TYPEHASH = keccak256(
         "MLBridgeTask(uint256 chainId,address taskManager,address requester,bytes32 modelId,bytes32 inputHash,uint256 deadline,uint256 payment,uint8 seats,bytes32 salt)"
     );
@@ -65,6 +81,42 @@ library Hashing {
 
     function seed(bytes32 randomness, bytes32 task, uint256 round, uint256 redraw) internal pure returns (bytes32) {
         return keccak256(abi.encode(randomness, task, round, redraw));
+    }
+
+    /// @notice keccak256(abi.encode(model, inputHash, winner, largest, hash of accounts, hash of digests)), where a list
+    /// hashes as keccak256(abi.encodePacked(list)): each element in a word, without the length.
+    function record(CaseRecord memory found) internal pure returns (bytes32) {
+        uint32[] memory accounts = found.accounts;
+        bytes32[] memory digests = found.digests;
+        return keccak256(
+            abi.encode(
+                found.model, found.inputHash, found.winner, found.largest, _listHash(accounts), _wordsHash(digests)
+            )
+        );
+    }
+
+    /// @notice What a panel said by seat: keccak256(abi.encode(hash of accounts, hash of values, revealed)).
+    function ballot(uint32[] memory accounts, bytes32[] memory values, uint256 revealed)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(_listHash(accounts), _wordsHash(values), revealed));
+    }
+
+    /// @dev In memory an array of narrow integers lies as one of words does.
+    function _listHash(uint32[] memory list) private pure returns (bytes32) {
+        bytes32[] memory words;
+        assembly ("memory-safe") {
+            words := list
+        }
+        return _wordsHash(words);
+    }
+
+    function _wordsHash(bytes32[] memory words) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            hash := keccak256(add(words, 32), shl(5, mload(words)))
+        }
     }
 
     /// @notice Whether tagged content can be read at all: it carries its payload, or names it by a CIDv1 with codec raw or

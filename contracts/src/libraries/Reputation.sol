@@ -44,4 +44,20 @@ library Reputation {
         if (fault == Fault.Malicious) return 0;
         return value / 2;
     }
+
+    /// @notice After a fault was undone: what it took by proportion is given back, so that later faults and successes
+    /// keep their part; never more than stood before the fault and would be left of it now. Rounded down.
+    /// @param value reputation now
+    /// @param before reputation before the fault
+    /// @param afterwards what the fault left of it
+    /// @param ceiling `before`, decayed to now
+    function afterRestoring(uint256 value, uint256 before, uint256 afterwards, uint256 ceiling)
+        internal
+        pure
+        returns (uint256)
+    {
+        uint256 restored = afterwards == 0 ? ceiling : value * before / afterwards;
+        if (restored > ceiling) restored = ceiling;
+        return restored > value ? restored : value;
+    }
 }

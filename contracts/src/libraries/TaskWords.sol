@@ -110,9 +110,14 @@ library HeadWord {
         return Head.unwrap(h) >> ROUND & 3;
     }
 
-    /// @notice 0: first committee, 1: first judges, 2: last judges.
+    /// @notice 0: first committee, 1: first judges, 2: last judges, 3: panel of a review.
     function stage(Head h) internal pure returns (uint256) {
         return Head.unwrap(h) >> STAGE & 3;
+    }
+
+    /// @param h of stage 0
+    function withStage(Head h, uint256 stage_) internal pure returns (Head) {
+        return Head.wrap(Head.unwrap(h) | stage_ << STAGE);
     }
 
     function kind(Head h) internal pure returns (RoundKind) {

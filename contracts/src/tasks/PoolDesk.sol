@@ -6,11 +6,11 @@ import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {Policy, Role} from "../interfaces/Types.sol";
 import {Consent} from "../libraries/Consent.sol";
 import {SumTree} from "../libraries/SumTree.sol";
-import {TaskEndings} from "./TaskEndings.sol";
+import {PoolStore} from "./PoolStore.sol";
 
 /// @title Node keys, and who serves which model
-/// @notice First layer of the module's own.
-abstract contract PoolDesk is TaskEndings {
+/// @notice What the serving module has of its own.
+abstract contract PoolDesk is PoolStore {
     using SumTree for SumTree.Tree;
 
     // ---- operators ----

@@ -6,7 +6,7 @@ import {SumTree} from "../libraries/SumTree.sol";
 import {Rules} from "./Rules.sol";
 
 /// @title Where node keys and draw pools are kept
-/// @notice Second layer of the TaskManager and its module.
+/// @notice Second layer of the TaskManager and its modules.
 abstract contract PoolStore is Rules {
     using SumTree for SumTree.Tree;
 

@@ -11,7 +11,7 @@ import {MAX_SEATS} from "../libraries/SeatPacking.sol";
 import {HeadWord} from "../libraries/TaskWords.sol";
 
 /// @title Neighbours, epochs and governed parameters
-/// @notice First layer of the TaskManager and its module. A task keeps the rules that it was submitted under: what it pays and how
+/// @notice First layer of the TaskManager and its modules. A task keeps the rules that it was submitted under: what it pays and how
 /// long its phases last cannot change under its parties.
 abstract contract Rules is AccessManaged {
     /// @dev What every task needs, in one slot.
@@ -70,7 +70,7 @@ abstract contract Rules is AccessManaged {
         _;
     }
 
-    /// @param genesis_ the same for a TaskManager and its module, which are created one after the other
+    /// @param genesis_ the same for a TaskManager and its modules, which are created one after the other
     constructor(
         address bridge_,
         address verifier_,
@@ -102,7 +102,7 @@ abstract contract Rules is AccessManaged {
 
     // ---- internal ----
 
-    /// @dev What a TaskManager and its module have to have in common.
+    /// @dev What a TaskManager and its modules have to have in common.
     function _configuration() internal view returns (bytes32) {
         return keccak256(abi.encode(authority(), bridge, verifier, distributor, registry, epochSeconds, genesis));
     }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IRewardDistributor} from "../interfaces/IRewardDistributor.sol";
+import {IReviewer} from "../interfaces/IReviewer.sol";
 import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {Fault, RoundKind, TaskStatus, Verdict} from "../interfaces/Types.sol";
 import {MAX_SEATS, SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
@@ -9,11 +10,14 @@ import {Head, HeadWord, Purse} from "../libraries/TaskWords.sol";
 import {TaskStore} from "./TaskStore.sol";
 
 /// @title How a task ends: settled, or refunded
-/// @notice Fourth layer of the TaskManager and its module. Whichever way it ends, a commitment that was not opened is punished.
+/// @notice Fourth layer of the TaskManager and its task module. Whichever way it ends, a commitment that was not opened is punished.
 abstract contract TaskEndings is TaskStore {
     using SeatPacking for uint256[SEAT_SLOTS];
 
+    uint256 internal constant FIRST_STAGE = 1;
     uint256 internal constant LAST_STAGE = 2;
+    /// @dev Of a review: its panel is drawn as judges are, and nothing follows it.
+    uint256 internal constant REVIEW = 3;
 
     /// @dev Who of the first committee won, and what is delivered.
     struct Outcome {
@@ -46,7 +50,8 @@ abstract contract TaskEndings is TaskStore {
     function _refund(bytes32 taskId, Head head, string memory reason) internal {
         // Judges that could not agree speak against the model: those of this stage, or of the one before.
         bool opened = head.status() == TaskStatus.Revealing;
-        _refund(taskId, head, reason, 0, 0, head.stage() == LAST_STAGE || (head.stage() != 0 && opened));
+        bool flagged = head.stage() == LAST_STAGE || (head.stage() == FIRST_STAGE && opened);
+        _refund(taskId, head, reason, 0, 0, flagged);
     }
 
     /// @param condemned bit i: judges ruled against what seat i of round 0 revealed, though for nothing else
@@ -60,7 +65,8 @@ abstract contract TaskEndings is TaskStore {
         bool flagged
     ) internal {
         Purse purse = _purseOf(taskId, head);
-        uint256 amount = _afterTips(head, purse);
+        bool review = head.stage() == REVIEW;
+        uint256 amount = review ? 0 : _afterTips(head, purse);
         // Members of a round that never came to opening had no chance to open.
         uint256 rounds = head.status() == TaskStatus.Revealing ? head.round() + 1 : head.round();
         _tasks[taskId].head = head.withStatus(TaskStatus.Refunded);
@@ -70,7 +76,8 @@ abstract contract TaskEndings is TaskStore {
         if (head.stage() != 0) distributor.payJudges(taskId, new uint32[](0));
         _clear(taskId, head, purse);
         if (flagged) registry.flag(head.model(), taskId);
-        distributor.credit(purse.requester(), taskId, amount);
+        if (review) IReviewer(purse.requester()).onNoVerdict(taskId);
+        else distributor.credit(purse.requester(), taskId, amount);
     }
 
     function _outcome(
@@ -108,7 +115,7 @@ abstract contract TaskEndings is TaskStore {
     }
 
     /// @dev Bit i: seat i revealed this digest.
-    function _holders(Round storage round, Head head, bytes32 digest) private view returns (uint256 mask) {
+    function _holders(Round storage round, Head head, bytes32 digest) internal view returns (uint256 mask) {
         uint256 agreeing = head.agreeing();
         if (agreeing != 0 && round.values[head.lead()] == digest) mask = agreeing;
         uint256 apart = head.apart();
@@ -129,7 +136,7 @@ abstract contract TaskEndings is TaskStore {
 
     /// @dev Whoever did not open what it committed, in any of the first `rounds` rounds; and whoever of the first
     /// committee revealed something that judges ruled against.
-    function _punish(bytes32 taskId, Head head, uint256 rounds, uint256 confidence, uint256 condemned) private {
+    function _punish(bytes32 taskId, Head head, uint256 rounds, uint256 confidence, uint256 condemned) internal {
         for (uint256 round; round < rounds; ++round) {
             Head then = _headAt(taskId, head, round);
             // Most rounds agree, and then there is nothing more to read.
@@ -171,7 +178,7 @@ abstract contract TaskEndings is TaskStore {
     }
 
     /// @dev Give back the storage of all rounds: the desk to the next task, the rest for good. The head stays.
-    function _clear(bytes32 taskId, Head head, Purse purse) private {
+    function _clear(bytes32 taskId, Head head, Purse purse) internal {
         _vacate(taskId, head, purse);
         for (uint256 round = head.desk() == 0 ? 0 : 1; round <= head.round(); ++round) {
             uint256 count = _headAt(taskId, head, round).seats();

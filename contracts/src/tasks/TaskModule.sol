@@ -7,14 +7,15 @@ import {ITaskManager} from "../interfaces/ITaskManager.sol";
 import {Fault, Policy, RoundKind, TaskStatus, Verdict} from "../interfaces/Types.sol";
 import {SEAT_SLOTS, SeatPacking} from "../libraries/SeatPacking.sol";
 import {Head, HeadWord, Purse} from "../libraries/TaskWords.sol";
+import {ReviewDesk} from "./ReviewDesk.sol";
 import {Rules} from "./Rules.sol";
-import {PoolDesk} from "./PoolDesk.sol";
 
-/// @title The half of the TaskManager that needs no speed
-/// @notice Phases that run out, escalation, serving, parameters. Code of the TaskManager that runs by delegatecall on its
-/// storage, because one contract may not exceed 24,576 bytes. The TaskManager is given it at its construction, checks
-/// that it was made for the same deployment, and can never change it. Called directly it works on its own empty storage and has no rights anywhere.
-contract TaskModule is PoolDesk {
+/// @title The part of the TaskManager that few tasks need
+/// @notice Phases that run out, escalation, reviews. Code of the TaskManager that runs by delegatecall on its storage,
+/// because one contract may not exceed 24,576 bytes. The TaskManager is given it at its construction, checks that it was
+/// made for the same deployment, and can never change it. Called directly it works on its own empty storage and has no
+/// rights anywhere.
+contract TaskModule is ReviewDesk {
     using SeatPacking for uint256[SEAT_SLOTS];
 
     constructor(
@@ -60,29 +61,30 @@ contract TaskModule is PoolDesk {
 
     // ---- the TaskManager itself ----
 
-    /// @notice What follows a verdict that does not settle the task.
+    /// @notice What follows a verdict, unless a first committee agreed.
     /// @dev The TaskManager gives nobody a way to this function.
-    function proceed(bytes32 taskId, Verdict calldata verdict) external {
+    /// @return settle whether judges ruled, so that the TaskManager settles the task now
+    function proceed(bytes32 taskId, Verdict calldata verdict) external returns (bool settle) {
         Head head = _tasks[taskId].head;
         bool numeric = _policyOf(head.model()) == Policy.Numeric;
         uint256 rejected = verdict.rejected;
-        if (rejected != 0 && rejected == _revealed(_roundAt(taskId, head, 0), _headAt(taskId, head, 0))) {
+        if (head.stage() == REVIEW) {
+            _endReview(taskId, head, verdict);
+        } else if (verdict.passed && head.stage() != 0) {
+            _noteCondemned(taskId, head, verdict);
+            return true;
+        } else if (rejected != 0 && rejected == _revealed(_roundAt(taskId, head, 0), _headAt(taskId, head, 0))) {
             // There is a verdict: nothing that was revealed is right.
+            _remember(taskId, head, 0, rejected);
             _refund(taskId, head, "all rejected", rejected, verdict.confidence, false);
         } else if (head.stage() == LAST_STAGE) {
+            _remember(taskId, head, 0, rejected);
             _refund(taskId, head, "no verdict", rejected, verdict.confidence, true);
         } else if (numeric && verdict.dissent && head.stage() == 0 && head.kind() == RoundKind.Result) {
             _openVotes(taskId, head);
         } else {
             _escalate(taskId, head, numeric, verdict);
         }
-    }
-
-    // ---- governance ----
-
-    /// @notice See ITaskManager.
-    function setParameters(ITaskManager.Parameters calldata parameters_) external restricted {
-        _setParameters(parameters_, distributor.unbondingDelay());
     }
 
     // ---- internal ----
@@ -153,6 +155,7 @@ contract TaskModule is PoolDesk {
             return;
         }
         if (!distributor.earmarkJudges(taskId, head.model(), judges)) {
+            _remember(taskId, head, 0, verdict.rejected);
             _refund(taskId, head, "dispute reserve", verdict.rejected, verdict.confidence, head.stage() != 0);
             return;
         }

@@ -8,7 +8,7 @@ import {Head, Purse} from "../libraries/TaskWords.sol";
 import {PoolStore} from "./PoolStore.sol";
 
 /// @title Where tasks and rounds are kept
-/// @notice Third layer of the TaskManager and its module.
+/// @notice Third layer of the TaskManager and its task module.
 abstract contract TaskStore is PoolStore {
     using SeatPacking for uint256[SEAT_SLOTS];
 
@@ -42,8 +42,10 @@ abstract contract TaskStore is PoolStore {
     /// quarter of writing a new one, so a task borrows a desk at its submission and hands it back dirty at its end. Three tables: few desks that little traffic keeps in use, and more for
     /// when those are taken.
     mapping(uint256 desk => Round) private _desks;
-    /// @dev Accounts that lost their seat; they are never drawn again for this task.
+    /// @dev Accounts that lost their seat, or that a review excludes; they are never drawn for this task.
     mapping(bytes32 taskId => uint32[]) internal _replaced;
+    /// @dev Of cases in which judges ruled against somebody: what an appeal must say again, hashed.
+    mapping(bytes32 taskId => bytes32) internal _records;
 
     // ---- internal ----
 

@@ -129,6 +129,11 @@ abstract contract TaskViews is TaskCommittee, ITaskManager, IBallotBox {
     }
 
     /// @inheritdoc ITaskManager
+    function recordOf(bytes32 taskId) external view returns (bytes32) {
+        return _records[taskId];
+    }
+
+    /// @inheritdoc ITaskManager
     function quote(bytes32 modelId, uint8 seats) external view returns (uint256) {
         return _quote(registry.terms(modelId).price, seats == 0 ? _sizes.defaultSeats : seats);
     }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IConsensusVerifier} from "../../src/interfaces/IConsensusVerifier.sol";
 import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
+import {SlashCase} from "../../src/interfaces/ISlashEscrow.sol";
 import {ITaskManager} from "../../src/interfaces/ITaskManager.sol";
 import {Role} from "../../src/interfaces/Types.sol";
 import {Oracle} from "./Oracle.sol";
@@ -153,6 +154,31 @@ abstract contract Crowd is Oracle {
         } else {
             fundReserve(_roll(2) == 0 ? exactModel : numericModel, 1 + _roll(1_000e18));
         }
+    }
+
+    // ---- held slashes ----
+
+    /// @dev Governance undoes it, or its window runs out and anybody makes it final. Each ends once.
+    function _endCase() internal {
+        if (waiting.length == 0) return;
+        uint256 index = _roll(waiting.length);
+        SlashCase memory found = waiting[index];
+        (, uint256 until) = escrow.caseState(escrow.caseIdOf(found));
+        waiting[index] = waiting[waiting.length - 1];
+        waiting.pop();
+        if (vm.getBlockTimestamp() <= until && _roll(2) == 0) {
+            perform(governor, address(escrow), abi.encodeCall(escrow.veto, (found)));
+            ++seen["vetoed"];
+        } else {
+            if (vm.getBlockTimestamp() <= until) skip(until + 1 - vm.getBlockTimestamp());
+            perform(stranger, address(escrow), abi.encodeCall(escrow.finalise, (found)));
+            ++seen["final"];
+        }
+        vm.prank(governor);
+        (bool again,) = address(escrow).call(abi.encodeCall(escrow.veto, (found)));
+        assertFalse(again, "undone after its end");
+        (again,) = address(escrow).call(abi.encodeCall(escrow.finalise, (found)));
+        assertFalse(again, "final twice");
     }
 
     // ---- chance ----

@@ -3,18 +3,21 @@ pragma solidity ^0.8.30;
 
 import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
 import {IRewardPool, Stream} from "../../src/interfaces/IRewardPool.sol";
+import {ISlashEscrow, SlashCase} from "../../src/interfaces/ISlashEscrow.sol";
 import {Fault, Role} from "../../src/interfaces/Types.sol";
 import {Inflation} from "../../src/libraries/Inflation.sol";
-import {BaseTest} from "../utils/BaseTest.sol";
+import {AppealsTest} from "../utils/AppealsTest.sol";
 import {Vm} from "../utils/Vm.sol";
 
 /// @title Everybody who touches MLB's economy, in any order, and what must hold after each act
 /// @dev It keeps its own books from events and from what it did itself: stake x time, budgets by day and by week, MLB
 /// burned. The test plays task manager towards the ledger, so no task has to be run for a fee or a fault.
-contract EconomyHandler is BaseTest {
+contract EconomyHandler is AppealsTest {
     uint256 private constant YEAR = 365 days;
     uint256 private constant WEEK = 7 days;
     uint256 private constant TEAM_SHARE = 150_000_000e18;
+    uint64 private constant FINER = 11;
+    uint32 private constant MODEL = 1;
 
     uint256 private began;
     uint256 private last;
@@ -32,6 +35,8 @@ contract EconomyHandler is BaseTest {
     /// @dev The period for which votes were collected last, and in which a person voted last.
     uint256 private collecting;
     mapping(address person => uint256) private lastVote;
+    /// @dev Slashes that wait.
+    SlashCase[] private waiting;
 
     mapping(string what => uint256) public seen;
 
@@ -41,6 +46,12 @@ contract EconomyHandler is BaseTest {
         vm.deal(address(bridge), 1_000_000 ether);
         vm.prank(governor);
         rewardPool.setVoteRecorder(address(this));
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = ledger.fine.selector;
+        vm.startPrank(governor);
+        manager.setTargetFunctionRole(address(ledger), selectors, FINER);
+        manager.grantRole(FINER, address(this), 0);
+        vm.stopPrank();
         for (uint256 i; i < 4; ++i) {
             people.push(makeAddr(string.concat("person ", vm.toString(i))));
             vm.prank(treasury);
@@ -81,7 +92,7 @@ contract EconomyHandler is BaseTest {
     }
 
     function _do(uint256 dice) private {
-        uint256 kind = dice % 10;
+        uint256 kind = dice % 12;
         address person = people[(dice >> 8) % people.length];
         Operator memory operator = operators[(dice >> 16) % 3];
         uint256 amount = (dice >> 64) % 10_000_000e18;
@@ -118,6 +129,10 @@ contract EconomyHandler is BaseTest {
             _try("claim", person, address(rewardPool), abi.encodeCall(rewardPool.claim, (person)));
         } else if (kind == 8) {
             _fault(operator, dice);
+        } else if (kind == 9) {
+            _endCase(dice);
+        } else if (kind == 10) {
+            if (ledger.fine(operator.account, 0, MODEL, (dice >> 128) % 7_500e18) != 0) ++seen["fine"];
         } else {
             _serving(operator, person);
         }
@@ -135,10 +150,26 @@ contract EconomyHandler is BaseTest {
     function _fault(Operator memory operator, uint256 dice) private {
         Fault fault = (dice >> 24) % 3 == 0 ? Fault.Incorrect : Fault.Absent;
         vm.prank(address(tasks));
-        ledger.slash(operator.account, 0, 1, fault, 8_000, address(0));
+        ledger.slash(operator.account, 0, MODEL, fault, 8_000, address(0));
         uint256 bonded = bondedOf(operator.account);
         if (bonded < 2 * COMPUTE_MIN) stakeAs(operator.cold, Role.Compute, 2 * COMPUTE_MIN - bonded);
         _try("unjail", operator.cold, address(ledger), abi.encodeCall(ledger.unjail, (operator.account)));
+    }
+
+    /// @dev Given back while its window runs, or made final afterwards.
+    function _endCase(uint256 dice) private {
+        if (waiting.length == 0) return;
+        uint256 index = (dice >> 128) % waiting.length;
+        SlashCase memory found = waiting[index];
+        (, uint256 until) = escrow.caseState(escrow.caseIdOf(found));
+        bool open = vm.getBlockTimestamp() <= until;
+        if (open && (dice >> 24) % 2 == 0) return;
+        waiting[index] = waiting[waiting.length - 1];
+        waiting.pop();
+        vm.prank(governor);
+        if (open) escrow.veto(found);
+        else escrow.finalise(found);
+        ++seen[open ? "veto" : "finalise"];
     }
 
     function _serving(Operator memory operator, address person) private {
@@ -165,6 +196,10 @@ contract EconomyHandler is BaseTest {
 
     function _observe(Vm.Log[] memory logs) private {
         for (uint256 i; i < logs.length; ++i) {
+            if (logs[i].topics[0] == ISlashEscrow.SlashHeld.selector) {
+                (SlashCase memory found,) = abi.decode(logs[i].data, (SlashCase, uint256));
+                waiting.push(found);
+            }
             if (logs[i].emitter != address(rewardPool)) continue;
             if (logs[i].topics[0] == IRewardPool.Claimed.selector) claimed += abi.decode(logs[i].data, (uint256));
             if (logs[i].topics[0] != IRewardPool.Credited.selector) continue;
@@ -197,6 +232,7 @@ contract EconomyHandler is BaseTest {
         _checkVesting();
         _checkPool();
         _checkBudgets();
+        _checkLedger();
     }
 
     /// @dev What exists was there at genesis or minted by the formula, and is not burned.
@@ -248,5 +284,30 @@ contract EconomyHandler is BaseTest {
         assertLe(credited[Stream.Uptime] + credited[Stream.Report], most, "uptime");
         assertLe(rebated[last / 1 days], rates.rebateBudget, "the day's rebates");
         assertLe(voted[collecting], rates.voteBudget, "the week's votes");
+    }
+
+    /// @dev Every MLB of the ledger is stake, unbonding, reserve, credit, or of a slash that waits; and nobody is paid for
+    /// being up with stake that is gone.
+    function _checkLedger() private view {
+        uint256 sum = ledger.disputeReserve(0) + ledger.disputeReserve(MODEL) + ledger.disputeReserve(MODEL + 1);
+        uint256 held;
+        for (uint256 i; i < waiting.length; ++i) {
+            held += uint256(waiting[i].fromBonded) + waiting[i].fromUnbonding;
+        }
+        assertEq(ledger.heldSlashes(), held, "slashes that wait");
+        for (uint256 i; i < people.length; ++i) {
+            sum += ledger.totalStakeOf(people[i]) + ledger.claimableTokens(people[i]);
+            for (uint8 role; role < 4; ++role) {
+                (uint256 unbonding,) = ledger.unbondingOf(people[i], Role(role));
+                sum += unbonding;
+            }
+        }
+        assertEq(token.balanceOf(address(ledger)), sum + held, "MLB of the ledger");
+        for (uint256 i; i < 3; ++i) {
+            IRewardPool.Interval memory interval = rewardPool.intervalOf(operators[i].account);
+            if (interval.since != 0) {
+                assertLe(interval.stake, bondedOf(operators[i].account), "uptime of stake that is gone");
+            }
+        }
     }
 }

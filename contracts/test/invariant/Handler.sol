@@ -67,6 +67,7 @@ contract Handler is Crowd {
         else if (choice < 92) _refresh();
         else if (choice < 95) _cancel();
         else if (choice < 97) _govern();
+        else if (choice < 98) _endCase();
         else if (choice < 99) nextEpoch();
         else skip(_roll(2) == 0 ? _roll(1 days) : 14 days + _roll(1 days));
         (clock, height) = (vm.getBlockTimestamp(), vm.getBlockNumber());
@@ -87,7 +88,11 @@ contract Handler is Crowd {
             _expectAbsences(taskId);
             perform(keeper, address(tasks), abi.encodeCall(tasks.poke, (taskId)));
         }
+        while (waiting.length != 0) {
+            _endCase();
+        }
         (clock, height) = (vm.getBlockTimestamp(), vm.getBlockNumber());
+        assertEq(ledger.heldSlashes(), 0, "slashes left over");
         if (ledger.protocolFees() != 0) {
             perform(governor, address(ledger), abi.encodeCall(ledger.assignProtocolFees, (treasury)));
         }
@@ -116,7 +121,7 @@ contract Handler is Crowd {
         perform(requester, address(bridge), data, payment);
         assertStatus(taskId, TaskStatus.Submitted);
         live.push(taskId);
-        escrow[taskId] = payment;
+        locked[taskId] = payment;
         ++seen["submitted"];
     }
 

@@ -2,16 +2,17 @@
 pragma solidity ^0.8.30;
 
 import {IRewardDistributor} from "../../src/interfaces/IRewardDistributor.sol";
+import {ISlashEscrow, SlashCase} from "../../src/interfaces/ISlashEscrow.sol";
 import {ITaskManager} from "../../src/interfaces/ITaskManager.sol";
 import {Fault, Role, RoundKind, TaskStatus} from "../../src/interfaces/Types.sol";
-import {BaseTest} from "../utils/BaseTest.sol";
+import {AppealsTest} from "../utils/AppealsTest.sol";
 import {Vm} from "../utils/Vm.sol";
 import {ShadowTally} from "./ShadowTally.sol";
 
 /// @title What must hold after every call, kept from events and from what the handler itself did
 /// @dev It never asks the contracts who is guilty or who won. It knows who committed what and who opened it, and says
 /// from the page's rules what had to follow.
-abstract contract Oracle is BaseTest {
+abstract contract Oracle is AppealsTest {
     /// @dev What a member of a round did.
     struct Play {
         bool committed;
@@ -36,13 +37,14 @@ abstract contract Oracle is BaseTest {
     mapping(bytes32 taskId => mapping(uint256 round => mapping(uint32 account => Play))) internal plays;
     mapping(bytes32 taskId => mapping(uint32 operatorId => bool)) internal sat;
     mapping(bytes32 taskId => uint256) internal rounds; // number of the last round drawn or called for
-    mapping(bytes32 taskId => uint256) internal escrow; // payment less tips paid
+    mapping(bytes32 taskId => uint256) internal locked; // payment less tips paid
     mapping(bytes32 taskId => bool) internal rearmed; // for its first draw, or for another
     mapping(bytes32 taskId => mapping(uint32 account => uint256[4])) internal slashed; // by fault
     mapping(bytes32 taskId => mapping(uint32 account => uint256)) internal absent; // expected
     mapping(uint32 account => uint256) internal absentAt; // when an absence counted last
     mapping(bytes32 taskId => uint256) internal slashes; // contradictions apart
     mapping(uint32 account => uint256) internal stakeAtRisk; // bonded and unbonding
+    SlashCase[] internal waiting; // slashes that wait
 
     /// @dev How often each thing was reached; the tests ask that all of it is.
     mapping(string what => uint256) public seen;
@@ -79,18 +81,21 @@ abstract contract Oracle is BaseTest {
             owed += ledger.claimable(claimants[i]);
         }
         for (uint256 i; i < live.length; ++i) {
-            owed += escrow[live[i]];
+            owed += locked[live[i]];
         }
         assertEq(address(bridge).balance, owed, "wei");
     }
 
-    /// @notice Every MLB in the ledger is stake, unbonding, reserve or credit.
+    /// @notice Every MLB in the ledger is stake, unbonding, reserve, credit, or a slash that waits.
     function checkMlb() public view {
         uint256 owed = ledger.disputeReserve(0);
         owed += ledger.disputeReserve(registry.terms(exactModel).index);
         owed += ledger.disputeReserve(registry.terms(numericModel).index);
         for (uint256 i; i < live.length; ++i) {
             owed += ledger.earmarked(live[i]);
+        }
+        for (uint256 i; i < waiting.length; ++i) {
+            owed += uint256(waiting[i].fromBonded) + waiting[i].fromUnbonding;
         }
         for (uint256 i; i < claimants.length; ++i) {
             owed += ledger.totalStakeOf(claimants[i]) + ledger.claimableTokens(claimants[i]);
@@ -163,6 +168,11 @@ abstract contract Oracle is BaseTest {
             bytes32 kind = logs[i].topics[0];
             if (logs[i].emitter == address(ledger)) {
                 if (kind == IRewardDistributor.Slashed.selector) _onSlashed(logs[i]);
+                else if (kind == IRewardDistributor.SlashRestored.selector) _onRestored(logs[i]);
+            } else if (kind == ISlashEscrow.SlashHeld.selector) {
+                (SlashCase memory found,) = abi.decode(logs[i].data, (SlashCase, uint256));
+                waiting.push(found);
+                ++seen["held"];
             } else if (kind == ITaskManager.CommitteeDrawn.selector) {
                 _onDrawn(logs[i]);
             } else if (kind == ITaskManager.RevealOpened.selector) {
@@ -174,7 +184,7 @@ abstract contract Oracle is BaseTest {
                 rounds[logs[i].topics[1]] = round;
                 ++seen[round > 1 && drawn[logs[i].topics[1]][round - 1].judges ? "last judges" : "judges"];
             } else if (kind == ITaskManager.TipPaid.selector) {
-                escrow[logs[i].topics[1]] -= abi.decode(logs[i].data, (uint256));
+                locked[logs[i].topics[1]] -= abi.decode(logs[i].data, (uint256));
                 ++seen["tip"];
             } else if (kind == ITaskManager.SeatsVacated.selector) {
                 ++seen["vacated"];
@@ -201,6 +211,11 @@ abstract contract Oracle is BaseTest {
         ++slashed[log.topics[2]][account][fault];
         if (fault == uint256(Fault.Malicious)) assertEq(stakeAtRisk[account], 0, "all of it");
         else ++slashes[log.topics[2]];
+    }
+
+    function _onRestored(Vm.Log memory log) private {
+        (uint256 toBonded, uint256 toUnbonding) = abi.decode(log.data, (uint256, uint256));
+        stakeAtRisk[uint32(uint256(log.topics[1]))] += toBonded + toUnbonding;
     }
 
     function _onDrawn(Vm.Log memory log) private {

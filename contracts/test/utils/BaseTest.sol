@@ -128,49 +128,48 @@ abstract contract BaseTest is Test {
     /// @dev In the order of a real deployment. Every address is known beforehand, so all of them are immutable.
     function deploySystem() internal {
         uint256 nonce = vm.getNonce(address(this));
-        address managerAt = vm.computeCreateAddress(address(this), nonce);
-        address tokenAt = vm.computeCreateAddress(address(this), nonce + 1);
-        address registryAt = vm.computeCreateAddress(address(this), nonce + 2);
-        address ledgerAt = vm.computeCreateAddress(address(this), nonce + 3);
-        address moduleAt = vm.computeCreateAddress(address(this), nonce + 4);
-        address tasksAt = vm.computeCreateAddress(address(this), nonce + 5);
-        address verifierAt = vm.computeCreateAddress(address(this), nonce + 6);
-        address bridgeAt = vm.computeCreateAddress(address(this), nonce + 7);
-        address vestingAt = vm.computeCreateAddress(address(this), nonce + 8);
-        address poolAt = vm.computeCreateAddress(address(this), nonce + 9);
+        manager = AccessManager(_next(nonce++));
+        token = MLBridgeToken(_next(nonce++));
+        registry = ModelRegistry(_next(nonce++));
+        ledger = RewardDistributor(_next(nonce++));
+        address module = _next(nonce++);
+        address serving = _next(nonce++);
+        tasks = TaskManager(_next(nonce++));
+        verifier = ConsensusVerifier(_next(nonce++));
+        bridge = MLBridge(_next(nonce++));
+        vesting = TeamVesting(payable(_next(nonce++)));
+        rewardPool = RewardPool(_next(nonce));
 
-        _create("AccessManager", abi.encode(governor), managerAt);
+        _create("AccessManager", abi.encode(governor), address(manager));
         _create(
             "MLBridgeToken",
-            abi.encode(IMLBridgeToken.Allocation(poolAt, vestingAt, treasury, treasury, treasury), ledgerAt),
-            tokenAt
+            abi.encode(
+                IMLBridgeToken.Allocation(address(rewardPool), address(vesting), treasury, treasury, treasury), ledger
+            ),
+            address(token)
         );
-        _create("ModelRegistry", abi.encode(managerAt, tasksAt, ledgerAt, EPOCH, pricing()), registryAt);
+        _create("ModelRegistry", abi.encode(manager, tasks, ledger, EPOCH, pricing()), address(registry));
         _create(
             "RewardDistributor",
-            abi.encode(managerAt, tokenAt, bridgeAt, tasksAt, verifierAt, UNBONDING, jailSeconds(), JUDGE_FEE),
-            ledgerAt
+            abi.encode(manager, token, bridge, tasks, verifier, UNBONDING, jailSeconds(), JUDGE_FEE),
+            address(ledger)
         );
-        _create("TaskModule", abi.encode(managerAt, bridgeAt, verifierAt, ledgerAt, registryAt, EPOCH), moduleAt);
+        _create("TaskModule", abi.encode(manager, bridge, verifier, ledger, registry, EPOCH), module);
+        _create("ServingModule", abi.encode(manager, module, bridge, verifier, ledger, registry, EPOCH), serving);
         _create(
             "TaskManager",
-            abi.encode(managerAt, moduleAt, bridgeAt, verifierAt, ledgerAt, registryAt, EPOCH, parameters()),
-            tasksAt
+            abi.encode(manager, module, serving, bridge, verifier, ledger, registry, EPOCH, parameters()),
+            address(tasks)
         );
-        _create("ConsensusVerifier", abi.encode(tasksAt, ledgerAt), verifierAt);
-        _create("MLBridge", abi.encode(managerAt, tasksAt, ledgerAt), bridgeAt);
-        _create("TeamVesting", abi.encode(team), vestingAt);
-        _create("RewardPool", abi.encode(managerAt, tokenAt, ledgerAt, tasksAt, registryAt, rewardRates()), poolAt);
+        _create("ConsensusVerifier", abi.encode(tasks, ledger), address(verifier));
+        _create("MLBridge", abi.encode(manager, tasks, ledger), address(bridge));
+        _create("TeamVesting", abi.encode(team), address(vesting));
+        _create("RewardPool", abi.encode(manager, token, ledger, tasks, registry, rewardRates()), address(rewardPool));
+    }
 
-        manager = AccessManager(managerAt);
-        token = MLBridgeToken(tokenAt);
-        registry = ModelRegistry(registryAt);
-        ledger = RewardDistributor(ledgerAt);
-        tasks = TaskManager(tasksAt);
-        verifier = ConsensusVerifier(verifierAt);
-        bridge = MLBridge(bridgeAt);
-        vesting = TeamVesting(payable(vestingAt));
-        rewardPool = RewardPool(poolAt);
+    /// @dev Where the contract made with this nonce will stand.
+    function _next(uint256 nonce) private view returns (address) {
+        return vm.computeCreateAddress(address(this), nonce);
     }
 
     function _create(string memory name, bytes memory arguments, address expected) private {

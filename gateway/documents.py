@@ -1,0 +1,157 @@
+"""What /openapi.json says about answers: bodies, statuses and header fields of both dialects."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coordinator.problems import PROBLEM
+from gateway.asking import HEADERS, MAX_KEY
+
+SAID: Final = {
+    400: "The request is wrong, or asks for what no engine here does.",
+    401: "No API key, or one that does not open anything.",
+    402: "The key's budget or the highest price is too low.",
+    403: "The key lacks a scope.",
+    404: "There is no such model, task or receipt.",
+    405: "The route has no such method.",
+    409: "It is under way, or too late; Retry-After says when to look again.",
+    413: "The request is too large.",
+    422: "The request is wrong, or its idempotency key was used for another one.",
+    429: "Too many requests; Retry-After says how long to wait.",
+    500: "The gateway broke.",
+    502: "The network gave no verified answer.",
+    503: "The gateway or the network is full or out of reach; Retry-After says how long to wait.",
+    504: "No verdict in time; the task goes on.",
+}
+
+
+class Problem(BaseModel):
+    """RFC 9457. code: stable name; hint: what to do next."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str
+
+
+class OpenAIErrorBody(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIError(BaseModel):
+    """OpenAI's error document."""
+
+    error: OpenAIErrorBody
+
+
+class ModelCard(BaseModel):
+    """One model. mlbridge: id on chain, kind, policy, provider, fee a task in wei."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "mlbridge"
+    mlbridge: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelList(BaseModel):
+    """Every model that can be asked."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
+
+
+class TaskError(BaseModel):
+    """Why a task has no answer."""
+
+    code: str
+    message: str
+
+
+class TaskView(BaseModel):
+    """A task. Amounts in wei as decimal strings, times in unix seconds, confidence from 0 to 1.
+
+    status: queued, running, finalized, refunded, cancelled, failed; ended: nothing will change any more;
+    result: the decoded output; committee: account ids in draw order.
+    """
+
+    id: str
+    object: Literal["task"] = "task"
+    status: Literal["queued", "running", "finalized", "refunded", "cancelled", "failed"]
+    ended: bool
+    lane: str
+    model: str
+    model_id: str
+    kind: str
+    price_wei: str
+    cost_wei: str | None
+    confidence: float | None
+    committee: list[int] | None
+    result: dict[str, Any] | None
+    error: TaskError | None
+    receipt: str | None
+    created_at: float
+    finished_at: float | None
+
+
+class TaskPage(BaseModel):
+    """Tasks, newest first; next_cursor goes into `after` for the next page."""
+
+    data: list[TaskView]
+    has_more: bool
+    next_cursor: str | None
+
+
+def _answers(
+    statuses: tuple[int, ...], model: type[BaseModel], media: str
+) -> dict[int | str, dict[str, Any]]:
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {
+        status: {
+            "description": SAID[status],
+            "content": {media: {"schema": schema}},
+            **({"headers": _RETRY} if status in (409, 429, 503) else {}),
+        }
+        for status in statuses
+    }
+
+
+_RETRY: Final = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
+_ALL = (401, 402, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503, 504)
+OPENAI_ANSWERS: Final = _answers((400, *_ALL), OpenAIError, "application/json")
+NATIVE_ANSWERS: Final = _answers((400, *_ALL), Problem, PROBLEM)
+
+
+def _field(name: str, schema: dict[str, Any], about: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "schema": schema, "description": about}
+
+
+_WORDS: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "lane": ({"type": "string", "enum": ["direct"]}, "How the task reaches the network."),
+    "seats": ({"type": "integer", "minimum": 3, "maximum": 15}, "Committee size."),
+    "policy": ({"type": "string", "enum": ["exact", "numeric"]}, "Refuse models of the other policy."),
+    "max_price_wei": ({"type": "integer", "minimum": 0}, "Most wei to pay for a task."),
+}
+ASK_HEADERS: Final[dict[str, Any]] = {
+    "parameters": [
+        _field(
+            "Idempotency-Key",
+            {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+            "The same key with the same request never pays twice.",
+        ),
+        *(_field(HEADERS[name], schema, about) for name, (schema, about) in _WORDS.items()),
+    ]
+}

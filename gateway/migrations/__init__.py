@@ -1,0 +1,1 @@
+"""Alembic migrations of the gateway's store; `coordinator.database.migrate` runs them at start."""

@@ -1,0 +1,116 @@
+"""How the gateway says no: OpenAI's error body on OpenAI's routes, problem+json (RFC 9457) on the others."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import Response
+from fastapi.responses import JSONResponse
+
+from coordinator.problems import problem
+from mlbridge.errors import MLBridgeError
+
+OPENAI_ROUTES: Final = ("/v1/chat/", "/v1/completions", "/v1/embeddings", "/v1/models")
+RETRY_AFTER_S: Final = 5
+SEE: Final = "Compare the request with /openapi.json."
+
+_STATUS: Final = {
+    "budget.exceeded": 402,
+    "gateway.full": 503,
+    "http.method": 405,
+    "http.not_found": 404,
+    "http.refused": 400,
+    "http.too_large": 413,
+    "idempotency.mismatch": 422,
+    "idempotency.running": 409,
+    "key.expired": 401,
+    "key.invalid": 401,
+    "key.missing": 401,
+    "key.revoked": 401,
+    "key.scope": 403,
+    "price.too_high": 402,
+    "rate.exceeded": 429,
+    "task.ended": 409,
+    "task.timeout": 504,
+    "task.unsent": 409,
+    "answer.none": 502,
+    "contract.TooLateToCancel": 409,
+    "contract.TooFewProviders": 503,
+    "contract.TooBusy": 503,
+}
+_STATUS_BY_ROOM: Final = {
+    "chain": 503,
+    "openai": 400,
+    "storage": 503,
+    "tx": 503,
+    "wallet": 503,
+}
+_STATUS_BY_EXIT: Final = {2: 422, 3: 403, 4: 402, 5: 404, 6: 504}
+# Answers after which the same request, sent again, would be paid again.
+_PAID: Final = frozenset({402, 502, 504})
+_OPENAI_TYPE: Final = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+_OPENAI_CODE: Final = {
+    "key.invalid": "invalid_api_key",
+    "key.missing": "invalid_api_key",
+    "budget.exceeded": "insufficient_quota",
+    "model.unknown": "model_not_found",
+    "rate.exceeded": "rate_limit_exceeded",
+}
+
+
+def is_openai(path: str) -> bool:
+    """Whether a path speaks OpenAI's dialect."""
+    return path.startswith(OPENAI_ROUTES)
+
+
+def status_of(error: MLBridgeError, *, openai: bool) -> int:
+    """The HTTP status of an error."""
+    status = (
+        _STATUS.get(error.code)
+        or _STATUS_BY_ROOM.get(error.code.split(".")[0])
+        or _STATUS_BY_EXIT.get(error.exit_code, 500)
+    )
+    # OpenAI's clients know 400 for a request that is wrong; 422 is for a key used twice.
+    return 400 if openai and status == 422 and error.code != "idempotency.mismatch" else status
+
+
+def refusal(path: str, error: MLBridgeError) -> Response:
+    """The whole answer to a request that cannot be served. Has Retry-After whenever a retry may help."""
+    openai = is_openai(path)
+    status = status_of(error, openai=openai)
+    headers: dict[str, str] = {}
+    if status in (409, 429, 503):
+        headers["Retry-After"] = str(error.context.get("retry_after_s", RETRY_AFTER_S))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if openai:
+        if status in _PAID:
+            headers["x-should-retry"] = "false"  # OpenAI's clients would retry what may be paid twice
+        return JSONResponse(openai_error(error), status_code=status, headers=headers)
+    facts = {"code": error.code, "detail": error.message, "hint": error.hint or SEE, **plain(error.context)}
+    return problem(status, error.code, facts, headers)
+
+
+def openai_error(error: MLBridgeError) -> dict[str, Any]:
+    """OpenAI's error body."""
+    status = status_of(error, openai=True)
+    kind = _OPENAI_TYPE.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    return {
+        "error": {
+            "message": str(error),
+            "type": kind,
+            "param": error.context.get("param"),
+            "code": _OPENAI_CODE.get(error.code, error.code),
+        }
+    }
+
+
+def plain(context: dict[str, object]) -> dict[str, object]:
+    """Those facts of an error that JSON can carry."""
+    simple = (str, int, float, bool, type(None), list)
+    return {name: value for name, value in context.items() if isinstance(value, simple)}

@@ -1,0 +1,192 @@
+"""The core behind both dialects: from what was asked to decided tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from contracts.keyfile import load_key
+from gateway.book import Book, Mark, Placed, Task
+from gateway.carrier import LEASE_S, Carrier
+from gateway.catalogue import Catalogue, Model
+from gateway.config import GatewayConfig
+from gateway.direct_lane import DirectLane
+from gateway.keys import ApiKey, Choices, Keys
+from gateway.lanes import Lane, Order
+from gateway.limiter import Limiter
+from gateway.metrics import Metrics
+from gateway.store import Store
+from gateway.tokens import TokenCounter
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.payload import Kind, encode_input
+from mlbridge.sdk import AsyncClient
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one request asks for: one or several inputs of one kind for one model.
+
+    fields: of the kind's input, one map a task; deadline_s: seconds from now, None: the gateway's.
+    """
+
+    model: str
+    kind: Kind | None
+    fields: Sequence[Mapping[str, object]]
+    choices: Choices
+    deadline_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The tasks of a request. replayed: an earlier request with the same idempotency key made them."""
+
+    tasks: list[Task]
+    replayed: bool
+
+    @property
+    def ids(self) -> list[str]:
+        return [task.id for task in self.tasks]
+
+
+class Service:
+    """One replica's core, made by `start`."""
+
+    def __init__(
+        self, config: GatewayConfig, store: Store, client: AsyncClient, lanes: Mapping[str, Lane]
+    ) -> None:
+        self.config, self._store, self._lanes = config, store, lanes
+        self._client = client
+        self.metrics = Metrics()
+        self.keys = Keys(store)
+        self.catalogue = Catalogue(client)
+        self.tokens = TokenCounter(client, self.catalogue)
+        self.limiter = Limiter(config.limits.rate)
+        self.book = Book(store, carrier=uuid.uuid4().hex, lease_s=LEASE_S)
+        self.carrier = Carrier(self.book, lanes, self.metrics)
+
+    @classmethod
+    async def start(cls, config: GatewayConfig) -> Service:
+        """Open store, key and lanes, and carry on what an earlier replica left.
+
+        Raises MLBridgeError `network.*`, `keystore.*`, `store.*`. A chain that does not answer is no error:
+        readiness says so.
+        """
+        account = load_key(config.key)
+        client = AsyncClient(config.load_network(), account)
+        store = await Store.open(config)
+        lanes = {"direct": DirectLane(client, claim_wei=config.tasks.claim_wei)}
+        service = cls(config, store, client, lanes)
+        service.carrier.start()
+        log.info("gateway_started", network=client.network.name, address=account.address)
+        return service
+
+    async def stop(self) -> None:
+        """Let go of everything; tasks under way are carried on by whoever starts next."""
+        await self.carrier.stop()
+        for lane in self._lanes.values():
+            await lane.close()
+        await self._client.close()
+        await self._store.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the background runs."""
+        return self.carrier.alive
+
+    async def ready(self) -> bool:
+        """Whether chain and store answer. Raises MLBridgeError what keeps it from serving."""
+        async with asyncio.timeout(5):
+            await (await self._client.chain()).head()
+            await self.book.count_open()
+        return True
+
+    # ---- what requests want ----
+
+    async def place(self, key: ApiKey, wish: Wish, mark: Mark | None) -> Placement:
+        """Have a wish's tasks carried; with a known mark, those of the first request.
+
+        Raises MLBridgeError `model.unknown`, `openai.kind`, `payload.*`, `policy.mismatch`,
+        `price.too_high`, `budget.exceeded`, `gateway.full`, `idempotency.mismatch` or what a lane raises.
+        """
+        if mark is not None:
+            known = await self.book.marked(mark)
+            if known is not None:
+                return Placement(known, replayed=True)
+        model = await self.catalogue.find(wish.model)
+        choices = wish.choices.over(key.choices)
+        kind = _kind(model, wish)
+        if choices.policy not in (None, model.policy):
+            raise MLBridgeError(
+                "policy.mismatch",
+                f"Model {model.name} has the policy {model.policy}, not {choices.policy}.",
+                hint="Choose another model or policy.",
+                exit_code=2,
+                param="policy",
+            )
+        lane = choices.lane or self.config.tasks.lane
+        orders = [self._order(model, kind, fields, choices, wish.deadline_s) for fields in wish.fields]
+        offers = await asyncio.gather(*(self._lanes[lane].offer(order) for order in orders))
+        placed = [Placed(offer, lane, wish.model, model.id, kind) for offer in offers]
+        tasks, new = await self.book.accept(
+            key.id, placed, mark=mark, open_limit=self.config.limits.open_tasks
+        )
+        if new:
+            for task in tasks:
+                self.carrier.carry(task)
+        return Placement(tasks, replayed=not new)
+
+    def _order(
+        self,
+        model: Model,
+        kind: Kind,
+        fields: Mapping[str, object],
+        choices: Choices,
+        deadline_s: int | None,
+    ) -> Order:
+        rules = self.config.tasks
+        limit = rules.max_price_wei
+        if choices.max_price_wei is not None:
+            limit = min(limit, choices.max_price_wei)
+        return Order(
+            model=model,
+            payload=encode_input(kind, fields),
+            seats=choices.seats or rules.seats,
+            max_price_wei=limit,
+            deadline_s=deadline_s or rules.deadline_s,
+        )
+
+    async def cancel(self, key: ApiKey, task_id: str) -> Task:
+        """Take a task back before its committee can be known. Raises MLBridgeError when it is too late."""
+        task = await self.book.get(task_id, key_id=key.id)
+        if task.decided:
+            raise MLBridgeError(
+                "task.ended", f"The task was {task.status} already.", hint="GET it for its outcome."
+            )
+        await self._lanes[task.lane].cancel(task.offer)
+        return (await self.carrier.decided([task.id], self.config.limits.wait_s))[0]
+
+
+def _kind(model: Model, wish: Wish) -> Kind:
+    kind = model.kind or wish.kind
+    if kind is None:
+        raise MLBridgeError(
+            "payload.kind",
+            f"The kind of model {model.name}'s inputs is not known here: its manifest is out of reach.",
+            hint="Name the kind in the input.",
+            exit_code=2,
+        )
+    if wish.kind not in (None, kind):
+        raise MLBridgeError(
+            "openai.kind",
+            f"The model {model.name} does {kind}, not {wish.kind}.",
+            hint="GET /v1/models says what each model does.",
+            exit_code=2,
+            param="model",
+        )
+    return kind
