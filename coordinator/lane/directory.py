@@ -7,13 +7,13 @@ were right come first; one that answers for somebody else is asked last.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
+from pydantic_core import from_json
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +60,8 @@ class Directory:
                 body = await response.content.read(MAX_PAGE + 1)
             if len(body) > MAX_PAGE:
                 raise ValueError("the page is too long")
-            self._claims[node] = dict(_claims(json.loads(body), origin=_origin(node)))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
+            self._claims[node] = dict(_claims(from_json(body), origin=_origin(node)))
+        except (aiohttp.ClientError, TimeoutError, OSError, KeyError, TypeError, ValueError) as error:
             log.info("node_page_unreadable", node=node, reason=str(error) or type(error).__name__)
 
 

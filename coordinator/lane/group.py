@@ -15,9 +15,12 @@ from mlbridge.errors import MLBridgeError
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 MOST = 256
-# Takes SQLite's one write lock, waiting for it, before anything is read: a reader cannot become a writer once
-# another process has written.
-_WRITE_LOCK = text("UPDATE lane_runners SET alive_until = alive_until WHERE 1 = 0")
+# One process writes at a time, so what was read in a transaction still holds when it writes. SQLite's one
+# write lock is taken by a change of nothing: a reader cannot become a writer once another has written.
+_WRITE_LOCK = {
+    "sqlite": text("UPDATE lane_runners SET alive_until = alive_until WHERE 1 = 0"),
+    "postgresql": text("SELECT pg_advisory_xact_lock(7236921401)"),
+}
 
 
 @dataclass
@@ -59,8 +62,7 @@ class GroupWriter:
             jobs, self._jobs = self._jobs[:MOST], self._jobs[MOST:]
             try:
                 async with self._lock, self._engine.begin() as connection:
-                    if connection.dialect.name == "sqlite":
-                        await connection.execute(_WRITE_LOCK)
+                    await connection.execute(_WRITE_LOCK[connection.dialect.name])
                     for job in jobs:
                         try:
                             job.outcome = await job.work(connection)

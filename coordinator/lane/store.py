@@ -167,8 +167,8 @@ class LaneStore:
             "accepted_at": order.accepted_at,
         }
         insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        added = await connection.execute(insert(table).values(values).on_conflict_do_nothing())
-        return added.rowcount == 1
+        adding = insert(table).values(values).on_conflict_do_nothing().returning(table.c.digest)
+        return (await connection.execute(adding)).first() is not None
 
     async def order(self, digest: bytes) -> OrderRow | None:
         """An order by its digest."""

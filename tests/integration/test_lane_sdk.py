@@ -263,7 +263,8 @@ async def test_a_client_that_is_killed_finds_its_orders_again(shop: Shop) -> Non
         asyncio.create_task(shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key=f"k{n}"))
         for n in range(3)
     ]
-    await asyncio.sleep(0.2)
+    while len(shop.channel._book.open_orders(shop.channel.id)) < 3:  # noqa: ASYNC110 - written in a thread
+        await asyncio.sleep(0.02)
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)

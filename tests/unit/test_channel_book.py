@@ -1,0 +1,91 @@
+"""A requester's book: no sequence twice, whoever dies when and however many programs use it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mlbridge.errors import MLBridgeError
+from mlbridge.sdk.channel_book import DONE, FAILED, OPEN, ChannelBook
+
+CHANNEL = b"\x01" * 32
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> ChannelBook:
+    made = ChannelBook(tmp_path / "book.db")
+    made.put(CHANNEL, chain_id=1, contract="0x", url="http://one")
+    return made
+
+
+def offer(sequence: int) -> bytes:
+    return b"offer %d" % sequence
+
+
+def test_sequences_follow_each_other_and_the_floor(book: ChannelBook) -> None:
+    taken = [
+        book.take(CHANNEL, f"k{n}", least=least, kind=None, make=offer)
+        for n, least in enumerate([0, 0, 7, 3])
+    ]
+    assert [kept.sequence for kept in taken] == [0, 1, 7, 8]
+    assert taken[2].offer == b"offer 7"
+
+
+def test_a_key_is_signed_once_unless_it_failed(book: ChannelBook) -> None:
+    first = book.take(CHANNEL, "k", least=0, kind="chat", make=offer)
+    assert book.take(CHANNEL, "k", least=0, kind="chat", make=offer) == first
+    book.done(CHANNEL, first.sequence, b"receipt")
+    again = book.take(CHANNEL, "k", least=0, kind="chat", make=offer)
+    assert (again.sequence, again.state, again.receipt) == (0, DONE, b"receipt")
+    other = book.take(CHANNEL, "other", least=0, kind=None, make=offer)
+    book.failed(CHANNEL, other.sequence, "no verdict")
+    assert book.take(CHANNEL, "other", least=0, kind=None, make=offer).sequence == 2
+
+
+def test_whoever_comes_after_a_crash_finds_what_was_signed(tmp_path: Path, book: ChannelBook) -> None:
+    kept = book.take(CHANNEL, "k", least=0, kind=None, make=offer)
+
+    def dies(_: int) -> bytes:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        book.take(CHANNEL, "k2", least=0, kind=None, make=dies)
+    reopened = ChannelBook(tmp_path / "book.db")
+    assert reopened.open_orders(CHANNEL) == [kept]
+    assert reopened.open_orders(CHANNEL)[0].state == OPEN != FAILED
+    # The sequence whose order never came to be was not used up.
+    assert reopened.take(CHANNEL, "k3", least=0, kind=None, make=offer).sequence == 1
+
+
+def _take_some(path: str, name: str) -> list[int]:
+    book = ChannelBook(Path(path))
+    return [book.take(CHANNEL, f"{name}-{n}", least=0, kind=None, make=offer).sequence for n in range(20)]
+
+
+def test_programs_at_once_share_no_sequence(tmp_path: Path, book: ChannelBook) -> None:
+    path = str(tmp_path / "book.db")
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        taken = pool.starmap(_take_some, [(path, name) for name in "abc"])
+    everything = [sequence for some in taken for sequence in some]
+    assert sorted(everything) == list(range(60))
+
+
+def test_it_remembers_where_a_coordinator_is_now(book: ChannelBook) -> None:
+    book.take(CHANNEL, "k", least=0, kind=None, make=offer)
+    known = book.put(CHANNEL, chain_id=1, contract="0x", url="http://two")
+    assert (known.url, known.next) == ("http://two", 1)
+    assert book.all(1) == [known]
+    assert book.all(2) == []
+    assert book.get(b"\x02" * 32) is None
+
+
+def test_a_book_of_another_format_is_refused(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "book.db")
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    with pytest.raises(MLBridgeError) as caught:
+        ChannelBook(tmp_path / "book.db")
+    assert caught.value.code == "channel.book"

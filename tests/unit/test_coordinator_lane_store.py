@@ -1,0 +1,207 @@
+"""The lane's store: writes that share transactions, sequences and money promised once, orders taken over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from coordinator import database
+from coordinator.lane.group import GroupWriter
+from coordinator.lane.store import BatchStage, LaneStore, NewOrder, Status
+from mlbridge.errors import MLBridgeError
+from tests.support import postgres
+
+KINDS = ["sqlite", *(["postgresql"] if postgres.installed() else [])]
+
+
+@pytest.fixture(params=KINDS)
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    if request.param == "sqlite":
+        opened = database.open_engine(database.database_url(f"sqlite:///{tmp_path}/c.db"))
+        await database.migrate(opened)
+        yield opened
+        await opened.dispose()
+        return
+    with postgres.server() as url:
+        opened = database.open_engine(database.database_url(url))
+        await database.migrate(opened)
+        yield opened
+        await opened.dispose()
+
+
+@pytest.fixture
+def store(engine: AsyncEngine) -> LaneStore:
+    return LaneStore(engine, "first")
+
+
+def order(sequence: int = 0, **changes: object) -> NewOrder:
+    made = NewOrder(
+        digest=bytes([sequence]) * 32,
+        channel=b"\x01" * 32,
+        sequence=sequence,
+        requester="0x" + "11" * 20,
+        model_id=bytes(32),
+        max_fee=10,
+        deadline=1_000,
+        offer=b"offer",
+        accepted_at=float(sequence),
+        available=100,
+        floor=0,
+        window=0,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+async def decide(store: LaneStore, one: NewOrder) -> None:
+    await store.close(one.digest, b"closed")
+    await store.decide(
+        one.digest,
+        attested=[b"a", b"b"],
+        result=b"\x05" * 32,
+        confidence=9_000,
+        at=1.5,
+        output=b"out",
+        output_cid=None,
+    )
+
+
+async def test_an_order_is_kept_once_and_a_sequence_serves_one(store: LaneStore) -> None:
+    assert await store.add(order(1))
+    assert not await store.add(order(1))
+    with pytest.raises(MLBridgeError) as taken:
+        await store.add(order(1, digest=b"\x99" * 32))
+    assert taken.value.code == "lane.sequence_taken"
+    row = await store.order(order(1).digest)
+    assert row is not None
+    assert (row.status, row.offer, row.max_fee, row.ripe) == (Status.OPEN, b"offer", 10, False)
+
+
+async def test_at_once_the_same_sequence_is_taken_by_one_alone(store: LaneStore) -> None:
+    wanted = [order(1, digest=bytes([n]) * 32) for n in range(20, 30)]
+    got = await asyncio.gather(*(store.add(one) for one in wanted), return_exceptions=True)
+    assert [item for item in got if item is True] == [True]
+    assert sum(isinstance(item, MLBridgeError) for item in got) == 9
+
+
+async def test_what_a_channel_holds_is_promised_once(store: LaneStore) -> None:
+    for sequence in range(10):
+        assert await store.add(order(sequence))
+    with pytest.raises(MLBridgeError) as funds:
+        await store.add(order(10))
+    assert funds.value.code == "lane.funds"
+    # What failed is free again; so is what the chain has settled, which its balance no longer holds.
+    await store.fail(order(0).digest, "no verdict")
+    assert await store.add(order(10))
+    assert await store.add(order(11, window=0b10))
+    assert await store.add(order(12, floor=9))
+
+
+async def test_the_first_closed_set_and_the_first_verdict_stand(store: LaneStore) -> None:
+    one = order(1)
+    await store.add(one)
+    await decide(store, one)
+    await store.close(one.digest, b"another")
+    await store.fail(one.digest, "too late")
+    row = await store.order(one.digest)
+    assert row is not None
+    assert (row.closed, row.status, row.result, row.output) == (
+        b"closed",
+        Status.DECIDED,
+        b"\x05" * 32,
+        b"out",
+    )
+    assert row.attested == (b"a", b"b")
+
+
+async def test_only_the_orders_of_the_dead_are_taken_over(engine: AsyncEngine, store: LaneStore) -> None:
+    await store.beat(100.0)
+    decided, ripe, failed = order(2), order(3), order(4)
+    for one in (order(1), decided, ripe, failed):
+        await store.add(one)
+    await decide(store, decided)
+    await decide(store, ripe)
+    await store.ripen(ripe.digest)
+    await store.fail(failed.digest, "no verdict")
+    other = LaneStore(engine, "second")
+    assert await other.take_over(99.0) == []
+    assert {row.sequence for row in await other.take_over(101.0)} == {1, 2}
+    assert await other.take_over(102.0) == []
+    assert {row.sequence for row in await LaneStore(engine, "third").take_over(103.0)} == {1, 2}
+
+
+async def test_an_order_is_in_one_batch(store: LaneStore) -> None:
+    ready = [order(1), order(2)]
+    for one in ready:
+        await store.add(one)
+        await decide(store, one)
+    assert await store.batchable(limit=9) == []
+    assert await store.first_undecided() == {b"\x01" * 32: 1}
+    for one in ready:
+        await store.ripen(one.digest)
+    assert [row.sequence for row in await store.batchable(limit=9)] == [1, 2]
+    digests = [one.digest for one in ready]
+    await store.make_batch("0xaa", digests, cid="c", debits=b"d", at=1.0, block=5)
+    assert await store.batchable(limit=9) == []
+    with pytest.raises(RuntimeError, match="in another one"):
+        await store.make_batch("0xbb", digests, cid="c", debits=b"d", at=1.0, block=5)
+    assert await store.batch("0xbb") is None
+    await store.dissolve("0xaa", "the chain moved on")
+    assert len(await store.batchable(limit=9)) == 2
+    found = await store.batch("0xaa")
+    assert found is not None
+    assert (found.status, found.block) == (BatchStage.VOID, 5)
+
+
+async def test_evidence_is_reported_once_and_the_first_stands(store: LaneStore) -> None:
+    for second in (b"2", b"3"):
+        await store.keep_evidence(b"\x01" * 32, 7, "dissent", b"1", second)
+    assert await store.unreported("dissent") == [(b"\x01" * 32, 7, b"1", b"2")]
+    await store.reported(b"\x01" * 32, 7, "dissent")
+    assert await store.unreported("dissent") == []
+
+
+async def test_old_orders_that_ended_are_dropped(store: LaneStore) -> None:
+    for sequence in range(3):
+        await store.add(order(sequence))
+    await store.fail(order(0).digest, "no verdict")
+    await store.finish([order(1).digest], "final")
+    assert await store.prune(1_000) == 0
+    assert await store.prune(1_001) == 2
+    assert await store.counts() == {"open": 1}
+
+
+async def test_one_bad_write_spoils_none_of_its_neighbours(engine: AsyncEngine) -> None:
+    writer = GroupWriter(engine, asyncio.Lock())
+    seen: list[int] = []
+
+    async def good(connection: AsyncConnection, number: int) -> int:
+        seen.append(number)
+        return number
+
+    async def bad(_: AsyncConnection) -> int:
+        raise MLBridgeError("a.refusal", "No.")
+
+    works = [writer.run(lambda c, n=n: bad(c) if n == 3 else good(c, n)) for n in range(6)]  # type: ignore[misc]
+    got = await asyncio.gather(*works, return_exceptions=True)
+    assert [item for item in got if isinstance(item, int)] == [0, 1, 2, 4, 5]
+    assert isinstance(got[3], MLBridgeError)
+    assert sorted(seen) == [0, 1, 2, 4, 5]
+
+
+async def test_a_broken_transaction_fails_all_who_were_in_it_and_none_after(engine: AsyncEngine) -> None:
+    writer = GroupWriter(engine, asyncio.Lock())
+
+    async def broken(_: AsyncConnection) -> None:
+        raise ValueError("disk")
+
+    async def fine(_: AsyncConnection) -> str:
+        return "fine"
+
+    got = await asyncio.gather(writer.run(broken), writer.run(fine), return_exceptions=True)
+    assert all(isinstance(item, ValueError) for item in got)
+    assert await writer.run(fine) == "fine"
