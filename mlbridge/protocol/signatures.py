@@ -22,7 +22,7 @@ _FIRST_V: Final = 27
 
 def sign_digest(digest: bytes, key: bytes) -> bytes:
     """Signature of a 32-byte digest by a 32-byte key; the same every time (RFC 6979)."""
-    raw = PrivateKey(key).sign_recoverable(digest, hasher=None)
+    raw = _private(key).sign_recoverable(digest, hasher=None)
     return bytes(raw[:64]) + bytes((raw[64] + _FIRST_V,))
 
 
@@ -54,6 +54,12 @@ def well_formed(signature: object) -> bool:
         and signature[64] in (27, 28)
         and signature[32:64] <= _HALF_ORDER
     )
+
+
+@lru_cache(maxsize=16)
+def _private(key: bytes) -> PrivateKey:
+    # Making one computes its public key too, which takes twice as long as a signature.
+    return PrivateKey(key)
 
 
 @lru_cache(maxsize=65_536)

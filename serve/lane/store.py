@@ -2,29 +2,23 @@
 
 One SQLite file (WAL) for all replicas of a provider on a machine. The first word on an order stands: whoever
 writes a second one gets the first back, so neither a crash nor two replicas at once make a member sign two
-results or two closed sets. What leaves the machine is on disk before (synchronous=FULL); one thread writes,
-and whatever came while the disk was busy goes with the next fsync, which costs milliseconds however much it
-holds. Reservations are written without waiting for the disk: a power cut may take those that led to nothing.
+results or two closed sets. What leaves the machine is on disk before. Reservations are written without
+waiting for the disk: a power cut may take those that led to nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import queue
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from mlbridge import procs
 from mlbridge.errors import MLBridgeError
-
-T = TypeVar("T")
+from serve.lane.group import GroupWriter, broken, connect
 
 _SCHEMA_VERSION: Final = 1
 _SCHEMA: Final = """
@@ -42,11 +36,9 @@ CREATE TABLE others (
     digest BLOB NOT NULL, account INTEGER NOT NULL, attestation BLOB NOT NULL, PRIMARY KEY (digest, account)
 ) WITHOUT ROWID;
 """
-_GROUP: Final = 512
 _REMEMBERED_S: Final = 600.0
 _REMEMBERED: Final = 256
 _TO_CLOSE_S: Final = 30.0
-_BUSY_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +89,6 @@ class Held:
 _HELD: Final = ", ".join(Held.__match_args__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    work: Callable[[sqlite3.Connection], Any]
-    durable: bool
-    done: Callable[[Any, BaseException | None], None]
-
-
 class LaneStore:
     """Open in each process that needs it. Reads block for microseconds, writes are awaited."""
 
@@ -114,25 +99,15 @@ class LaneStore:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._path = path
         self._me = procs.Process(os.getpid(), procs.start_time(os.getpid()))
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         try:
-            self._durable = self._connect("FULL")
+            self._reader = connect(path, "NORMAL")
             self._prepare()
-            self._quick = self._connect("NORMAL")
-            self._reader = self._connect("NORMAL")
+            self._writer = GroupWriter(path)
         except sqlite3.Error as error:
-            raise _broken(path, error) from error
-        self._thread = threading.Thread(target=self._write_all, name="lane-store", daemon=True)
-        self._thread.start()
-
-    def _connect(self, synchronous: str) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute(f"PRAGMA synchronous={synchronous}")
-        return db
+            raise broken(path, error) from error
 
     def _prepare(self) -> None:
-        db = self._durable
+        db = self._reader
         db.execute("BEGIN IMMEDIATE")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version == 0:
@@ -149,10 +124,8 @@ class LaneStore:
 
     def close(self) -> None:
         """After what was asked for is written."""
-        self._jobs.put(None)
-        self._thread.join()
-        for db in (self._durable, self._quick, self._reader):
-            db.close()
+        self._writer.close()
+        self._reader.close()
 
     # ---- reading ----
     def held(self, digest: bytes) -> Held | None:
@@ -216,11 +189,11 @@ class LaneStore:
         Raises MLBridgeError `lane.in_work` while another process computes it, `lane.sequence_taken` if its
         sequence belongs to another order, `lane.funds` if the channel does not cover it any more.
         """
-        return await self._write(lambda db: self._accept(db, claim), durable=False)
+        return await self._writer.write(lambda db: self._accept(db, claim), durable=False)
 
     async def release(self, digest: bytes) -> None:
         """Give up a reservation that led to no commitment."""
-        await self._write(
+        await self._writer.write(
             lambda db: db.execute("DELETE FROM orders WHERE digest=? AND commitment IS NULL", (digest,)),
             durable=False,
         )
@@ -238,7 +211,7 @@ class LaneStore:
             )
             return _known(db, digest)
 
-        return await self._write(work, durable=True)
+        return await self._writer.write(work, durable=True)
 
     async def attest(self, digest: bytes, *, closed: bytes, attestation: bytes) -> Held:
         """The member's attestation of an order: the one that stands, or else this one. On disk."""
@@ -250,18 +223,18 @@ class LaneStore:
             )
             return _known(db, digest)
 
-        return await self._write(work, durable=True)
+        return await self._writer.write(work, durable=True)
 
     async def keep_others(self, digest: bytes, attestations: Sequence[tuple[int, bytes]]) -> None:
         """Attestations of other seats that were found to be right."""
         rows = [(digest, account, attestation) for account, attestation in attestations]
-        await self._write(
+        await self._writer.write(
             lambda db: db.executemany("INSERT OR IGNORE INTO others VALUES (?,?,?)", rows), durable=False
         )
 
     async def end(self, digest: bytes, ending: str | None) -> None:
         """How an order ended on chain; None: that was taken back."""
-        await self._write(
+        await self._writer.write(
             lambda db: db.execute("UPDATE orders SET ending=? WHERE digest=?", (ending, digest)),
             durable=False,
         )
@@ -279,7 +252,7 @@ class LaneStore:
             )
             return db.execute("DELETE FROM orders WHERE deadline<?", (int(before),)).rowcount
 
-        return await self._write(work, durable=False)
+        return await self._writer.write(work, durable=False)
 
     def _accept(self, db: sqlite3.Connection, claim: Claim) -> Held | None:
         query = "SELECT commitment IS NOT NULL, worker, worker_started FROM orders WHERE digest=?"
@@ -334,60 +307,6 @@ class LaneStore:
             )
         db.execute("UPDATE orders SET worker=?, worker_started=? WHERE digest=?", (*self._me, digest))
 
-    # ---- the writing thread ----
-    async def _write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool) -> T:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(value: Any, error: BaseException | None) -> None:
-            if future.done():  # whoever asked has gone
-                return
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
-
-        def done(value: Any, error: BaseException | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-                loop.call_soon_threadsafe(settle, value, error)
-
-        self._jobs.put(_Job(work, durable, done))
-        return await future
-
-    def _write_all(self) -> None:
-        open_ = True
-        while open_:
-            group = [self._jobs.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(group) < _GROUP:
-                    group.append(self._jobs.get_nowait())
-            open_ = None not in group
-            jobs = [job for job in group if job is not None]
-            if jobs:
-                self._write_group(jobs)
-
-    def _write_group(self, jobs: list[_Job]) -> None:
-        """One transaction. A job that refuses takes nothing of the others with it."""
-        db = self._durable if any(job.durable for job in jobs) else self._quick
-        answers: list[tuple[Any, BaseException | None]] = []
-        try:
-            db.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                db.execute("SAVEPOINT job")
-                try:
-                    answers.append((job.work(db), None))
-                except MLBridgeError as error:
-                    answers.append((None, error))
-                    db.execute("ROLLBACK TO job")
-                db.execute("RELEASE job")
-            db.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the thread must go on
-            with contextlib.suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
-            answers = [(None, _broken(self._path, error))] * len(jobs)
-        for job, (value, problem) in zip(jobs, answers, strict=True):
-            job.done(value, problem)
-
 
 def _held(db: sqlite3.Connection, digest: bytes) -> Held | None:
     query = f"SELECT {_HELD} FROM orders WHERE digest=? AND commitment IS NOT NULL"  # noqa: S608 - constants
@@ -400,12 +319,3 @@ def _known(db: sqlite3.Connection, digest: bytes) -> Held:
     if held is None:
         raise MLBridgeError("lane.unknown_order", "No commitment of this member to that order is known.")
     return held
-
-
-def _broken(path: Path, error: BaseException) -> MLBridgeError:
-    return MLBridgeError(
-        "lane.store",
-        f"The member's store {path} cannot be used: {type(error).__name__} {error}.",
-        hint="Is the disk full? Without its store a member signs nothing.",
-        retry_after=5,
-    )
