@@ -133,9 +133,9 @@ class Carrier:
             case Tokens():
                 self._tokens.setdefault(task.id, []).append(event.text)
             case Verdict():
-                await self._decide(
-                    task, "finalized", event.cost_wei, payload=event.payload, confidence=event.confidence
-                )
+                seated = {} if event.committee is None else {"committee": json.dumps(event.committee)}
+                facts = {"payload": event.payload, "confidence": event.confidence, **seated}
+                await self._decide(task, "finalized", event.cost_wei, **facts)
             case Receipt():
                 await self._book.change(task.id, receipt=event.document, ended=True)
             case Refunded():

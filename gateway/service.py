@@ -13,12 +13,14 @@ from contracts.keyfile import load_key
 from gateway.book import Book, Mark, Placed, Task
 from gateway.carrier import LEASE_S, Carrier
 from gateway.catalogue import Catalogue, Model
+from gateway.channel_lane import ChannelLane
 from gateway.config import GatewayConfig
 from gateway.direct_lane import DirectLane
 from gateway.keys import ApiKey, Choices, Keys
 from gateway.lanes import Lane, Order
 from gateway.limiter import Limiter
 from gateway.metrics import Metrics
+from gateway.purse import Purse
 from gateway.store import Store
 from gateway.tokens import TokenCounter
 from mlbridge.errors import MLBridgeError
@@ -78,9 +80,19 @@ class Service:
         readiness says so.
         """
         account = load_key(config.key)
-        client = AsyncClient(config.load_network(), account)
+        client = AsyncClient(config.load_network(), account, channel_book=config.home / "channels.db")
+        if config.channel is not None and client.network.lane is None:
+            raise MLBridgeError(
+                "lane.not_deployed",
+                f"Network {client.network.name} has no channel lane, and the gateway's file has one.",
+                hint="Take the section channel out of its file.",
+                exit_code=2,
+            )
         store = await Store.open(config)
-        lanes = {"direct": DirectLane(client, claim_wei=config.tasks.claim_wei)}
+        lanes: dict[str, Lane] = {"direct": DirectLane(client, claim_wei=config.tasks.claim_wei)}
+        if config.channel is not None:
+            purse = Purse(client, config.channel, name=config.name, lock=config.home / "channel.lock")
+            lanes["channel"] = ChannelLane.start(purse, config.channel)
         service = cls(config, store, client, lanes)
         service.carrier.start()
         log.info("gateway_started", network=client.network.name, address=account.address)
@@ -111,7 +123,7 @@ class Service:
     async def place(self, key: ApiKey, wish: Wish, mark: Mark | None) -> Placement:
         """Have a wish's tasks carried; with a known mark, those of the first request.
 
-        Raises MLBridgeError `model.unknown`, `openai.kind`, `payload.*`, `policy.mismatch`,
+        Raises MLBridgeError `model.unknown`, `openai.kind`, `payload.*`, `policy.mismatch`, `lane.none`,
         `price.too_high`, `budget.exceeded`, `gateway.full`, `idempotency.mismatch` or what a lane raises.
         """
         if mark is not None:
@@ -129,7 +141,15 @@ class Service:
                 exit_code=2,
                 param="policy",
             )
-        lane = choices.lane or self.config.tasks.lane
+        lane = choices.lane or self.config.lane
+        if lane not in self._lanes:
+            raise MLBridgeError(
+                "lane.none",
+                f"This gateway has no {lane} lane.",
+                hint="Leave the lane out, or ask the gateway's operator for it.",
+                exit_code=2,
+                param="lane",
+            )
         orders = [self._order(model, kind, fields, choices, wish.deadline_s) for fields in wish.fields]
         offers = await asyncio.gather(*(self._lanes[lane].offer(order) for order in orders))
         placed = [Placed(offer, lane, wish.model, model.id, kind) for offer in offers]
