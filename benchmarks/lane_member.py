@@ -34,7 +34,6 @@ from tests.support.serve_apps import build
 CHANNELS = 64
 WINDOW = 64
 ACCOUNT = 2
-STARTED = time.time()
 
 
 class Work:
@@ -67,9 +66,9 @@ class Work:
         return found
 
 
-def header(body: bytes) -> dict[str, str]:
-    # The chain of the view began at NOW when this process did.
-    expires = made.NOW + int(time.time() - STARTED) + exchange.LONGEST_REQUEST_S - 5
+def header(body: bytes, since: float) -> dict[str, str]:
+    """since: when the view was written, at the time NOW of its chain."""
+    expires = made.NOW + int(time.time() - since) + exchange.LONGEST_REQUEST_S - 5
     return {exchange.HEADER: exchange.sign_request(body, ACCOUNT, expires, made.DOMAIN, made.COORDINATOR)}
 
 
@@ -95,7 +94,7 @@ async def timed(jobs: Sequence[Callable[[], Awaitable[None]]], at_once: int) -> 
     return statistics.median(times) * 1000, len(jobs) / (time.perf_counter() - started)
 
 
-async def measure(url: str, work: Work) -> list[str]:
+async def measure(url: str, work: Work, since: float) -> list[str]:
     rows = []
     limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
     async with httpx2.AsyncClient(timeout=60, limits=limits) as client:
@@ -119,7 +118,7 @@ async def measure(url: str, work: Work) -> list[str]:
             rows.append(f"| raw call | 1 | {at_once} | {p50:.1f} | {rate:.0f} |")
         for size, at_once, count in ((1, 1, 150), (1, 16, 400), (16, 1, 20), (16, 4, 40), (64, 2, 16)):
             pairs = work.requests(count, size)
-            headers = [(header(one), header(two)) for one, two in pairs]
+            headers = [(header(one, since), header(two, since)) for one, two in pairs]
             jobs: list[Any] = [
                 lambda pair=pair, both_=heads: both(pair, both_)
                 for pair, heads in zip(pairs, headers, strict=True)
@@ -129,25 +128,44 @@ async def measure(url: str, work: Work) -> list[str]:
     return rows
 
 
-async def profile(folder: Path, work: Work, count: int) -> str:
-    """Where the time of offers and reveals goes, in this process and without HTTP."""
-    seat = made.make_seat(folder, ACCOUNT, channels=CHANNELS)
-    requests = [
-        (one, header(one)[exchange.HEADER], two, header(two)[exchange.HEADER])
-        for one, two in work.requests(count, 1)
+Signed = tuple[str, bytes, str, bytes]
+
+
+def signed(work: Work, count: int, size: int, since: float) -> list[Signed]:
+    """Requests with their headers: offers, then closed sets."""
+    return [
+        (header(one, since)[exchange.HEADER], one, header(two, since)[exchange.HEADER], two)
+        for one, two in work.requests(count, size)
     ]
-    found = cProfile.Profile()
+
+
+async def drive(seat: made.Seat, requests: list[Signed]) -> list[bytes]:
+    """Offers and reveals in this process, without HTTP."""
     answers = []
-    found.enable()
-    for offers, first, sets, second in requests:
+    for first, offers, second, sets in requests:
         answers.append(await seat.member.orders(first, offers))
         answers.append(await seat.member.reveals(second, sets))
+    return answers
+
+
+async def inside(folder: Path, work: Work) -> str:
+    """CPU time an order by items a request, and a profile of it."""
+    seat, since = made.make_seat(folder, ACCOUNT, channels=CHANNELS), time.time()
+    rows = ["| items a request | CPU ms an order |", "|---|---|"]
+    for size, count in ((1, 200), (16, 20), (64, 6)):
+        requests = signed(work, count, size, since)
+        started = time.process_time()
+        answers = await drive(seat, requests)
+        rows.append(f"| {size} | {(time.process_time() - started) / count / size * 1000:.2f} |")
+        for answer in answers:
+            check(answer)
+    requests = signed(work, 6, 64, since)
+    found, text = cProfile.Profile(time.process_time), io.StringIO()
+    found.enable()
+    await drive(seat, requests)
     found.disable()
-    for answer in answers:
-        check(answer)
-    text = io.StringIO()
-    pstats.Stats(found, stream=text).sort_stats("tottime").print_stats(22)
-    return text.getvalue()
+    pstats.Stats(found, stream=text).sort_stats("tottime").print_stats(16)
+    return "\n".join(rows) + "\n" + text.getvalue()
 
 
 def main() -> None:
@@ -155,6 +173,7 @@ def main() -> None:
     key = Account.from_key(made.node_key(ACCOUNT))
     write_keys(folder, key, key)
     made.write_view(folder / "view.sqlite", ACCOUNT, channels=CHANNELS)
+    since = time.time()
     lane = {
         "channels": made.DOMAIN.contract,
         "view": str(folder / "view.sqlite"),
@@ -175,11 +194,11 @@ def main() -> None:
     work = Work()
     with local_serve() as local:
         serve.run(build({"model": args}), name="parrot", route_prefix="/parrot")
-        rows = asyncio.run(measure(f"{local.url}/parrot", work))
+        rows = asyncio.run(measure(f"{local.url}/parrot", work, since))
     print("| what | items a request | requests at once | p50 ms a request or pair | items a second |")
     print("|---|---|---|---|---|")
     print("\n".join(rows))
-    print(asyncio.run(profile(folder / "profile", work, 300)))
+    print(asyncio.run(inside(folder / "inside", work)))
 
 
 if __name__ == "__main__":

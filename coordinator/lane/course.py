@@ -286,6 +286,7 @@ class Course:
                 if isinstance(answer, Signed | Revealed):
                     self._members.directory.disproved(account, url)
                 if isinstance(answer, Refusal):
+                    self._note(account, answer)
                     refused += answer.retry_after is None
                     wait = min(max(wait, answer.retry_after or 0), LONGEST_PAUSE_S)
             if urls and refused == len(urls):
@@ -309,6 +310,7 @@ class Course:
                     self._events.put_nowait(steps.Attested(answer.attestation, self._view.now()))
                     break
                 if isinstance(answer, Refusal):
+                    self._note(account, answer)
                     wait = min(max(wait, answer.retry_after or LONGEST_PAUSE_S), LONGEST_PAUSE_S)
             await asyncio.sleep(wait)
             if account in self._state.counted:
@@ -324,6 +326,16 @@ class Course:
         except MLBridgeError as error:
             log.info("lane_member_failed", account=account, route=route, reason=error.message)
             return None
+
+    def _note(self, account: int, refusal: Refusal) -> None:
+        log.info(
+            "lane_member_refused",
+            account=account,
+            order="0x" + self.digest.hex(),
+            code=refusal.code,
+            reason=refusal.message,
+            retry_after=refusal.retry_after,
+        )
 
     def _binds(self, answer: Signed[Commitment], account: int) -> bool:
         return answer.message.account == account and self._commission.signed_by_seat(answer, account)

@@ -83,7 +83,7 @@ class Runner:
                 hint="Send it again in a second.",
                 retry_after_s=1,
             )
-        await self._admit(offer)
+        commission = await self._admit(offer)
         await self._check_input(offer)
         channel = await self.view.channel(order.channel)
         new = NewOrder(
@@ -101,7 +101,7 @@ class Runner:
             window=channel.window,
         )
         if await self.store.add(new):
-            self._begin(digest, offer, None)
+            self._begin(digest, offer, self._course(commission, offer, None))
         elif await self.store.order(digest) is None:
             raise MLBridgeError(
                 "lane.sequence_taken",
@@ -111,7 +111,7 @@ class Runner:
             )
         return digest
 
-    async def _admit(self, offer: Offer) -> None:
+    async def _admit(self, offer: Offer) -> Commission:
         order, view = offer.order.message, self.view
         if offer.terms.coordinator != self.address:
             raise _refused("coordinator", f"its channel is not one of {self.address}")
@@ -127,7 +127,7 @@ class Runner:
         facts = ChannelFacts(
             offer.terms, channel.balance, channel.floor, channel.window, closing=channel.closes_at != 0
         )
-        admit(offer.order, facts, await self._lane_facts(order.epoch), Wants(seconds=LEAST_S))
+        return admit(offer.order, facts, await self._lane_facts(order.epoch), Wants(seconds=LEAST_S))
 
     async def _lane_facts(self, epoch: int) -> LaneFacts:
         view, facts = self.view, self.view.facts
@@ -154,29 +154,28 @@ class Runner:
 
     # ---- under way ----
 
-    def _begin(self, digest: bytes, offer: Offer, row: OrderRow | None) -> None:
+    def _begin(self, digest: bytes, offer: Offer, course: Course | None) -> None:
+        """course: of a new order; None: go on from what an earlier process wrote down."""
         self._under_way.add(digest)
-        task = asyncio.create_task(self._carry(digest, offer, row), name="lane-order")
+        if course is not None:
+            self._courses[digest] = course
+        task = asyncio.create_task(self._carry(digest, offer, course), name="lane-order")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry(self, digest: bytes, offer: Offer, row: OrderRow | None) -> None:
+    def _course(self, commission: Commission, offer: Offer, row: OrderRow | None) -> Course:
+        tools = self._members, self.store, self.view, self._config, self._content
+        return Course(commission, offer, row, *tools)
+
+    async def _carry(self, digest: bytes, offer: Offer, course: Course | None) -> None:
         """Run an order to its end; after an error go on from what is written down."""
         try:
             while True:
                 try:
-                    commission = await self._commission(offer)
-                    course = Course(
-                        commission,
-                        offer,
-                        row,
-                        self._members,
-                        self.store,
-                        self.view,
-                        self._config,
-                        self._content,
-                    )
-                    self._courses[digest] = course
+                    if course is None:
+                        row = await self.store.order(digest)
+                        course = self._course(await self._commission(offer), offer, row)
+                        self._courses[digest] = course
                     await course.run()
                     return
                 except Exception as error:
@@ -184,8 +183,8 @@ class Runner:
                     log.warning(
                         "lane_order_broke", order="0x" + digest.hex(), reason=str(error), exc_info=unforeseen
                     )
+                course = None
                 await asyncio.sleep(RETRY_S)
-                row = await self.store.order(digest)
         finally:
             self._under_way.discard(digest)
             self._courses.pop(digest, None)
@@ -260,7 +259,7 @@ class Runner:
         await self.store.beat(now + LEASE_S)
         for row in await self.store.take_over(now):
             if row.digest not in self._under_way:
-                self._begin(row.digest, parse_offer(row.offer), row)
+                self._begin(row.digest, parse_offer(row.offer), None)
                 log.info("lane_order_resumed", order="0x" + row.digest.hex(), status=row.status)
         return False
 

@@ -247,11 +247,21 @@ def write_answer(answer: Answer) -> bytes:
             fields["retryAfter"] = answer.retry_after
         return encode(fields)
     if isinstance(answer, Revealed):
-        fields = {"attestation": answer.attestation.to_bytes()}
-        if answer.output is not None:
-            fields["output"] = answer.output
-        return encode(fields, max_bytes=_MAX_ITEM_BYTES)
-    return encode({"commitment": answer.to_bytes()})
+        return write_revealed(answer.attestation.to_bytes(), answer.output)
+    return write_commitment(answer.to_bytes())
+
+
+def write_commitment(signed: bytes) -> bytes:
+    """The item with a commitment in its wire form."""
+    return encode({"commitment": signed})
+
+
+def write_revealed(signed: bytes, output: bytes | str | None) -> bytes:
+    """The item with an attestation in its wire form. output: as in `Revealed`."""
+    fields: dict[str, object] = {"attestation": signed}
+    if output is not None:
+        fields["output"] = output
+    return encode(fields, max_bytes=_MAX_ITEM_BYTES)
 
 
 def read_answer(item: bytes) -> Answer:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import structlog
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange, orders712, wire
 from mlbridge.protocol.evidence import SeatProof, passes
-from mlbridge.protocol.exchange import Answer, ClosedSet, Offer, Pledge, Refusal, Revealed
+from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.orders712 import Attestation, Commitment, Domain
 from mlbridge.protocol.payload import MAX_INPUT_BYTES
@@ -33,7 +32,7 @@ log = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 1.0
 _ENOUGH: Final = 64
-_SALT_LABEL: Final = b"mlbridge lane salt"
+_SALT_LABEL: Final = b"mlb lane salt"
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Signer:
 
         With deterministic models and signatures even a lost store leads to the same words again.
         """
-        secret = hmac.digest(self.key, _SALT_LABEL, hashlib.sha256)
-        return hmac.digest(secret, order + account.to_bytes(4, "big"), hashlib.sha256)
+        seat = order + account.to_bytes(4, "big")
+        return hashlib.blake2b(seat, key=self.key, person=_SALT_LABEL, digest_size=32).digest()
 
 
 @dataclass(frozen=True)
@@ -105,26 +104,28 @@ class LaneMember:
 
     def _sender(self, header: str | None, body: bytes) -> str:
         account = self._view.rules().account
-        return exchange.read_request(header, body, account, self._view.now(), self._signer.domain)
+        # What was committed to is told and revealed although the chain node is away.
+        return exchange.read_request(header, body, account, self._view.reckoned(), self._signer.domain)
 
-    async def _each(self, body: bytes, work: Callable[[bytes], Awaitable[Answer]]) -> bytes:
+    async def _each(self, body: bytes, work: Callable[[bytes], Awaitable[bytes]]) -> bytes:
         answers = await asyncio.gather(*(self._answer(item, work) for item in exchange.split(body)))
         return exchange.join(answers)
 
-    async def _answer(self, item: bytes, work: Callable[[bytes], Awaitable[Answer]]) -> bytes:
+    async def _answer(self, item: bytes, work: Callable[[bytes], Awaitable[bytes]]) -> bytes:
         started = self._clock()
         try:
             answer, outcome = await work(item), "ok"
         except MLBridgeError as error:
-            answer, outcome = Refusal.of(error), error.code
+            answer, outcome = exchange.write_answer(Refusal.of(error)), error.code
         except Exception:
             log.exception("lane_item_failed")
-            answer, outcome = Refusal("internal", "This member failed.", 5), "internal"
+            refusal = Refusal("internal", "This member failed.", 5)
+            answer, outcome = exchange.write_answer(refusal), "internal"
         self._recorder.finished(outcome, self._clock() - started)
-        return exchange.write_answer(answer)
+        return answer
 
     # ---- commit ----
-    async def _commit(self, item: bytes, coordinator: str) -> Answer:
+    async def _commit(self, item: bytes, coordinator: str) -> bytes:
         offer = exchange.parse_offer(item)
         self._admission.check_party(offer, coordinator)
         digest = offer.order.message.digest(self._signer.domain)
@@ -135,7 +136,7 @@ class LaneMember:
             # Before it may join a computation: another signature under the same order is another offer.
             claim = await self._admission.admit(offer, digest, self._view.now())
             held = await self._once(digest, offer, claim)
-        return wire.parse(held.commitment, Commitment)
+        return exchange.write_commitment(held.commitment)
 
     def _require_closing(self, coordinator: str) -> None:
         """Refuse who lately let most of our work lie: he need not pay for what he never closes."""
@@ -199,31 +200,42 @@ class LaneMember:
         return await self._content.get(cid, max_bytes=MAX_INPUT_BYTES)
 
     # ---- reveal ----
-    async def _reveal(self, item: bytes, coordinator: str) -> Answer:
+    async def _reveal(self, item: bytes, coordinator: str) -> bytes:
         closed = exchange.parse_closed_set(item)
         held = self._store.held(closed.order)
         if held is None or held.coordinator != coordinator:
             raise MLBridgeError("lane.unknown_order", "This member made no commitment to that order for you.")
-        again = held.attestation is not None
-        if not again:
-            self._check_set(closed, held)
-            honest = Attestation(closed.order, held.account, held.result, held.salt, closed.root)
-            told = self._conduct.attest(honest, closed, again=False)
-            signed = wire.sign(told, self._signer.domain, self._signer.key)
-            held = await self._store.attest(
-                closed.order, closed=closed.to_bytes(), attestation=signed.to_bytes()
-            )
-        attestation = _attestation(held)
-        if attestation.message.commitments != closed.root:
+        attestation = held.attestation
+        if attestation is None:
+            attestation = await self._attest(closed, held)
+        else:
+            attestation = self._repeated(attestation, closed)
+        output = await self._deliver(held.output) if closed.output else None
+        return exchange.write_revealed(attestation, output)
+
+    async def _attest(self, closed: ClosedSet, held: Held) -> bytes:
+        """The attestation that stands once this one was offered to the store, if it is of this set."""
+        self._check_set(closed, held)
+        honest = Attestation(closed.order, held.account, held.result, held.salt, closed.root)
+        told = self._conduct.attest(honest, closed, again=False)
+        made = wire.sign(told, self._signer.domain, self._signer.key).to_bytes()
+        stands = await self._store.attest(closed.order, closed=closed.to_bytes(), attestation=made)
+        if stands.attestation == made:
+            return made
+        return self._repeated(stands.attestation or b"", closed)
+
+    def _repeated(self, attestation: bytes, closed: ClosedSet) -> bytes:
+        """What was attested before, to whoever asks about the same set."""
+        message = wire.parse(attestation, Attestation).message
+        if message.commitments != closed.root:
             raise MLBridgeError(
                 "lane.other_set",
                 "This member attested another closed set of that order, and signs no second one.",
             )
-        if again:
-            told = self._conduct.attest(attestation.message, closed, again=True)
-            if told != attestation.message:
-                attestation = wire.sign(told, self._signer.domain, self._signer.key)
-        return Revealed(attestation, await self._deliver(held.output) if closed.output else None)
+        told = self._conduct.attest(message, closed, again=True)
+        if told == message:
+            return attestation
+        return wire.sign(told, self._signer.domain, self._signer.key).to_bytes()
 
     def _check_set(self, closed: ClosedSet, held: Held) -> None:
         """Raises MLBridgeError `lane.set` unless the set holds our word and leaves a verdict possible."""
@@ -240,7 +252,7 @@ class LaneMember:
         weights = [self._view.snapshots().weight(order.model_id, order.epoch, one) for one in committee]
         if not passes([SeatProof(seat.account, seat.word, seat.signature) for seat in closed.seats], weights):
             raise _bad_set("too few seats committed for a verdict")
-        if self._view.now() > order.deadline + self._view.rules().settle_window:
+        if self._view.reckoned() > order.deadline + self._view.rules().settle_window:
             raise MLBridgeError("lane.expired", "The order cannot settle any more.")
 
     def _bound(self, order: bytes, seat: Pledge) -> bool:
@@ -259,15 +271,11 @@ class LaneMember:
         return await self._content.put(output) if self._content is not None else None
 
     # ---- for anybody ----
-    async def _given(self, item: bytes) -> Answer:
+    async def _given(self, item: bytes) -> bytes:
         held = self._store.held(item)
         if held is None or held.attestation is None:
             raise MLBridgeError("lane.unknown_order", "This member attested no such order.")
-        return Revealed(_attestation(held))
-
-
-def _attestation(held: Held) -> wire.Signed[Attestation]:
-    return wire.parse(held.attestation or b"", Attestation)
+        return exchange.write_revealed(held.attestation, None)
 
 
 def _bad_set(why: str) -> MLBridgeError:

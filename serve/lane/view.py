@@ -130,11 +130,18 @@ class View:
 
     def now(self) -> float:
         """The chain's time, unix seconds. Raises MLBridgeError `lane.stale` for a view that is too old."""
-        head = self._once("head", None, lambda: _Head(**json.loads(self._fact(_HEAD))))
-        age = self._clock() - head.seen
+        age = self._clock() - self._head().seen
         if age > self._stale_s:
             raise _stale(f"the provider's agent last heard of the chain {age:.0f} s ago")
+        return self.reckoned()
+
+    def reckoned(self) -> float:
+        """The chain's time by this machine's clock, however long ago anything was heard of it."""
+        head = self._head()
         return head.timestamp + max(0.0, self._clock() - head.since)
+
+    def _head(self) -> _Head:
+        return self._once("head", None, lambda: _Head(**json.loads(self._fact(_HEAD))))
 
     def channel(self, channel: bytes) -> ChannelRow | None:
         """A channel by id."""

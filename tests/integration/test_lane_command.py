@@ -70,9 +70,8 @@ async def test_a_channel_by_command(
             listed = (await said("channel", "list", *place, *whose)).json
             assert [row["id"] for row in listed] == [channel, fresh["id"]]
             # Where the older one's coordinator is, this machine must be told once.
-            lost = await said(
-                "run", model, NUMBERS, "--lane", "channel", "--channel", channel, *place, *whose
-            )
+            pay = ["run", model, NUMBERS, "--lane", "channel", "--channel", channel]
+            lost = await said(*pay, *place, *whose)
             assert lost.json["error"]["code"] == "channel.no_url"
             topped = await said(
                 "channel", "top-up", channel, "--amount", "0.1", "--coordinator", url, *place, *whose

@@ -283,11 +283,14 @@ async def test_a_double_signer_loses_its_whole_stake(
     assert await stake_of(rig.chain, operator, Role.COMPUTE) == 0
 
 
-async def test_a_provider_cut_off_from_the_chain_takes_nothing_new(
+async def test_a_provider_cut_off_from_the_chain_takes_nothing_new_and_keeps_its_word(
     provider: Provider, client: httpx2.AsyncClient
 ) -> None:
-    body = provider.body([provider.offer(next_sequence())])
+    known, new = provider.offer(next_sequence()), provider.offer(next_sequence())
+    committed = await patient(provider, client, known)
     await provider.lose_the_chain()
-    answer = await client.post(f"{provider.url}/v1/lane/orders", content=body, headers=provider.headers(body))
-    assert (answer.status_code, answer.json()["code"]) == (503, "lane.stale")
-    assert answer.headers["retry-after"] == "5"
+    again, refused = await provider.ask(client, "orders", known, new)
+    assert again == committed
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.retry_after) == ("lane.stale", 5)
+    assert codes(await provider.ask(client, "reveals", provider.closed(known, committed))) == ["ok"]

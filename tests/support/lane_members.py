@@ -138,10 +138,11 @@ class Seat:
         """To change what the chain says."""
         return ViewWriter(self.folder / "view.sqlite")
 
-    async def commit(self, *offers: Offer | bytes, key: bytes = COORDINATOR) -> list[Answer]:
-        """What it answers to offers."""
+    async def commit(self, *offers: Offer | bytes, key: bytes = COORDINATOR, at: int = NOW) -> list[Answer]:
+        """What it answers to offers at a time of the chain."""
         body = exchange.join([item if isinstance(item, bytes) else item.to_bytes() for item in offers])
-        return self._read(await self.member.orders(self.header(body, key), body))
+        header = self.header(body, key, expires=at + 30)
+        return self._read(await self.member.orders(header, body))
 
     async def reveal(self, *closed: ClosedSet | bytes, key: bytes = COORDINATOR) -> list[Answer]:
         """What it answers to closed sets."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,7 +79,7 @@ class Provider:
             await self.follower
         head = await self.scene.rig.chain.head()
         with contextlib.closing(ViewWriter(self.view)) as view:
-            view.put_head(head.number, head.timestamp, 0.0)
+            view.put_head(head.number + 1, head.timestamp - 200, time.time() - 200)
 
     # ---- orders ----
     async def sync(self) -> None:

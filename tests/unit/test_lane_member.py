@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -297,13 +298,23 @@ async def test_a_coordinator_that_lets_work_lie_gets_no_more_of_it(tmp_path: Pat
 
 async def test_a_member_that_does_not_know_the_chain_takes_nothing(tmp_path: Path) -> None:
     seat = make_seat(tmp_path, 2)
-    seat.chain().put_head(100, NOW, 0)
-    with pytest.raises(MLBridgeError) as caught:
-        await seat.commit(offer_of(order_of()))
-    assert (caught.value.code, caught.value.context) == ("lane.stale", {"retry_after": 5})
+    seat.chain().put_head(101, NOW, time.time() - 4000)
+    (answer,) = await seat.commit(offer_of(order_of()), at=NOW + 4000)
+    assert (refused(answer).code, refused(answer).retry_after) == ("lane.stale", 5)
     (tmp_path / "2" / "view.sqlite").unlink()
     with pytest.raises(MLBridgeError, match="has not written it yet"):
         await seat.again().commit(offer_of(order_of()))
+
+
+async def test_what_was_committed_to_is_revealed_although_the_chain_node_is_away(seats: list[Seat]) -> None:
+    offer = offer_of(order_of())
+    closed = await closed_by(seats, offer)
+    mine = seats[0]
+    first = await mine.commit(offer)
+    mine.chain().put_head(100, NOW - 3700, time.time() - 3700)
+    assert await mine.commit(offer) == first
+    assert codes(await mine.commit(offer_of(order_of(1)))) == ["lane.stale"]
+    assert codes(await mine.reveal(closed)) == ["ok"]
 
 
 class Node:
