@@ -42,7 +42,7 @@ INPUT: dict[str, Any] = {"kind": "classification", "image": [index % 17 for inde
 
 @dataclass
 class Counter:
-    """Everything around a gateway with a channel. view: the members'; config: its file; secret: an API key."""
+    """What stands around a gateway with a channel. view: the members'; config: its file; secret: an API key."""
 
     stage: LaneStage
     view: LaneView
