@@ -76,6 +76,11 @@ class ChannelConfig(Section):
     """The channel lane: a deposit to one coordinator, from which signed orders are paid."""
 
     coordinator: Url = Field(description="URL of the coordinator to pay through")
+    coordinator_file: Path | None = Field(
+        default=None,
+        description="that coordinator's file, where the gateway runs beside it and may sign with its key: "
+        "orders then take one hop less",
+    )
     deposit_wei: int = Field(
         default=10**17, ge=1, description="what the channel is filled up to once half of it is spent"
     )
@@ -85,6 +90,8 @@ class ChannelConfig(Section):
     order_s: int = Field(
         default=60, ge=5, le=600, description="seconds that one committee has; another is asked after it"
     )
+
+    _paths = field_validator("coordinator_file", mode="before")(resolve_path)
 
 
 class RayConfig(ClusterConfig):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from contracts.keyfile import load_key
+from coordinator.config import load_config as load_coordinator
 from gateway.book import Book, Mark, Placed, Task
 from gateway.carrier import LEASE_S, Carrier
 from gateway.catalogue import Catalogue, Model
@@ -20,12 +21,14 @@ from gateway.keys import ApiKey, Choices, Keys
 from gateway.lanes import Lane, Order
 from gateway.limiter import Limiter
 from gateway.metrics import Metrics
+from gateway.own_coordinator import OwnCoordinator
 from gateway.purse import Purse
 from gateway.store import Store
 from gateway.tokens import TokenCounter
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import Kind, encode_input
 from mlbridge.sdk import AsyncClient
+from mlbridge.sdk.coordinators import CoordinatorDoor
 
 log = structlog.get_logger(__name__)
 
@@ -60,9 +63,14 @@ class Service:
     """One replica's core, made by `start`."""
 
     def __init__(
-        self, config: GatewayConfig, store: Store, client: AsyncClient, lanes: Mapping[str, Lane]
+        self,
+        config: GatewayConfig,
+        store: Store,
+        client: AsyncClient,
+        lanes: Mapping[str, Lane],
+        own: OwnCoordinator | None = None,
     ) -> None:
-        self.config, self._store, self._lanes = config, store, lanes
+        self.config, self._store, self._lanes, self._own = config, store, lanes, own
         self._client = client
         self.metrics = Metrics()
         self.keys = Keys(store)
@@ -80,7 +88,14 @@ class Service:
         readiness says so.
         """
         account = load_key(config.key)
-        client = AsyncClient(config.load_network(), account, channel_book=config.home / "channels.db")
+        file = None if config.channel is None else config.channel.coordinator_file
+        own = None if file is None else OwnCoordinator(load_coordinator(file))
+        client = AsyncClient(
+            config.load_network(),
+            account,
+            channel_book=config.home / "channels.db",
+            coordinator=CoordinatorDoor if own is None else own.door,
+        )
         if config.channel is not None and client.network.lane is None:
             raise MLBridgeError(
                 "lane.not_deployed",
@@ -93,7 +108,7 @@ class Service:
         if config.channel is not None:
             purse = Purse(client, config.channel, name=config.name, lock=config.home / "channel.lock")
             lanes["channel"] = ChannelLane.start(purse, config.channel)
-        service = cls(config, store, client, lanes)
+        service = cls(config, store, client, lanes, own)
         service.carrier.start()
         log.info("gateway_started", network=client.network.name, address=account.address)
         return service
@@ -103,6 +118,8 @@ class Service:
         await self.carrier.stop()
         for lane in self._lanes.values():
             await lane.close()
+        if self._own is not None:
+            await self._own.close()
         await self._client.close()
         await self._store.close()
 

@@ -32,7 +32,7 @@ from mlbridge.protocol.payload import MAX_OUTPUT_BYTES, TaskOutput
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
-from mlbridge.sdk.coordinators import CoordinatorDoor, retry_after
+from mlbridge.sdk.coordinators import Coordinator, retry_after
 from mlbridge.sdk.inputs import Input, to_output, to_payload
 from mlbridge.sdk.lane_accept import accept_answer, lie
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
@@ -84,7 +84,7 @@ class AsyncChannel:
         terms: ChannelTerms,
         view: LaneView,
         book: ChannelBook,
-        door: CoordinatorDoor,
+        door: Coordinator,
         sender: Sender,
         key: bytes,
         store: ContentStore | None,

@@ -10,14 +10,18 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
+import yaml
 
 from contracts.keyfile import load_key
 from contracts.laneview import LaneView
+from coordinator.engine import Engine
+from gateway.book import Book
 from gateway.channel_lane import ChannelLane
 from gateway.config import GatewayConfig
 from gateway.lanes import LaneEvent, Offer, Order, Verdict
 from gateway.lanes import Receipt as Proof
 from gateway.service import Service
+from gateway.store import Store
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import encode_input
 from mlbridge.sdk import LaneReceipt
@@ -42,11 +46,12 @@ INPUT: dict[str, Any] = {"kind": "classification", "image": [index % 17 for inde
 
 @dataclass
 class Counter:
-    """What stands around a gateway with a channel. view: the members'; config: its file; secret: an API key."""
+    """Around a gateway with a channel. view: the members'; config: its file; secret: an API key."""
 
     stage: LaneStage
     view: LaneView
     server: SeatServer
+    engine: Engine
     config: GatewayConfig
     secret: str
 
@@ -86,7 +91,7 @@ async def counter(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Counter]:
         channel = {"coordinator": engine.config.local_url, "deposit_wei": DEPOSIT, "limit_wei": DEPOSIT}
         config = await make_config(tmp_path / "gateway", engine.network, stage.rig.treasury, channel=channel)
         _, secret = await make_key(config)
-        yield Counter(stage, view, server, config, secret)
+        yield Counter(stage, view, server, engine, config, secret)
     await provider.request("evm_revert", [snapshot])
 
 
@@ -188,6 +193,47 @@ async def test_a_gateway_spends_no_more_than_its_operator_allows(counter: Counte
         direct = await client.post("/v1/tasks", json=counter.body | {"lane": "direct"})
         # Never silently another lane; who asks for the other one gets it.
         assert direct.status_code == 202
+
+
+async def test_beside_its_own_coordinator_a_gateway_needs_it_only_for_batches(counter: Counter) -> None:
+    """As a library in the gateway the coordinator's part is done while the coordinator itself is down."""
+    file = counter.config.home.parent / "coordinator.yaml"
+    file.write_text(yaml.safe_dump(counter.engine.config.model_dump(mode="json", exclude_none=True)))
+    assert counter.config.channel is not None
+    beside = counter.config.channel.model_copy(update={"coordinator_file": file})
+    config = counter.config.model_copy(update={"channel": beside})
+    await counter.engine.stop()
+    async with serving(config) as service, counter.http() as client:
+        await drawable(counter, service)
+        done = (await client.post("/v1/tasks", json=counter.body, params={"wait": 30})).json()
+        assert (done["status"], done["lane"]) == ("finalized", "channel")
+    receipt = LaneReceipt.from_bytes(await proof_in_store(config, done["id"]))
+    later = await Engine.start(counter.engine.config)
+    try:
+        assert later.lane is not None
+        room = later.lane
+
+        async def posted() -> bool:
+            try:
+                return (await room.settlement(receipt.digest)).leaf.sequence == receipt.order.sequence
+            except MLBridgeError as error:
+                if error.code != "lane.not_settled":
+                    raise
+                return False
+
+        await until(posted)
+    finally:
+        await later.stop()
+
+
+async def proof_in_store(config: GatewayConfig, task: str) -> bytes:
+    store = await Store.open(config)
+    try:
+        (found,) = await Book(store, carrier="test", lease_s=1.0).many([task])
+    finally:
+        await store.close()
+    assert found.receipt is not None
+    return found.receipt.encode()
 
 
 async def offered(counter: Counter, service: Service, *pixels: int) -> Offer:
