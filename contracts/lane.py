@@ -18,7 +18,8 @@ from mlbridge.protocol.snapshots import Snapshots
 
 
 class Lane:
-    """One channel lane. beacon ... dissents are web3 AsyncContracts; names: by lower-case address."""
+    """One channel lane. beacon ... dissents are web3 AsyncContracts, prevrandao_source None
+    where the beacon has another; names: by lower-case address."""
 
     def __init__(self, chain: Chain, addresses: LaneAddresses) -> None:
         self.chain = chain
@@ -29,6 +30,10 @@ class Lane:
         self.attesters = self._contract(artifacts.ECDSA_ATTESTATIONS, addresses.ecdsa_attestations)
         self.settlement = self._contract(artifacts.SETTLEMENT, addresses.settlement)
         self.dissents = self._contract(artifacts.DISSENTS, addresses.dissents)
+        source = addresses.prevrandao_source
+        self.prevrandao_source = (
+            None if source is None else self._contract(artifacts.PREVRANDAO_SOURCE, source)
+        )
         self.names = {address.lower(): name for name, address in addresses.named().items()}
 
     def _contract(self, name: str, address: str) -> AsyncContract:

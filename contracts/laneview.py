@@ -7,6 +7,7 @@ than the block that said it stays on the chain.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ class LaneView:
         self.lane, self.times = lane, times
         self._head: BlockRef | None = None
         self._told_at = 0.0
+        self._refreshed_at = -math.inf
         self._reading = asyncio.Lock()
         self._forget()
 
@@ -76,9 +78,15 @@ class LaneView:
 
     # ---- following ----
 
-    async def refresh(self) -> None:
-        """Read the blocks that are new; everything again if blocks that were read left the chain."""
+    async def refresh(self, within_s: float = 0.0) -> None:
+        """Read the blocks that are new; everything again if blocks that were read left the chain.
+
+        within_s: do nothing if that was done so many seconds ago or less.
+        """
         async with self._reading:
+            if time.monotonic() - self._refreshed_at <= within_s:
+                return
+            began = time.monotonic()
             head = await self.lane.chain.head()
             if self._read_to is not None and not await self._still_there(self._read_to):
                 log.info("lane_view_rolled_back", block=self._read_to.number)
@@ -92,7 +100,7 @@ class LaneView:
                 self._read_to = head
             if self._head is None or head.hash != self._head.hash:
                 self._told_at = time.monotonic()
-            self._head = head
+            self._head, self._refreshed_at = head, began
 
     async def _still_there(self, block: BlockRef) -> bool:
         found = await self.lane.chain.header(block.number)
@@ -160,6 +168,8 @@ class LaneView:
             seed = await self.lane.seed(epoch)
             if seed is None:
                 return None
+            # Nothing is recorded for an epoch whose seed is known: what is read from now on is all there is.
+            await self.refresh()
             self._seeds[epoch] = seed
         return self._seeds[epoch]
 

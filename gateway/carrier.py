@@ -50,7 +50,7 @@ class Carrier:
     def start(self) -> None:
         """Begin to take over what nobody carries."""
         for step, pause in ((self._keep, RENEW_S), (self._upkeep, UPKEEP_S)):
-            self._loops.append(asyncio.create_task(_forever(step, pause)))
+            self._loops.append(asyncio.create_task(forever(step, pause)))
 
     async def stop(self) -> None:
         """Let go of every task; whoever starts next carries it on."""
@@ -133,9 +133,9 @@ class Carrier:
             case Tokens():
                 self._tokens.setdefault(task.id, []).append(event.text)
             case Verdict():
-                await self._decide(
-                    task, "finalized", event.cost_wei, payload=event.payload, confidence=event.confidence
-                )
+                seated = {} if event.committee is None else {"committee": json.dumps(event.committee)}
+                facts = {"payload": event.payload, "confidence": event.confidence, **seated}
+                await self._decide(task, "finalized", event.cost_wei, **facts)
             case Receipt():
                 await self._book.change(task.id, receipt=event.document, ended=True)
             case Refunded():
@@ -174,7 +174,7 @@ class Carrier:
             await lane.upkeep()
 
 
-async def _forever(step: Callable[[], Awaitable[None]], pause_s: float) -> None:
+async def forever(step: Callable[[], Awaitable[object]], pause_s: float) -> None:
     """Run `step` every `pause_s` seconds; a failed pass is logged and the next one tries again."""
     while True:
         try:

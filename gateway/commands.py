@@ -103,7 +103,9 @@ def create_key(
     days: Annotated[float | None, typer.Option(min=0, help="Days until it expires. Default: never.")] = None,
     rate: Annotated[str | None, typer.Option(help="Requests, as 600/minute. Default: the gateway's.")] = None,
     seats: Annotated[int | None, typer.Option(min=3, max=15, help="Committee size of its tasks.")] = None,
-    lane: Annotated[str | None, typer.Option(help="How its tasks reach the network: direct.")] = None,
+    lane: Annotated[
+        str | None, typer.Option(help="How its tasks reach the network: direct or channel.")
+    ] = None,
     policy: Annotated[
         str | None, typer.Option(help="Refuse models of another policy: exact or numeric.")
     ] = None,

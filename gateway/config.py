@@ -12,6 +12,7 @@ from contracts.keyfile import KeyFile, resolve_path
 from contracts.network import Network, load_network
 from coordinator.config import RayConfig as ClusterConfig
 from coordinator.config import Section, check_store_url, resolve_network
+from coordinator.lane.settings import Url
 from coordinator.yamlfile import load_file, parse_fields
 from mlbridge.console import MAX_PRICE_WEI
 from mlbridge.rayproc import RayPorts
@@ -19,6 +20,7 @@ from mlbridge.rayproc import RayPorts
 ROOM: Final = "gateway"
 APP_NAME: Final = "mlbridge-gateway"
 NAMESPACE: Final = "mlbridge"
+LaneName = Literal["direct", "channel"]
 
 
 def check_rate(value: str) -> str:
@@ -59,13 +61,37 @@ class LimitConfig(Section):
 class TaskConfig(Section):
     """What a task is where neither the request nor its key says."""
 
-    lane: Literal["direct"] = Field(default="direct", description="direct")
+    lane: LaneName | None = Field(
+        default=None, description="direct or channel; null: channel where this file has one"
+    )
     seats: int | None = Field(default=None, ge=3, le=15, description="committee size; null: the network's")
     max_price_wei: int = Field(default=MAX_PRICE_WEI, ge=0, description="most wei that any task may cost")
     deadline_s: int = Field(default=600, ge=1, description="seconds until the deadline of a task")
     claim_wei: int | None = Field(
         default=10**16, ge=1, description="refunds of at least this much are claimed; null: never"
     )
+
+
+class ChannelConfig(Section):
+    """The channel lane: a deposit to one coordinator, from which signed orders are paid."""
+
+    coordinator: Url = Field(description="URL of the coordinator to pay through")
+    coordinator_file: Path | None = Field(
+        default=None,
+        description="that coordinator's file, where the gateway runs beside it and may sign with its key: "
+        "orders then take one hop less",
+    )
+    deposit_wei: int = Field(
+        default=10**17, ge=1, description="what the channel is filled up to once half of it is spent"
+    )
+    limit_wei: int = Field(
+        default=10**18, ge=1, description="most that is ever deposited in one channel; raise it to go on"
+    )
+    order_s: int = Field(
+        default=60, ge=5, le=600, description="seconds that one committee has; another is asked after it"
+    )
+
+    _paths = field_validator("coordinator_file", mode="before")(resolve_path)
 
 
 class RayConfig(ClusterConfig):
@@ -87,7 +113,7 @@ class GatewayConfig(Section):
     store: str | None = Field(
         default=None, description="sqlite:///path or postgresql://...; default: a SQLite file in home"
     )
-    key: KeyFile = Field(description="the key that pays for tasks on the direct lane")
+    key: KeyFile = Field(description="the key that pays for tasks, and signs orders of the channel lane")
     storage_url: str | None = Field(
         default=None, description="file:///path or kubo://host:port; default: the network's"
     )
@@ -95,6 +121,9 @@ class GatewayConfig(Section):
     http: HttpConfig = Field(default_factory=HttpConfig)
     limits: LimitConfig = Field(default_factory=LimitConfig)
     tasks: TaskConfig = Field(default_factory=TaskConfig)
+    channel: ChannelConfig | None = Field(
+        default=None, description="the channel lane; null: every task takes the direct lane"
+    )
     ray: RayConfig = Field(default_factory=RayConfig)
 
     _paths = field_validator("home", mode="before")(resolve_path)
@@ -106,6 +135,17 @@ class GatewayConfig(Section):
         if self.ray.mode == "join" and self.http.port is None:
             raise ValueError("ray.mode join also needs http.port: where that cluster's Serve listens")
         return self
+
+    @model_validator(mode="after")
+    def _lane_is_there(self) -> GatewayConfig:
+        if self.tasks.lane == "channel" and self.channel is None:
+            raise ValueError("tasks.lane channel also needs the section channel")
+        return self
+
+    @property
+    def lane(self) -> LaneName:
+        """Of a task where neither request nor key chooses one."""
+        return self.tasks.lane or ("direct" if self.channel is None else "channel")
 
     @property
     def store_url(self) -> str:

@@ -140,7 +140,7 @@ def _field(name: str, schema: dict[str, Any], about: str) -> dict[str, Any]:
 
 
 _WORDS: Final[dict[str, tuple[dict[str, Any], str]]] = {
-    "lane": ({"type": "string", "enum": ["direct"]}, "How the task reaches the network."),
+    "lane": ({"type": "string", "enum": ["direct", "channel"]}, "How the task reaches the network."),
     "seats": ({"type": "integer", "minimum": 3, "maximum": 15}, "Committee size."),
     "policy": ({"type": "string", "enum": ["exact", "numeric"]}, "Refuse models of the other policy."),
     "max_price_wei": ({"type": "integer", "minimum": 0}, "Most wei to pay for a task."),

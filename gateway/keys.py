@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Row, insert, select, update
 
 from gateway import tables
-from gateway.config import check_rate
+from gateway.config import LaneName, check_rate
 from gateway.store import Store, unknown_key
 from mlbridge.errors import MLBridgeError
 
@@ -44,7 +44,7 @@ class Choices(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    lane: Literal["direct"] | None = Field(default=None, description="how the task reaches the network")
+    lane: LaneName | None = Field(default=None, description="how the task reaches the network")
     seats: int | None = Field(default=None, ge=3, le=15, description="committee size")
     policy: Literal["exact", "numeric"] | None = Field(
         default=None, description="refuse models whose results are compared otherwise"

@@ -59,11 +59,14 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer. payload: task output; confidence: 0 to 1; cost_wei: what it cost, at most the price."""
+    """The answer. payload: task output; confidence: 0 to 1; cost_wei: what it cost, at most the price;
+    committee: as of Seated, None where that was told before.
+    """
 
     payload: bytes
     confidence: float
     cost_wei: int
+    committee: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ SEE: Final = "Compare the request with /openapi.json."
 
 _STATUS: Final = {
     "budget.exceeded": 402,
+    "coordinator.lie": 502,
     "gateway.full": 503,
     "http.method": 405,
     "http.not_found": 404,
@@ -28,9 +29,11 @@ _STATUS: Final = {
     "key.missing": 401,
     "key.revoked": 401,
     "key.scope": 403,
+    "lane.none": 422,
     "price.too_high": 402,
     "rate.exceeded": 429,
     "task.ended": 409,
+    "task.signed": 409,
     "task.timeout": 504,
     "task.unsent": 409,
     "answer.none": 502,
@@ -40,6 +43,9 @@ _STATUS: Final = {
 }
 _STATUS_BY_ROOM: Final = {
     "chain": 503,
+    "channel": 503,
+    "coordinator": 503,
+    "lane": 503,
     "openai": 400,
     "storage": 503,
     "tx": 503,

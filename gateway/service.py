@@ -10,20 +10,25 @@ from dataclasses import dataclass
 import structlog
 
 from contracts.keyfile import load_key
+from coordinator.config import load_config as load_coordinator
 from gateway.book import Book, Mark, Placed, Task
 from gateway.carrier import LEASE_S, Carrier
 from gateway.catalogue import Catalogue, Model
+from gateway.channel_lane import ChannelLane
 from gateway.config import GatewayConfig
 from gateway.direct_lane import DirectLane
 from gateway.keys import ApiKey, Choices, Keys
 from gateway.lanes import Lane, Order
 from gateway.limiter import Limiter
 from gateway.metrics import Metrics
+from gateway.own_coordinator import OwnCoordinator
+from gateway.purse import Purse
 from gateway.store import Store
 from gateway.tokens import TokenCounter
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import Kind, encode_input
 from mlbridge.sdk import AsyncClient
+from mlbridge.sdk.coordinators import CoordinatorDoor
 
 log = structlog.get_logger(__name__)
 
@@ -58,9 +63,14 @@ class Service:
     """One replica's core, made by `start`."""
 
     def __init__(
-        self, config: GatewayConfig, store: Store, client: AsyncClient, lanes: Mapping[str, Lane]
+        self,
+        config: GatewayConfig,
+        store: Store,
+        client: AsyncClient,
+        lanes: Mapping[str, Lane],
+        own: OwnCoordinator | None = None,
     ) -> None:
-        self.config, self._store, self._lanes = config, store, lanes
+        self.config, self._store, self._lanes, self._own = config, store, lanes, own
         self._client = client
         self.metrics = Metrics()
         self.keys = Keys(store)
@@ -78,10 +88,27 @@ class Service:
         readiness says so.
         """
         account = load_key(config.key)
-        client = AsyncClient(config.load_network(), account)
+        file = None if config.channel is None else config.channel.coordinator_file
+        own = None if file is None else OwnCoordinator(load_coordinator(file))
+        client = AsyncClient(
+            config.load_network(),
+            account,
+            channel_book=config.home / "channels.db",
+            coordinator=CoordinatorDoor if own is None else own.door,
+        )
+        if config.channel is not None and client.network.lane is None:
+            raise MLBridgeError(
+                "lane.not_deployed",
+                f"Network {client.network.name} has no channel lane, and the gateway's file has one.",
+                hint="Take the section channel out of its file.",
+                exit_code=2,
+            )
         store = await Store.open(config)
-        lanes = {"direct": DirectLane(client, claim_wei=config.tasks.claim_wei)}
-        service = cls(config, store, client, lanes)
+        lanes: dict[str, Lane] = {"direct": DirectLane(client, claim_wei=config.tasks.claim_wei)}
+        if config.channel is not None:
+            purse = Purse(client, config.channel, name=config.name, lock=config.home / "channel.lock")
+            lanes["channel"] = ChannelLane.start(purse, config.channel)
+        service = cls(config, store, client, lanes, own)
         service.carrier.start()
         log.info("gateway_started", network=client.network.name, address=account.address)
         return service
@@ -91,6 +118,8 @@ class Service:
         await self.carrier.stop()
         for lane in self._lanes.values():
             await lane.close()
+        if self._own is not None:
+            await self._own.close()
         await self._client.close()
         await self._store.close()
 
@@ -111,7 +140,7 @@ class Service:
     async def place(self, key: ApiKey, wish: Wish, mark: Mark | None) -> Placement:
         """Have a wish's tasks carried; with a known mark, those of the first request.
 
-        Raises MLBridgeError `model.unknown`, `openai.kind`, `payload.*`, `policy.mismatch`,
+        Raises MLBridgeError `model.unknown`, `openai.kind`, `payload.*`, `policy.mismatch`, `lane.none`,
         `price.too_high`, `budget.exceeded`, `gateway.full`, `idempotency.mismatch` or what a lane raises.
         """
         if mark is not None:
@@ -129,7 +158,15 @@ class Service:
                 exit_code=2,
                 param="policy",
             )
-        lane = choices.lane or self.config.tasks.lane
+        lane = choices.lane or self.config.lane
+        if lane not in self._lanes:
+            raise MLBridgeError(
+                "lane.none",
+                f"This gateway has no {lane} lane.",
+                hint="Leave the lane out, or ask the gateway's operator for it.",
+                exit_code=2,
+                param="lane",
+            )
         orders = [self._order(model, kind, fields, choices, wish.deadline_s) for fields in wish.fields]
         offers = await asyncio.gather(*(self._lanes[lane].offer(order) for order in orders))
         placed = [Placed(offer, lane, wish.model, model.id, kind) for offer in offers]

@@ -21,6 +21,7 @@ from coordinator.lane.directory import Directory
 from coordinator.lane.members import Members
 from coordinator.lane.reports import Reporter
 from coordinator.lane.runner import Runner
+from coordinator.lane.seeds import SeedPoster
 from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import BatchStage, LaneStore
 from mlbridge.errors import MLBridgeError
@@ -57,6 +58,8 @@ class LaneRoom:
             batcher = Batcher(runner, runner.store, sender, content, attesters, config)
             reporter = Reporter(runner, runner.store, sender)
             self._steps += [("lane-batch", batcher.step, LOOP_S), ("lane-report", reporter.step, LOOP_S)]
+        if sender is not None and config.post_seeds:
+            self._steps.append(("lane-seed", SeedPoster(runner.view, sender).step, LOOP_S))
 
     @classmethod
     async def open(

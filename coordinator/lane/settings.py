@@ -40,4 +40,5 @@ class LaneConfig(BaseModel):
     batch_orders: int = Field(default=512, ge=1, le=4_096, description="orders that close a batch")
     batch_age_s: float = Field(default=5, ge=0, description="age of the oldest order that closes a batch")
     bond_wei: int = Field(default=0, ge=0, description="bond to keep; 0: the least that it takes")
+    post_seeds: bool = Field(default=True, description="post seeds of epochs that nobody has posted")
     refresh_s: float = Field(default=30, gt=0, description="seconds between looks at the members' pages")

@@ -44,6 +44,9 @@ async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path,
         value = build_input((await client.manifest(info)).kind, wish.text, max_tokens=wish.max_tokens)
         channel = await pick(client, wish.channel)
         try:
+            if not await channel.drawable():
+                people.print("[dim]  waiting for the next epoch's seed, which draws the committee[/dim]")
+                await channel.until_drawable()
             found = await channel.order(
                 info.id,
                 value,

@@ -16,6 +16,8 @@ _REQUESTER = 1
 _MODEL_PROVIDER = 2
 _COORDINATOR = 3
 _GATEWAY = 4
+_VERIFIER = 5
+_VERIFIER_NODE = 6
 _FIRST_OPERATOR = 10
 _FIRST_NODE = 40
 MOST_PROVIDERS = _FIRST_NODE - _FIRST_OPERATOR - 1
@@ -31,6 +33,8 @@ __all__ = [
     "node",
     "operator",
     "requester",
+    "verifier",
+    "verifier_node",
 ]
 
 
@@ -50,13 +54,23 @@ def model_provider() -> LocalAccount:
 
 
 def coordinator() -> LocalAccount:
-    """Pays for pokes and submissions of the coordinator."""
+    """Pays for pokes, submissions, seeds and batches of the coordinator, and holds its bond."""
     return dev_account(_COORDINATOR)
 
 
 def gateway() -> LocalAccount:
-    """Pays for tasks that come through the gateway."""
+    """Pays for tasks that come through the gateway, also from its channel."""
     return dev_account(_GATEWAY)
+
+
+def verifier() -> LocalAccount:
+    """Cold key of the verifier that signs batches of the channel lane."""
+    return dev_account(_VERIFIER)
+
+
+def verifier_node() -> LocalAccount:
+    """Hot key of that verifier."""
+    return dev_account(_VERIFIER_NODE)
 
 
 def operator(provider: int) -> LocalAccount:

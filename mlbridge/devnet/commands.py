@@ -18,7 +18,6 @@ from mlbridge.console import JsonOption, emit_json, people, table
 from mlbridge.devnet.plan import PLAN_FILE, Plan, make_plan, read_plan
 from mlbridge.devnet.services import process_of, read_running, read_services
 from mlbridge.errors import MLBridgeError
-from mlbridge.rayproc import RayPorts
 
 HOME = Path(".mlbridge") / "devnet"
 HomeOption = Annotated[Path, typer.Option("--home", help="Folder of the devnet's state.")]
@@ -201,7 +200,9 @@ def _since(started_at: float) -> str:
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="chain, coordinator, gateway, provider-N or supervisor.")],
+    service: Annotated[
+        str, typer.Argument(help="chain, verifier, coordinator, gateway, provider-N or supervisor.")
+    ],
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing.")] = False,
     home: HomeOption = HOME,
@@ -302,13 +303,14 @@ def service_urls(home: Path) -> dict[str, str]:
     plan = read_plan(home)
     if plan is None:
         return {}
-    coordinator = f"http://127.0.0.1:{plan.coordinator_port}"
-    found = {"chain": plan.rpc_url, "coordinator": coordinator, "gateway": f"{plan.gateway_url}/v1"}
+    found = {
+        "chain": plan.rpc_url,
+        "verifier": plan.verifier_url,
+        "coordinator": plan.coordinator_url,
+        "gateway": f"{plan.gateway_url}/v1",
+    }
     for number in range(1, plan.providers + 1):
-        name = plan.provider_name(number)
-        # on a shared cluster every provider answers below its own path of one port
-        cluster, path = (0, f"/p/{name}") if plan.shared_ray else (number, "")
-        found[name] = f"http://127.0.0.1:{RayPorts(plan.ray_port(cluster)).http}{path}/node"
+        found[plan.provider_name(number)] = f"{plan.provider_url(number)}/node"
     return found
 
 

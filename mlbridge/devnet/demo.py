@@ -1,11 +1,13 @@
-"""Three verified answers, one of each kind, shown as a person wants to see them."""
+"""Verified answers, one of each kind and one of the channel lane, shown as a person wants to see them."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from rich.console import Console
 from rich.markup import escape
 
@@ -13,7 +15,8 @@ from contracts.network import Network
 from mlbridge.console import eth, mlb
 from mlbridge.devnet import accounts
 from mlbridge.devnet.plan import Plan
-from mlbridge.protocol.payload import ChatOutput, ClassificationOutput, EmbeddingOutput
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.payload import ChatOutput, ClassificationOutput, EmbeddingOutput, pack_vector
 from mlbridge.sdk import AsyncClient, TaskResult
 from mlbridge.storage import open_store
 
@@ -54,6 +57,66 @@ EXAMPLES = {
         "'What is the capital of France?'",
     ),
 }
+
+
+async def demonstrate_channel(plan: Plan, console: Console, receipts: Path) -> dict[str, Any]:
+    """Ask the gateway for the first model's answer on the channel lane; what came, as plain values."""
+    model = plan.models[0]
+    fields = {name: value for name, value in EXAMPLES[model].value.items() if name != "kind"}
+    known = {"Authorization": f"Bearer {plan.gateway_key_file.read_text().strip()}"}
+    body = {"model": model, "input": fields, "lane": "channel"}
+    async with httpx2.AsyncClient(base_url=plan.gateway_url, headers=known, timeout=120) as client:
+        for _ in range(MOST_TRIES):
+            began = time.monotonic()
+            made = await client.post("/v1/tasks", json=body, params={"wait": 100})
+            took = time.monotonic() - began
+            task: dict[str, Any] = made.json()
+            if task.get("status") == "finalized":
+                break
+            console.print(f"  no verdict: {_reason(task)}; once more", highlight=False)
+        else:
+            raise MLBridgeError("devnet.no_answer", "The channel lane gave no answer.", exit_code=6)
+        receipt = await client.get(task["receipt"])
+    receipts.mkdir(parents=True, exist_ok=True)
+    file = receipts / f"{task['id']}.json"
+    file.write_bytes(receipt.content)
+    found = {
+        "model": model,
+        "task": task["id"],
+        "answer": summary(decoded(task["kind"], task["result"])),
+        "confidence": task["confidence"],
+        "committee": task["committee"],
+        "cost_wei": int(task["cost_wei"]),
+        "seconds": round(took, 3),
+        "receipt": str(file),
+    }
+    console.print(describe_channel(found), highlight=False, soft_wrap=True)
+    return found
+
+
+def _reason(task: dict[str, Any]) -> str:
+    return str((task.get("error") or task).get("message") or task.get("detail") or task.get("status"))
+
+
+def decoded(kind: str, result: dict[str, Any]) -> object:
+    """An output as the gateway's JSON has it."""
+    if kind == "embedding":
+        return EmbeddingOutput(embedding=pack_vector(result["embedding"]))
+    return ChatOutput(**result) if kind == "chat" else ClassificationOutput(**result)
+
+
+def describe_channel(item: dict[str, Any]) -> str:
+    """An answer of the channel lane in a few lines of rich markup."""
+    members = ", ".join(map(str, item["committee"]))
+    lines = [
+        f"\n[bold]{escape(item['model'])}[/bold] on the channel lane, no transaction: "
+        f"{escape(item['answer'])}",
+        f"  verified in {item['seconds']:.2f} s, confidence {item['confidence']:.0%}, "
+        f"cost {eth(item['cost_wei'])}",
+        f"  committee  accounts {members}",
+        f"  receipt    {escape(item['receipt'])}",
+    ]
+    return "\n".join(lines)
 
 
 async def demonstrate(network: Network, plan: Plan, console: Console, receipts: Path) -> list[dict[str, Any]]:

@@ -17,10 +17,13 @@ from typing import Any
 import httpx2
 
 from cluster.config import load_config
-from contracts import reads
+from contracts import artifacts, reads
 from contracts.chain import Chain
+from contracts.consent import sign_consent
 from contracts.deploy import DEVNET, DeployParams, deploy
 from contracts.economy import MLB
+from contracts.lane import Lane
+from contracts.laneview import LaneView
 from contracts.network import Network, write_whole
 from contracts.sender import Sender, SendPolicy
 from gateway.config import load_config as load_gateway_config
@@ -43,6 +46,7 @@ from mlbridge.protocol.types import Role
 from mlbridge.rayproc import RayPorts
 
 QUICK = SendPolicy(poll_s=0.1)
+VERIFIER_MLB = 25_000 * MLB
 PROVIDER_MLB = (machines.COMPUTE_STAKE + 10_000) * MLB
 
 
@@ -69,13 +73,18 @@ async def launch(plan: Plan, report: Report) -> Network:
             progress=step.now,
         )
         await fund(network, plan)
+        account = await make_verifier(network)
         step.detail = str(plan.network_file)
     with report.step("models") as step:
         published = await publish_models(network, plan, step.now)
         step.detail = ", ".join(published)
+    with report.step("verifier") as step:
+        ensure(plan.home, verifier_service(plan, account))
+        await wait_until(plan, "verifier", lambda: listens(plan.verifier_port), seconds=60)
+        step.detail = f"{plan.verifier_url} signs batches of the channel lane as account {account}"
     with report.step("coordinator") as step:
         ensure(plan.home, command_service("coordinator", machines.coordinator_file(plan)))
-        url = f"http://127.0.0.1:{plan.coordinator_port}"
+        url = plan.coordinator_url
         await wait_until(plan, "coordinator", lambda: answers_http(f"{url}/readyz"), seconds=240)
         step.detail = url
     with report.step("gateway") as step:
@@ -97,6 +106,9 @@ async def launch(plan: Plan, report: Report) -> Network:
         # Who joined in this epoch is drawn from the next one on; judges would be missing until then.
         await wait_until(plan, "chain", partial(all_drawn, network, plan), seconds=60)
         step.detail = "every provider that may sit is in the pool of every model"
+    with report.step("channel lane") as step:
+        await wait_for_lane(network, plan)
+        step.detail = "every provider that may sit is drawn, and the gateway has its channel"
     write_targets(plan)
     return network
 
@@ -117,6 +129,7 @@ async def fund(network: Network, plan: Plan) -> None:
     async with await Chain.connect(network) as chain:
         sender = Sender(chain, accounts.deployer(), QUICK)
         needs = {accounts.model_provider().address: 20_000 * MLB}
+        needs[accounts.verifier().address] = VERIFIER_MLB
         needs[accounts.requester().address] = 20_000 * MLB  # the command publishes models with this key
         needs |= {accounts.operator(number).address: PROVIDER_MLB for number in range(1, plan.providers + 1)}
         for address, amount in needs.items():
@@ -124,6 +137,21 @@ async def fund(network: Network, plan: Plan) -> None:
             staked = await chain.distributor.functions.totalStakeOf(address).call()
             if held + staked < amount:
                 await sender.send(chain.token.functions.transfer(address, amount - held - staked))
+
+
+async def make_verifier(network: Network) -> int:
+    """Stake as a verifier and allow its hot key, unless that is done; its account."""
+    operator, node = accounts.verifier(), accounts.verifier_node()
+    async with await Chain.connect(network) as chain:
+        sender = Sender(chain, operator, QUICK)
+        if not await chain.distributor.functions.totalStakeOf(operator.address).call():
+            await sender.send(chain.token.functions.approve(chain.addresses.distributor, VERIFIER_MLB))
+            await sender.send(chain.distributor.functions.stake(int(Role.VERIFIER), VERIFIER_MLB))
+        account = await reads.account_id(chain, operator.address, Role.VERIFIER)
+        if await chain.tasks.functions.operatorOfNode(node.address).call() != account // 2:
+            consent = sign_consent(chain, node, operator.address)
+            await sender.send(chain.tasks.functions.setNodeKey(node.address, True, consent))
+    return account
 
 
 async def make_api_key(plan: Plan, file: Path) -> None:
@@ -187,6 +215,16 @@ def command_service(command: str, file: Path, name: str = "") -> Service:
     return Service(name=name or command, argv=argv, grace=240, wave=wave)
 
 
+def verifier_service(plan: Plan, account: int) -> Service:
+    """`mlbridge watch`, which also signs batches as a Verifier account."""
+    keys = machines.verifier_keys(plan)
+    options = ["--network", str(plan.network_file), "--keystore", keys["keystore"]]
+    options += ["--password-file", keys["password_file"]]
+    options += ["--attest", str(account), "--port", str(plan.verifier_port)]
+    argv = [sys.executable, "-m", "mlbridge.cli", "watch", *options]
+    return Service(name="verifier", argv=argv, grace=20, wave=1)
+
+
 async def wait_until(plan: Plan, service: str, ready: Callable[[], Any], *, seconds: float) -> None:
     """Ask `ready` (an async question) until it says yes; a service that keeps dying fails sooner."""
     limit = time.monotonic() + seconds
@@ -233,10 +271,49 @@ async def all_drawn(network: Network, plan: Plan) -> bool:
     async with await Chain.connect(network) as chain:
         models = [await reads.find_model(chain, name) for name in plan.models]
         sizes = [await chain.tasks.functions.poolSize(model.id, False).call() for model in models]
-        operators = [accounts.operator(number).address for number in range(1, plan.providers + 1)]
-        held = [await reads.account_id(chain, operator, Role.COMPUTE) for operator in operators]
-        weights = [await chain.distributor.functions.weightOf(account).call() for account in held]
+        weights = await weights_of(chain, plan)
     return bool(min(sizes) >= sum(weight > 0 for weight in weights))
+
+
+async def wait_for_lane(network: Network, plan: Plan) -> None:
+    """Until the channel lane draws every provider that may sit. Who joined counts from the next epoch on."""
+    if network.lane is None:
+        raise MLBridgeError("lane.not_deployed", "The devnet's network file names no channel lane.")
+    async with await Chain.connect(network) as chain:
+        view = await LaneView.open(Lane(chain, network.lane))
+        seconds = 4 * view.times.epoch_seconds
+        await wait_until(plan, "coordinator", partial(lane_draws, view, plan), seconds=seconds)
+
+
+async def lane_draws(view: LaneView, plan: Plan) -> bool:
+    """Whether an order of the gateway's channel could seat every provider that may sit, for every model."""
+    await view.refresh()
+    try:
+        epoch = await view.drawing_epoch()
+    except MLBridgeError as error:
+        if error.code != "lane.no_seed":
+            raise
+        return False
+    chain, snapshots = view.lane.chain, view.facts.snapshots
+    topic = "0x" + accounts.gateway().address[2:].lower().rjust(64, "0")
+    opened = await view.lane.events(artifacts.CHANNELS, "ChannelOpened", None, topic)
+    terms = [await view.terms(bytes(event.args["channel"])) for event in opened]
+    able = sum(weight > 0 for weight in await weights_of(chain, plan))
+    models = [(await reads.find_model(chain, name)).id for name in plan.models]
+    recorded = [
+        sum(weight > 0 for weight in snapshots.weights(model, epoch).values())
+        for model in models
+        if snapshots.terms(model, epoch) is not None
+    ]
+    drawn = len(recorded) == len(models) and min(recorded) >= able
+    return drawn and any(item.opened_in < epoch for item in terms)
+
+
+async def weights_of(chain: Chain, plan: Plan) -> list[int]:
+    """What each provider's Compute account weighs now; 0 for one that is jailed."""
+    operators = [accounts.operator(number).address for number in range(1, plan.providers + 1)]
+    held = [await reads.account_id(chain, operator, Role.COMPUTE) for operator in operators]
+    return [int(await chain.distributor.functions.weightOf(account).call()) for account in held]
 
 
 def write_targets(plan: Plan) -> None:
@@ -268,3 +345,13 @@ async def answers_http(url: str) -> bool:
             return bool((await client.get(url)).status_code == httpx2.codes.OK)
     except httpx2.HTTPError:
         return False
+
+
+async def listens(port: int) -> bool:
+    """Whether something on this machine takes connections there."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -32,6 +32,11 @@ def _key(plan: Plan, name: str, account: Any) -> dict[str, str]:
     return {"keystore": str(path), "password_file": str(secret)}
 
 
+def verifier_keys(plan: Plan) -> dict[str, str]:
+    """The verifier's hot key, as files."""
+    return _key(plan, "verifier-node", accounts.verifier_node())
+
+
 def coordinator_file(plan: Plan) -> Path:
     """Write the coordinator's file. In a shared cluster its head serves the providers too."""
     home = plan.home / "coordinator"
@@ -49,6 +54,11 @@ def coordinator_file(plan: Plan) -> Path:
             "key": _key(plan, "coordinator", accounts.coordinator()),
             "http": {"port": plan.coordinator_port},
             "pokes": {"jitter_s": 0.2, "require_profit": False},
+            "lane": {
+                "members": [plan.provider_url(number) for number in range(1, plan.providers + 1)],
+                "attesters": [plan.verifier_url],
+                "refresh_s": 5,
+            },
             "ray": ray,
         },
     )
@@ -67,6 +77,7 @@ def gateway_file(plan: Plan) -> Path:
             "home": str(home),
             "key": _key(plan, "gateway", accounts.gateway()),
             "http": {"port": plan.gateway_port},
+            "channel": {"coordinator": plan.coordinator_url},
             "ray": {
                 "mode": "join",
                 "address": f"127.0.0.1:{plan.ray_port(0)}",
@@ -91,6 +102,7 @@ def provider_file(plan: Plan, number: int) -> Path:
             "token_file": str(head / "ray.token"),
             "http_port": plan.gateway_port,
         }
+    others = [other for other in range(1, plan.providers + 1) if other != number]
     settings: dict[str, Any] = {
         "name": name,
         "network": str(plan.network_file),
@@ -102,6 +114,11 @@ def provider_file(plan: Plan, number: int) -> Path:
         "stake": {"compute": COMPUTE_STAKE},
         "models": [{"model": model} | _engine(plan, model) for model in plan.models],
         "ray": ray,
+        "lane": {
+            # The devnet's orders settle within a minute of their deadline (contracts/deploy_params.py).
+            "settle_margin_s": 20,
+            "peers": [f"{plan.provider_url(other)}/node" for other in others],
+        },
     }
     if number in plan.faults:
         settings["fault"] = plan.faults[number]

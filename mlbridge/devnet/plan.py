@@ -50,6 +50,19 @@ class Plan(BaseModel):
         return self.base_port + 1
 
     @property
+    def verifier_port(self) -> int:
+        """Where the verifier signs batches of the channel lane."""
+        return self.base_port + 2
+
+    @property
+    def coordinator_url(self) -> str:
+        return f"http://127.0.0.1:{self.coordinator_port}"
+
+    @property
+    def verifier_url(self) -> str:
+        return f"http://127.0.0.1:{self.verifier_port}"
+
+    @property
     def rpc_url(self) -> str:
         return f"http://127.0.0.1:{self.chain_port}"
 
@@ -84,6 +97,12 @@ class Plan(BaseModel):
     def gateway_key_file(self) -> Path:
         """Holds an API key of the gateway, for whoever runs this devnet."""
         return self.home / "gateway" / "api.key"
+
+    def provider_url(self, number: int) -> str:
+        """Where a provider's node answers, numbers from 1; on a shared cluster below a path of its own."""
+        if self.shared_ray:
+            return f"{self.gateway_url}/p/{self.provider_name(number)}"
+        return f"http://127.0.0.1:{RayPorts(self.ray_port(number)).http}"
 
     def provider_name(self, number: int) -> str:
         return f"provider-{number}"

@@ -12,7 +12,7 @@ from rich.console import Console
 from contracts.network import Network
 from mlbridge.devnet import accounts
 from mlbridge.devnet.commands import overview
-from mlbridge.devnet.demo import EXAMPLES, demonstrate
+from mlbridge.devnet.demo import EXAMPLES, demonstrate, demonstrate_channel
 from mlbridge.devnet.launch import launch
 from mlbridge.devnet.plan import Plan
 from mlbridge.devnet.report import Report
@@ -20,7 +20,10 @@ from mlbridge.devnet.services import write_json
 
 
 async def start(plan: Plan, *, demo: bool, as_json: bool) -> None:
-    """Bring the devnet up and print where it is; with `demo`, one verified answer a model."""
+    """Bring the devnet up and print where it is.
+
+    demo: then show one verified answer a model, and one of the channel lane.
+    """
     console = Console(stderr=True, highlight=False)
     began = time.monotonic()
     network = await launch(plan, Report(console))
@@ -30,7 +33,9 @@ async def start(plan: Plan, *, demo: bool, as_json: bool) -> None:
         show(console, plan, facts)
     if demo:
         console.print("\n[bold]Verified answers[/bold]")
-        facts["answers"] = await demonstrate(network, plan, console, plan.home / "receipts")
+        receipts = plan.home / "receipts"
+        facts["answers"] = await demonstrate(network, plan, console, receipts)
+        facts["channel_answer"] = await demonstrate_channel(plan, console, receipts)
         facts["total_s"] = round(time.monotonic() - began, 1)
         console.print(f"\nall in {facts['total_s']:.0f} s")
     memory = overview(plan.home)

@@ -32,7 +32,7 @@ from mlbridge.protocol.orders712 import ChannelTerms
 from mlbridge.protocol.types import Role
 from mlbridge.sdk.channel import AsyncChannel
 from mlbridge.sdk.channel_book import ChannelBook
-from mlbridge.sdk.coordinators import CoordinatorDoor
+from mlbridge.sdk.coordinators import Coordinator, CoordinatorDoor
 from mlbridge.sdk.draft import Draft
 from mlbridge.sdk.earlier import await_own_transactions, find_submission
 from mlbridge.sdk.handle import TaskHandle
@@ -71,7 +71,8 @@ class AsyncClient:
     """One network, one account (None: only reading). Connects at first use; close it or use `async with`.
 
     network: a Network, a name or a file; store: content store, default the network's storage_url;
-    channel_book: the file that remembers its channels, default in the MLBridge home.
+    channel_book: the file that remembers its channels, default in the MLBridge home; coordinator: how one is
+    reached by its URL.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class AsyncClient:
         *,
         policy: SendPolicy | None = None,
         channel_book: Path | None = None,
+        coordinator: Callable[[str], Coordinator] = CoordinatorDoor,
     ) -> None:
         self.network = network if isinstance(network, Network) else load_network(network)
         self.account = account
@@ -95,6 +97,7 @@ class AsyncClient:
         self._view: LaneView | None = None
         self._book: ChannelBook | None = None
         self._book_path = channel_book
+        self._reach = coordinator
         self._manifests: dict[str, Manifest] = {}
         self._found: dict[str | bytes, tuple[bytes, str | None]] = {}
 
@@ -382,7 +385,7 @@ class AsyncClient:
         MLBridgeError `coordinator.*` or `channel.other_chain`, ContractError.
         """
         view, sender = await self.lane_view(), self._signer()
-        door = CoordinatorDoor(url)
+        door = self._reach(url)
         try:
             told = await door.terms()
             here = view.lane.domain
@@ -454,7 +457,7 @@ class AsyncClient:
             terms,
             view,
             book,
-            CoordinatorDoor(url),
+            self._reach(url),
             sender,
             bytes(self.account.key),
             self.store,

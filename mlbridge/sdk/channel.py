@@ -22,6 +22,8 @@ from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.answers import Told
+from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import BASIS
 from mlbridge.protocol.exchange import MAX_INLINE_BYTES, NO_PARAMETERS, Offer, parse_offer
 from mlbridge.protocol.hashing import payload_root
@@ -29,8 +31,8 @@ from mlbridge.protocol.orders712 import ChannelTerms, Close, TaskOrder
 from mlbridge.protocol.payload import MAX_OUTPUT_BYTES, TaskOutput
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed, sign
-from mlbridge.sdk.channel_book import ChannelBook, Kept
-from mlbridge.sdk.coordinators import CoordinatorDoor, retry_after
+from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
+from mlbridge.sdk.coordinators import Coordinator, retry_after
 from mlbridge.sdk.inputs import Input, to_output, to_payload
 from mlbridge.sdk.lane_accept import accept_answer, lie
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
@@ -42,6 +44,8 @@ DEFAULT_SEATS: Final = 3
 DEFAULT_S: Final = 60.0
 TRIES: Final = 3
 GRACE_S: Final = 5.0
+FRESH_S: Final = 2.0
+"""How old the view of the chain may be when an order is signed: whoever signs many refreshes it meanwhile."""
 # The sequence is of no use any more, or belongs to an order that another copy of the book signed.
 _NEXT: Final = frozenset({"order.sequence", "lane.sequence_taken"})
 
@@ -80,7 +84,7 @@ class AsyncChannel:
         terms: ChannelTerms,
         view: LaneView,
         book: ChannelBook,
-        door: CoordinatorDoor,
+        door: Coordinator,
         sender: Sender,
         key: bytes,
         store: ContentStore | None,
@@ -148,6 +152,50 @@ class AsyncChannel:
 
     # ---- orders ----
 
+    async def drawable(self) -> bool:
+        """Whether a committee can be drawn for its orders: it must be older than the newest seed."""
+        await self._view.refresh(FRESH_S)
+        try:
+            return await self._view.drawing_epoch() > self.terms.opened_in
+        except MLBridgeError as error:
+            if error.code != "lane.no_seed":
+                raise
+            return False
+
+    async def until_drawable(self, timeout_s: float | None = None) -> None:
+        """Wait for that. timeout_s: default two epochs. Raises MLBridgeError `channel.too_young`."""
+        until = asyncio.get_running_loop().time() + (timeout_s or 2 * self._view.times.epoch_seconds)
+        while not await self.drawable():
+            if asyncio.get_running_loop().time() >= until:
+                raise self.too_young()
+            await asyncio.sleep(1)
+
+    def too_young(self) -> MLBridgeError:
+        """What is said until then."""
+        return MLBridgeError(
+            "channel.too_young",
+            "The channel is younger than the newest seed, so no committee can be drawn for it yet.",
+            hint=f"Wait until epoch {self.terms.opened_in + 1} has its seed: at most "
+            f"{self._view.times.epoch_seconds} s.",
+            retry_after_s=self._view.times.epoch_seconds,
+        )
+
+    async def open_until(self, key: str) -> int | None:
+        """Deadline (unix seconds) of the order of an idempotency key that is not known to have failed; None:
+        no order of it can be answered any more. 0: it was answered.
+        """
+        kept = await asyncio.to_thread(self._book.current, self.id, key)
+        if kept is None or kept.state == DONE:
+            return None if kept is None else 0
+        return parse_offer(kept.offer).order.message.deadline
+
+    async def room(self) -> int:
+        """How many sequences are free before a batch must settle some: the chain takes none further ahead."""
+        floor = (await self._view.channel(self.id)).floor
+        known = await asyncio.to_thread(self._book.get, self.id)
+        following = floor if known is None else max(known.next, floor)
+        return max(0, floor + WINDOW - following)
+
     async def order(
         self,
         model: str | bytes,
@@ -172,7 +220,7 @@ class AsyncChannel:
         model_id, kind = await self._find(model)
         payload = to_payload(input, kind)
         key = idempotency_key or secrets.token_hex(8)
-        await self._view.refresh()
+        await self._view.refresh(FRESH_S)
         price = await self.quote(model, seats) if price_wei is None else price_wei
         if max_price_wei is not None and price > max_price_wei:
             raise MLBridgeError(
@@ -251,13 +299,7 @@ class AsyncChannel:
     ) -> Kept:
         epoch = await self._view.drawing_epoch()
         if epoch <= self.terms.opened_in:
-            raise MLBridgeError(
-                "channel.too_young",
-                "The channel is younger than the newest seed, so no committee can be drawn for it yet.",
-                hint=f"Wait until epoch {self.terms.opened_in + 1} has its seed: at most "
-                f"{self._view.times.epoch_seconds} s.",
-                retry_after_s=self._view.times.epoch_seconds,
-            )
+            raise self.too_young()
         floor = (await self._view.channel(self.id)).floor
         deadline = int(self._view.now() + deadline_s)
 
@@ -298,13 +340,23 @@ class AsyncChannel:
                 await asyncio.sleep(pause)
                 continue
             if told.state == "decided":
-                receipt, payload = await accept_answer(offer, told, self._view, self._fetch)
+                receipt, payload = await self._accept(offer, told)
                 self._book.done(self.id, kept.sequence, receipt.to_bytes())
                 return await self._result(kept, receipt, payload)
             if told.state == "failed" or left <= 0:
                 reason = told.reason or "no verdict by its deadline"
                 self._book.failed(self.id, kept.sequence, reason)
                 raise OrderFailedError("channel.no_verdict", f"The order came to no verdict: {reason}.")
+
+    async def _accept(self, offer: Offer, told: Told) -> tuple[LaneReceipt, bytes]:
+        """As accept_answer; what does not hold is held once more to the chain of now before it is a lie."""
+        try:
+            return await accept_answer(offer, told, self._view, self._fetch)
+        except MLBridgeError as error:
+            if error.code != "channel.lie":
+                raise
+        await self._view.refresh()
+        return await accept_answer(offer, told, self._view, self._fetch)
 
     async def _result(self, kept: Kept, receipt: LaneReceipt, payload: bytes | None) -> ChannelResult:
         if payload is None:

@@ -138,13 +138,9 @@ class ChannelBook:
         least: the channel's floor. An order of this key that is open or done is given back instead.
         """
         with self._writing():
-            row = self._db.execute(
-                f"SELECT {_KEPT} FROM orders WHERE channel=? AND key=? AND state!=? "  # noqa: S608 - constants
-                "ORDER BY sequence DESC LIMIT 1",
-                (channel, key, FAILED),
-            ).fetchone()
-            if row is not None:
-                return Kept(*row)
+            kept = self.current(channel, key)
+            if kept is not None:
+                return kept
             (following,) = self._db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
             sequence = max(int(following), least)
             offer = make(sequence)
@@ -154,6 +150,15 @@ class ChannelBook:
             )
             self._db.execute("UPDATE channels SET next=? WHERE id=?", (sequence + 1, channel))
         return Kept(channel, sequence, key, offer, kind, OPEN, None, None)
+
+    def current(self, channel: bytes, key: str) -> Kept | None:
+        """The order of a key that is open or done; None: none was signed, or all failed."""
+        row = self._db.execute(
+            f"SELECT {_KEPT} FROM orders WHERE channel=? AND key=? AND state!=? "  # noqa: S608 - constants
+            "ORDER BY sequence DESC LIMIT 1",
+            (channel, key, FAILED),
+        ).fetchone()
+        return None if row is None else Kept(*row)
 
     def done(self, channel: bytes, sequence: int, receipt: bytes) -> None:
         """An order was answered."""

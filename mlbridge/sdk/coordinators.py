@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx2
 
@@ -25,8 +25,30 @@ class CoordinatorTerms:
     channels: str
 
 
+class Coordinator(Protocol):
+    """What a requester asks of one; each call raises as CoordinatorDoor does."""
+
+    url: str
+
+    async def terms(self) -> CoordinatorTerms:
+        """Who it is."""
+        ...
+
+    async def order(self, offer: bytes, wait_s: float) -> Told:
+        """Hand over an order, or ask again for the same one. offer: as it travels."""
+        ...
+
+    async def settlement(self, digest: bytes) -> Settlement:
+        """Where an order stands in a batch. Raises `lane.not_settled` while none holds it."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
 class CoordinatorDoor:
-    """One coordinator. Raises MLBridgeError: `coordinator.unreachable` (may be tried again),
+    """One coordinator over HTTP. Raises MLBridgeError: `coordinator.unreachable` (may be tried again),
     `coordinator.lie` for what cannot be read, or the code of its problem document, with retry_after_s where
     it names one.
     """

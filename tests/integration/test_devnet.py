@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,9 +18,12 @@ import httpx2
 import psutil
 import pytest
 
+from contracts import artifacts, batches
 from contracts.anvil import free_port
 from mlbridge.devnet.demo import PICTURE
 from mlbridge.devnet.services import process_of, read_running
+from mlbridge.protocol.leaves import party_of
+from mlbridge.sdk import AsyncClient, LaneReceipt
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(1500)]
 
@@ -98,7 +102,7 @@ def test_the_gateway_answers_with_the_devnets_own_key(devnet: Devnet) -> None:
     base = devnet.facts["openai_base_url"]
     listed = httpx2.get(f"{base}/models", headers=known, timeout=30).json()
     assert [model["id"] for model in listed["data"]] == ["digits"]
-    body = {"model": "digits", "input": {"image": PICTURE}}
+    body = {"model": "digits", "input": {"image": PICTURE}, "lane": "direct"}
     done = httpx2.post(f"{base}/tasks", json=body, headers=known, params={"wait": 240}, timeout=300).json()
     assert (done["status"], done["result"]) == ("finalized", {"label": 7})
 
@@ -116,6 +120,40 @@ def test_killed_chain_and_coordinator_come_back_and_the_next_task_is_answered(de
     network = str(devnet.home / "devnet" / "network.yaml")
     answer = devnet.command("run", "digits", "digit:7", "--network", network, "--timeout", "400")
     assert answer["answer"] == "label 7"
+
+
+def test_an_answer_of_the_channel_lane_proves_itself_and_is_paid_for_by_a_batch(devnet: Devnet) -> None:
+    answer = devnet.facts["channel_answer"]
+    assert (answer["answer"], len(answer["committee"])) == ("label 7", 3)
+    network = str(devnet.home / "devnet" / "network.yaml")
+    checked = devnet.command("verify", answer["receipt"], "--network", network)
+    assert (checked["ok"], checked["failures"]) == (True, [])
+    receipt = LaneReceipt.from_bytes(Path(answer["receipt"]).read_bytes())
+    assert receipt.channel_terms().requester == devnet.facts["accounts"]["gateway"]
+    paid = asyncio.run(settled_and_claimed(network, receipt))
+    # The coordinator claims for itself; whether a seat is worth the gas its provider decides.
+    assert party_of(devnet.facts["accounts"]["coordinator"]) in paid
+
+
+async def settled_and_claimed(network: str, receipt: LaneReceipt) -> dict[int, int]:
+    """What each party drew from the batch that holds a receipt's order, in wei; waits for the batch's end."""
+    async with AsyncClient(network) as client:
+        lane = (await client.lane_view()).lane
+        async with asyncio.timeout(150):
+            while True:
+                holding = [
+                    posted
+                    for posted in await batches.posted(lane)
+                    for debit in posted.debits
+                    if debit.channel(posted.header.coordinator) == receipt.task_order().channel
+                    and debit.start <= receipt.order.sequence < debit.end
+                ]
+                if holding:
+                    batch = "0x" + holding[0].header.batch_id().hex()
+                    claimed = await lane.events(artifacts.SETTLEMENT, "BatchClaimed", batch)
+                    if claimed:
+                        return {event.args["party"]: event.args["amount"] for event in claimed}
+                await asyncio.sleep(1)
 
 
 def test_going_down_leaves_no_process_behind(devnet: Devnet) -> None:

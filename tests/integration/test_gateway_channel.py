@@ -1,0 +1,253 @@
+"""The gateway's channel lane: a real coordinator and chain, members that answer by script."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import pytest_asyncio
+import yaml
+
+from contracts.keyfile import load_key
+from contracts.laneview import LaneView
+from coordinator.engine import Engine
+from gateway.book import Book
+from gateway.channel_lane import ChannelLane
+from gateway.config import GatewayConfig
+from gateway.lanes import LaneEvent, Offer, Order, Verdict
+from gateway.lanes import Receipt as Proof
+from gateway.service import Service
+from gateway.store import Store
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.payload import encode_input
+from mlbridge.sdk import LaneReceipt
+from mlbridge.sdk.channel_book import ChannelBook
+from mlbridge.sdk.lane_verify import verify_receipt
+from mlbridge.storage import LocalStore
+from tests.integration.test_lane_sdk import running
+from tests.support.gateways import make_config, make_key, opened, serving
+from tests.support.lane_rooms import LaneStage, lane_stage
+from tests.support.lane_servers import SeatServer, Ways, seat_server
+from tests.support.seats import until
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+DEPOSIT = 10**15
+INPUT: dict[str, Any] = {"kind": "classification", "image": [index % 17 for index in range(64)]}
+
+
+@dataclass
+class Counter:
+    """Around a gateway with a channel. view: the members'; config: its file; secret: an API key."""
+
+    stage: LaneStage
+    view: LaneView
+    server: SeatServer
+    engine: Engine
+    config: GatewayConfig
+    secret: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"model": "0x" + self.stage.rig.model.hex(), "input": INPUT}
+
+    @property
+    def address(self) -> str:
+        return str(load_key(self.config.key).address)
+
+    async def sent(self) -> int:
+        """Transactions of the gateway's key."""
+        return int(await self.stage.rig.chain.w3.eth.get_transaction_count(self.address))
+
+    def http(self) -> httpx2.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.secret}"}
+        return httpx2.AsyncClient(base_url=self.config.local_url, headers=headers, timeout=60)
+
+    def book(self) -> ChannelBook:
+        return ChannelBook(self.config.home / "channels.db")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[LaneStage]:
+    async with lane_stage() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def counter(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Counter]:
+    provider = stage.rig.chain.provider
+    snapshot = await provider.request("evm_snapshot", [])
+    view = await LaneView.open(stage.rig.lane)
+    content = LocalStore(tmp_path / "content")
+    async with seat_server(stage.rig, view, content) as server, running(stage, server, tmp_path) as engine:
+        channel = {"coordinator": engine.config.local_url, "deposit_wei": DEPOSIT, "limit_wei": DEPOSIT}
+        config = await make_config(tmp_path / "gateway", engine.network, stage.rig.treasury, channel=channel)
+        _, secret = await make_key(config)
+        yield Counter(stage, view, server, engine, config, secret)
+    await provider.request("evm_revert", [snapshot])
+
+
+async def drawable(counter: Counter, service: Service) -> None:
+    """Into the epoch from which on the gateway's channel can be drawn for."""
+    await until(lambda: has_channel(service))
+    await counter.stage.rig.advance()
+    await counter.view.refresh()
+    await until(lambda: has_channel(service, young=False))
+
+
+async def has_channel(service: Service, *, young: bool = True) -> bool:
+    """Whether the gateway's channel stands. young: even if none can be drawn for it yet."""
+    try:
+        await lane_of(service)._purse.ready(0)
+    except MLBridgeError as error:
+        return young and error.code == "channel.too_young"
+    return True
+
+
+def lane_of(service: Service) -> ChannelLane:
+    lane = service._lanes["channel"]
+    assert isinstance(lane, ChannelLane)
+    return lane
+
+
+async def test_the_default_lane_needs_no_transaction_once_its_channel_is_open(counter: Counter) -> None:
+    async with serving(counter.config) as service, counter.http() as client:
+        await until(lambda: has_channel(service))
+        early = await client.post("/v1/tasks", json=counter.body)
+        assert (early.status_code, early.json()["code"]) == (503, "channel.too_young")
+        assert int(early.headers["Retry-After"]) > 0
+        await drawable(counter, service)
+        before = await counter.sent()
+        done = (await client.post("/v1/tasks", json=counter.body, params={"wait": 30})).json()
+        assert (done["status"], done["lane"], done["confidence"]) == ("finalized", "channel", 1.0)
+        assert len(done["committee"]) == 3
+        assert 0 < int(done["cost_wei"]) <= int(done["price_wei"])
+        assert await counter.sent() == before
+        receipt = LaneReceipt.from_bytes((await client.get(done["receipt"])).content)
+        assert receipt.channel_terms().requester == counter.address
+        assert (await verify_receipt(receipt, await LaneView.open(counter.stage.rig.lane))).failures == []
+        async with opened(counter.config) as keys:
+            (key,) = await keys.all()
+        assert (key.spent, key.reserved) == (int(done["cost_wei"]), 0)
+        refused = await client.post(f"/v1/tasks/{done['id']}/cancel")
+        assert refused.status_code == 409
+
+
+async def test_a_task_that_is_carried_again_is_the_same_order(counter: Counter) -> None:
+    async with serving(counter.config) as service:
+        await drawable(counter, service)
+        lane = lane_of(service)
+        offer = await offered(counter, service)
+        first, again = [await events(lane, offer) for _ in range(2)]
+    async with serving(counter.config) as service:
+        later = await events(lane_of(service), offer)
+    assert proof_of(first) == proof_of(again) == proof_of(later)
+    book = counter.book()
+    assert [known.next for known in book.all(counter.stage.rig.chain.chain_id)] == [1]
+    book.close()
+
+
+async def test_a_gateway_that_lost_its_book_finds_its_deposit_again(counter: Counter) -> None:
+    async with serving(counter.config) as service:
+        await drawable(counter, service)
+        first = await offered(counter, service)
+        await events(lane_of(service), first)
+    for file in counter.config.home.glob("channels.db*"):
+        file.unlink()
+    async with serving(counter.config) as service:
+        await until(lambda: has_channel(service))
+        offer = await offered(counter, service, 7)
+        assert offer.terms["channel"] == first.terms["channel"]
+        # The first sequence belongs to the order that was forgotten; the coordinator says so.
+        found = await events(lane_of(service), offer)
+        assert isinstance(found[-2], Verdict)
+        receipt = LaneReceipt.from_bytes(proof_of(found).encode())
+        assert receipt.order.sequence == 1
+
+
+async def test_without_a_verdict_nothing_is_charged(counter: Counter) -> None:
+    for seat in counter.server.seats.values():
+        seat.ways = Ways(refuses=True)
+    async with serving(counter.config) as service, counter.http() as client:
+        await drawable(counter, service)
+        done = (await client.post("/v1/tasks", json=counter.body, params={"wait": 60})).json()
+        assert (done["status"], done["cost_wei"], done["lane"]) == ("refunded", "0", "channel")
+
+
+async def test_a_gateway_spends_no_more_than_its_operator_allows(counter: Counter) -> None:
+    assert counter.config.channel is not None
+    poor = counter.config.channel.model_copy(update={"deposit_wei": 10**12, "limit_wei": 10**12})
+    less = counter.config.model_copy(update={"channel": poor})
+    async with serving(less) as service, counter.http() as client:
+        await drawable(counter, service)
+        refused = await client.post("/v1/tasks", json=counter.body)
+        assert (refused.status_code, refused.json()["code"]) == (503, "channel.limit")
+        direct = await client.post("/v1/tasks", json=counter.body | {"lane": "direct"})
+        # Never silently another lane; who asks for the other one gets it.
+        assert direct.status_code == 202
+
+
+async def test_beside_its_own_coordinator_a_gateway_needs_it_only_for_batches(counter: Counter) -> None:
+    """As a library in the gateway the coordinator's part is done while the coordinator itself is down."""
+    file = counter.config.home.parent / "coordinator.yaml"
+    file.write_text(yaml.safe_dump(counter.engine.config.model_dump(mode="json", exclude_none=True)))
+    assert counter.config.channel is not None
+    beside = counter.config.channel.model_copy(update={"coordinator_file": file})
+    config = counter.config.model_copy(update={"channel": beside})
+    await counter.engine.stop()
+    async with serving(config) as service, counter.http() as client:
+        await drawable(counter, service)
+        done = (await client.post("/v1/tasks", json=counter.body, params={"wait": 30})).json()
+        assert (done["status"], done["lane"]) == ("finalized", "channel")
+    receipt = LaneReceipt.from_bytes(await proof_in_store(config, done["id"]))
+    later = await Engine.start(counter.engine.config)
+    try:
+        assert later.lane is not None
+        room = later.lane
+
+        async def posted() -> bool:
+            try:
+                return (await room.settlement(receipt.digest)).leaf.sequence == receipt.order.sequence
+            except MLBridgeError as error:
+                if error.code != "lane.not_settled":
+                    raise
+                return False
+
+        await until(posted)
+    finally:
+        await later.stop()
+
+
+async def proof_in_store(config: GatewayConfig, task: str) -> bytes:
+    store = await Store.open(config)
+    try:
+        (found,) = await Book(store, carrier="test", lease_s=1.0).many([task])
+    finally:
+        await store.close()
+    assert found.receipt is not None
+    return found.receipt.encode()
+
+
+async def offered(counter: Counter, service: Service, *pixels: int) -> Offer:
+    """pixels: with them the picture is another one."""
+    model = await service.catalogue.find(counter.body["model"])
+    fields = {"image": [*pixels, *INPUT["image"]][:64]}
+    order = Order(model, encode_input("classification", fields), 3, 10**15, 300)
+    return await lane_of(service).offer(order)
+
+
+async def events(lane: ChannelLane, offer: Offer) -> list[LaneEvent]:
+    return [event async for event in lane.carry(offer, resumed=True)]
+
+
+def proof_of(found: list[LaneEvent]) -> str:
+    assert isinstance(found[-1], Proof)
+    return found[-1].document
