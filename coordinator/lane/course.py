@@ -159,7 +159,7 @@ class Course:
         here = self._state.commitments.keys()
         accounts, now = self._commission.accounts, self._view.now()
         if self._could_pass(here):
-            grace = self._config.linger_share * (now - self._began)
+            grace = max(self._config.linger_s, self._config.linger_share * (now - self._began))
             nobody_else = not set(accounts) - here - self._gone
             self._close_by(now if nobody_else else now + grace)
         elif not self._could_pass(set(accounts) - (self._gone - here)):

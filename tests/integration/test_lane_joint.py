@@ -66,12 +66,14 @@ async def test_orders_run_through_real_replicas_into_a_batch(provider: Provider,
         for seat in server.seats.values():
             seat.ways = Ways(result=parrot)
         others = [node for node in server.nodes if not node.endswith(f"/{provider.account}")]
+        # Scripted members take no time at all; the set waits for the real one.
+        parts = {"members": others, "attesters": server.verifiers, "linger_s": 20}
         room = await LaneRoom.open(
             rig.chain,
             rig.lane.addresses,
             Account.from_key(scene.coordinator_key),
             engine,
-            LaneConfig(**(QUICK | {"members": others, "attesters": server.verifiers})),
+            LaneConfig(**(QUICK | parts)),
             content=content,
             sender=scene.coordinator,
         )
