@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -26,6 +28,9 @@ from mlbridge.protocol.snapshots import Snapshots
 log = structlog.get_logger(__name__)
 
 _KEPT = 4_096
+_AT_ONCE = 64
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,10 @@ class LaneView:
             if self._read_to is not None:
                 first = self._read_to.number + 1
             if head.number >= first:
-                for event in await self._events(first, head.number):
-                    await self._take(event)
+                events = await self._events(first, head.number)
+                await self._look_up(events)
+                for event in events:
+                    self._take(event)
                 self._read_to = head
             if self._head is None or head.hash != self._head.hash:
                 self._told_at = time.monotonic()
@@ -122,21 +129,26 @@ class LaneView:
         )
         return sorted([*ours, *keys], key=lambda event: event.order)
 
-    async def _take(self, event: Event) -> None:
+    async def _look_up(self, events: Sequence[Event]) -> None:
+        """What events leave out. All of it before any event counts, so that a failure leaves no half."""
+        models = {e.args["modelId"] for e in events if e.name == "ModelRecorded"} - self._providers.keys()
+        nodes = {e.args["node"] for e in events if e.name == "NodeKeySet"}
+        functions = self.lane.chain.registry.functions, self.lane.chain.tasks.functions
+        for some in _chunks(sorted(models)):
+            found = await asyncio.gather(*(call(functions[0].models(model)) for model in some))
+            self._providers |= {model: str(told[1]) for model, told in zip(some, found, strict=True)}
+        for some in _chunks(sorted(nodes)):
+            found = await asyncio.gather(*(call(functions[1].nodeBinding(node)) for node in some))
+            # A node key stays its first operator's for ever.
+            self._operators |= {node: int(told[0]) for node, told in zip(some, found, strict=True)}
+
+    def _take(self, event: Event) -> None:
         args = event.args
         if event.name == "WeightRecorded":
             self._snapshots.record_weight(args["modelId"], args["account"], args["epoch"], args["weight"])
         elif event.name == "ModelRecorded":
-            model = args["modelId"]
-            if model not in self._providers:
-                found = await call(self.lane.chain.registry.functions.models(model))
-                self._providers[model] = str(found[1])
-            price = args["price"] if args["active"] else None
+            model, price = args["modelId"], args["price"] if args["active"] else None
             self._snapshots.record_model(model, args["epoch"], self._providers[model], price)
-        elif event.name == "NodeKeySet":
-            node = args["node"]
-            binding = await call(self.lane.chain.tasks.functions.nodeBinding(node))
-            self._operators[node] = int(binding[0])
         elif "channel" in args:
             self._channels.pop(bytes(args["channel"]), None)
 
@@ -206,3 +218,8 @@ class LaneView:
                 self._terms.clear()
             self._terms[channel] = await find_terms(self.lane, channel)
         return self._terms[channel]
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]

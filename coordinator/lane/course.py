@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -76,6 +76,10 @@ class Course:
         self._payload: tuple[bytes | None, str | None] = (None, None)
         self._asking: set[asyncio.Task[None]] = set()
         self._told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def when_told(self, call: Callable[[], None]) -> None:
+        """Call it once there is a verdict or a failure, or this course is interrupted."""
+        self._told.add_done_callback(lambda _: call())
 
     @property
     def outcome(self) -> Outcome | None:
@@ -155,7 +159,7 @@ class Course:
         here = self._state.commitments.keys()
         accounts, now = self._commission.accounts, self._view.now()
         if self._could_pass(here):
-            grace = self._config.linger_share * (now - self._began)
+            grace = max(self._config.linger_s, self._config.linger_share * (now - self._began))
             nobody_else = not set(accounts) - here - self._gone
             self._close_by(now if nobody_else else now + grace)
         elif not self._could_pass(set(accounts) - (self._gone - here)):

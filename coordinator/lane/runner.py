@@ -56,13 +56,14 @@ class Runner:
         self._members, self._config, self._content = members, config, content
         self._courses: dict[bytes, Course] = {}
         self._under_way: set[bytes] = set()
+        self._undecided: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     @property
     def in_flight(self) -> int:
-        """Orders under way here."""
-        return len(self._under_way)
+        """Orders without a verdict; those that only wait for slow seats to be paid do not count."""
+        return len(self._undecided)
 
     # ---- taking orders ----
 
@@ -83,6 +84,16 @@ class Runner:
                 hint="Send it again in a second.",
                 retry_after_s=1,
             )
+        self._undecided.add(digest)
+        try:
+            await self._take(offer, digest)
+        finally:
+            if digest not in self._under_way:
+                self._undecided.discard(digest)
+        return digest
+
+    async def _take(self, offer: Offer, digest: bytes) -> None:
+        order = offer.order.message
         commission = await self._admit(offer)
         await self._check_input(offer)
         channel = await self.view.channel(order.channel)
@@ -109,7 +120,6 @@ class Runner:
                 hint="Each sequence settles once: sign the next one.",
                 exit_code=4,
             )
-        return digest
 
     async def _admit(self, offer: Offer) -> Commission:
         order, view = offer.order.message, self.view
@@ -165,7 +175,10 @@ class Runner:
 
     def _course(self, commission: Commission, offer: Offer, row: OrderRow | None) -> Course:
         tools = self._members, self.store, self.view, self._config, self._content
-        return Course(commission, offer, row, *tools)
+        course = Course(commission, offer, row, *tools)
+        self._undecided.add(course.digest)
+        course.when_told(lambda: self._undecided.discard(course.digest))
+        return course
 
     async def _carry(self, digest: bytes, offer: Offer, course: Course | None) -> None:
         """Run an order to its end; after an error go on from what is written down."""

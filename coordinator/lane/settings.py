@@ -36,6 +36,9 @@ class LaneConfig(BaseModel):
     linger_share: float = Field(
         default=0.05, ge=0, description="once a verdict is possible, wait this part longer for slow seats"
     )
+    linger_s: float = Field(
+        default=0.05, ge=0, description="seconds that this is at least, so that near ones are paid"
+    )
     late_s: float = Field(default=10, ge=0, description="seconds after a verdict for the slow seats")
     batch_orders: int = Field(default=512, ge=1, le=4_096, description="orders that close a batch")
     batch_age_s: float = Field(default=5, ge=0, description="age of the oldest order that closes a batch")

@@ -25,6 +25,7 @@ from mlbridge.protocol import exchange, orders712
 from mlbridge.protocol.exchange import ClosedSet, Offer, Refusal, Revealed
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.orders712 import Attestation, Commitment, Domain
+from mlbridge.protocol.payload import encode_output
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.storage import ContentStore
 from tests.support.lane import LaneRig
@@ -124,7 +125,8 @@ class ScriptedSeat:
                 assert self.ways.store is not None
                 content = await self.ways.store.get(content)
             first = self.ways.wrong_first and not self._held
-            output = wrong_label(self.key) if first else self.ways.result(content)
+            own = encode_output("classification", {"label": 1_000 + self.account})
+            output = own if first else self.ways.result(content)
             result = exchange.result_of(self.domain, digest, output)
             salt = keccak(self.key + digest)
             self._held.setdefault(digest, _Held(offer, output, result, salt))

@@ -1,0 +1,81 @@
+"""The lane's view of the chain says what the contracts say, through failures and reorganisations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from contracts import channels
+from contracts.laneview import LaneView
+from contracts.rpc import RpcUnreachableError
+from tests.support.lane_rooms import DEPOSIT, LaneStage, lane_stage
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage() -> AsyncIterator[LaneStage]:
+    async with lane_stage() as made:
+        yield made
+
+
+def weights(view: LaneView, stage: LaneStage, epoch: int) -> dict[int, int]:
+    return view.facts.snapshots.weights(stage.rig.model, epoch)
+
+
+async def test_a_failure_half_way_leaves_nothing_half(
+    stage: LaneStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = await LaneView.open(stage.rig.lane)
+    await stage.rig.record()
+    await stage.rig.advance()
+    await stage.rig.record()
+    look_up = view._look_up
+
+    async def broken(events: Any) -> None:
+        raise RpcUnreachableError("http://node", "gone")
+
+    monkeypatch.setattr(view, "_look_up", broken)
+    for _ in range(2):
+        with pytest.raises(RpcUnreachableError):
+            await view.refresh()
+    monkeypatch.setattr(view, "_look_up", look_up)
+    await view.refresh()
+    fresh = await LaneView.open(stage.rig.lane)
+    epoch = await stage.rig.lane.current_epoch()
+    assert weights(view, stage, epoch) == weights(fresh, stage, epoch) != {}
+    assert view.facts.operators == fresh.facts.operators
+
+
+async def test_what_left_the_chain_leaves_the_view(stage: LaneStage) -> None:
+    provider = stage.rig.chain.provider
+    view = await LaneView.open(stage.rig.lane)
+    channel = stage.terms.channel()
+    snapshot = await provider.request("evm_snapshot", [])
+    assert (await view.channel(channel)).deposited == DEPOSIT
+    await channels.top_up(stage.rig.lane, stage.client, stage.terms, 5)
+    await view.refresh()
+    assert (await view.channel(channel)).deposited == DEPOSIT + 5
+    await provider.request("evm_revert", [snapshot])
+    await stage.rig.warp(1)
+    await stage.rig.warp(1)
+    await view.refresh()
+    assert (await view.channel(channel)).deposited == DEPOSIT
+
+
+async def test_an_epoch_without_a_seed_leaves_the_last_one_to_draw(stage: LaneStage) -> None:
+    view = await LaneView.open(stage.rig.lane)
+    drawn = await view.drawing_epoch()
+    snapshot = await stage.rig.chain.provider.request("evm_snapshot", [])
+    await stage.rig.warp(view.times.epoch_seconds)
+    await view.refresh()
+    assert view.epoch() == drawn + 1
+    assert await view.drawing_epoch() == drawn
+    await stage.rig.chain.provider.request("evm_revert", [snapshot])
