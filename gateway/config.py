@@ -62,7 +62,7 @@ class TaskConfig(Section):
     """What a task is where neither the request nor its key says."""
 
     lane: LaneName | None = Field(
-        default=None, description="direct or channel; null: channel where this file has one"
+        default=None, description="direct or channel, of exact models; null: channel where this file has one"
     )
     seats: int | None = Field(default=None, ge=3, le=15, description="committee size; null: the network's")
     max_price_wei: int = Field(default=MAX_PRICE_WEI, ge=0, description="most wei that any task may cost")

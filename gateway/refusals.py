@@ -30,6 +30,7 @@ _STATUS: Final = {
     "key.revoked": 401,
     "key.scope": 403,
     "lane.none": 422,
+    "lane.policy": 422,
     "price.too_high": 402,
     "rate.exceeded": 429,
     "task.ended": 409,

@@ -15,7 +15,7 @@ from gateway.book import Book, Mark, Placed, Task
 from gateway.carrier import LEASE_S, Carrier
 from gateway.catalogue import Catalogue, Model
 from gateway.channel_lane import ChannelLane
-from gateway.config import GatewayConfig
+from gateway.config import GatewayConfig, LaneName
 from gateway.direct_lane import DirectLane
 from gateway.keys import ApiKey, Choices, Keys
 from gateway.lanes import Lane, Order
@@ -27,6 +27,7 @@ from gateway.store import Store
 from gateway.tokens import TokenCounter
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import Kind, encode_input
+from mlbridge.protocol.types import Policy
 from mlbridge.sdk import AsyncClient
 from mlbridge.sdk.coordinators import CoordinatorDoor
 
@@ -141,7 +142,8 @@ class Service:
         """Have a wish's tasks carried; with a known mark, those of the first request.
 
         Raises MLBridgeError `model.unknown`, `openai.kind`, `payload.*`, `policy.mismatch`, `lane.none`,
-        `price.too_high`, `budget.exceeded`, `gateway.full`, `idempotency.mismatch` or what a lane raises.
+        `lane.policy`, `price.too_high`, `budget.exceeded`, `gateway.full`, `idempotency.mismatch` or what a
+        lane raises.
         """
         if mark is not None:
             known = await self.book.marked(mark)
@@ -158,15 +160,7 @@ class Service:
                 exit_code=2,
                 param="policy",
             )
-        lane = choices.lane or self.config.lane
-        if lane not in self._lanes:
-            raise MLBridgeError(
-                "lane.none",
-                f"This gateway has no {lane} lane.",
-                hint="Leave the lane out, or ask the gateway's operator for it.",
-                exit_code=2,
-                param="lane",
-            )
+        lane = self._lane(choices, model)
         orders = [self._order(model, kind, fields, choices, wish.deadline_s) for fields in wish.fields]
         offers = await asyncio.gather(*(self._lanes[lane].offer(order) for order in orders))
         placed = [Placed(offer, lane, wish.model, model.id, kind) for offer in offers]
@@ -177,6 +171,29 @@ class Service:
             for task in tasks:
                 self.carrier.carry(task)
         return Placement(tasks, replayed=not new)
+
+    def _lane(self, choices: Choices, model: Model) -> LaneName:
+        """The lane of a task. Raises MLBridgeError `lane.none` or `lane.policy`."""
+        exact = model.info.policy is Policy.EXACT
+        lane = choices.lane or (self.config.lane if exact else "direct")
+        if lane not in self._lanes:
+            raise MLBridgeError(
+                "lane.none",
+                f"This gateway has no {lane} lane.",
+                hint="Leave the lane out, or ask the gateway's operator for it.",
+                exit_code=2,
+                param="lane",
+            )
+        if lane == "channel" and not exact:
+            raise MLBridgeError(
+                "lane.policy",
+                f"Results of {model.name} are compared within a tolerance, and the channel lane compares bit"
+                " for bit.",
+                hint="Leave the lane out, or choose the direct lane.",
+                exit_code=2,
+                param="lane",
+            )
+        return lane
 
     def _order(
         self,

@@ -23,6 +23,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import Batch
 from mlbridge.protocol.evidence import Evidence, split
+from mlbridge.protocol.types import Policy
 from mlbridge.protocol.watch import omitted
 from mlbridge.storage import ContentStore
 from serve.lane.store import Held, LaneStore
@@ -107,11 +108,17 @@ class Earnings:
 
     # ---- being drawn ----
     async def _record(self, model: bytes) -> None:
-        """Have StakeSnapshots know our weight and the model's price; they count from the next epoch on."""
+        """Have StakeSnapshots know our weight and the model's price; they count from the next epoch on.
+
+        Only of exact models: replicas of others hold no seat, and a draw would name members that refuse.
+        """
         epoch = await self._lane.current_epoch()
         if self._recorded.get(model) == epoch:
             return
         functions, chain = self._lane.snapshots.functions, self._lane.chain
+        _, _, price, policy, active = await call(chain.registry.functions.terms(model))
+        if policy != Policy.EXACT:
+            return
         account = self._seat.account
         serving = await call(chain.tasks.functions.isServing(model, account))
         weight = int(await call(chain.distributor.functions.weightOf(account))) if serving else 0
@@ -119,7 +126,6 @@ class Earnings:
             await self._unless_late(channels.record_weight(self._lane, self._sender, model, account))
             self._recorded[model] = epoch
             log.info("lane_weight_recorded", model="0x" + model.hex()[:16], weight=weight)
-        _, _, price, _, active = await call(chain.registry.functions.terms(model))
         offered = price // _GWEI * _GWEI if active else None
         recorded, known = self._writer.last_price(model)
         moved = worth_refreshing(known, offered) if known and offered else known != offered

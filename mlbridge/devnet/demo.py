@@ -60,8 +60,8 @@ EXAMPLES = {
 
 
 async def demonstrate_channel(plan: Plan, console: Console, receipts: Path) -> dict[str, Any]:
-    """Ask the gateway for the first model's answer on the channel lane; what came, as plain values."""
-    model = plan.models[0]
+    """Ask the gateway for an answer on the channel lane; what came, as plain values."""
+    model = plan.channel_models[0]
     fields = {name: value for name, value in EXAMPLES[model].value.items() if name != "kind"}
     known = {"Authorization": f"Bearer {plan.gateway_key_file.read_text().strip()}"}
     body = {"model": model, "input": fields, "lane": "channel"}

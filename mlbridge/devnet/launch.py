@@ -286,7 +286,7 @@ async def wait_for_lane(network: Network, plan: Plan) -> None:
 
 
 async def lane_draws(view: LaneView, plan: Plan) -> bool:
-    """Whether an order of the gateway's channel could seat every provider that may sit, for every model."""
+    """Whether an order of the gateway's channel could seat every provider that may, for every exact model."""
     await view.refresh()
     try:
         epoch = await view.drawing_epoch()
@@ -299,13 +299,13 @@ async def lane_draws(view: LaneView, plan: Plan) -> bool:
     opened = await view.lane.events(artifacts.CHANNELS, "ChannelOpened", None, topic)
     terms = [await view.terms(bytes(event.args["channel"])) for event in opened]
     able = sum(weight > 0 for weight in await weights_of(chain, plan))
-    models = [(await reads.find_model(chain, name)).id for name in plan.models]
+    models = [(await reads.find_model(chain, name)).id for name in plan.channel_models]
     recorded = [
         sum(weight > 0 for weight in snapshots.weights(model, epoch).values())
         for model in models
         if snapshots.terms(model, epoch) is not None
     ]
-    drawn = len(recorded) == len(models) and min(recorded) >= able
+    drawn = len(recorded) == len(models) and all(count >= able for count in recorded)
     return drawn and any(item.opened_in < epoch for item in terms)
 
 

@@ -77,7 +77,10 @@ def gateway_file(plan: Plan) -> Path:
             "home": str(home),
             "key": _key(plan, "gateway", accounts.gateway()),
             "http": {"port": plan.gateway_port},
-            "channel": {"coordinator": plan.coordinator_url},
+            "channel": {
+                "coordinator": plan.coordinator_url,
+                "coordinator_file": str(plan.home / "coordinator" / "coordinator.yaml"),
+            },
             "ray": {
                 "mode": "join",
                 "address": f"127.0.0.1:{plan.ray_port(0)}",

@@ -14,6 +14,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts
 
 MODELS = ("minilm", "digits", "smollm2")
+EXACT = ("digits", "smollm2")
 PLAN_FILE = "plan.json"
 COMMITTEE = 3
 CLUSTERS_PER_CORE = 2  # a Ray head with replicas idles at about a quarter of a core
@@ -97,6 +98,11 @@ class Plan(BaseModel):
     def gateway_key_file(self) -> Path:
         """Holds an API key of the gateway, for whoever runs this devnet."""
         return self.home / "gateway" / "api.key"
+
+    @property
+    def channel_models(self) -> tuple[str, ...]:
+        """Those whose results are compared bit for bit, which the channel lane takes."""
+        return tuple(name for name in self.models if name in EXACT)
 
     def provider_url(self, number: int) -> str:
         """Where a provider's node answers, numbers from 1; on a shared cluster below a path of its own."""

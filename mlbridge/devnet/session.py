@@ -35,7 +35,8 @@ async def start(plan: Plan, *, demo: bool, as_json: bool) -> None:
         console.print("\n[bold]Verified answers[/bold]")
         receipts = plan.home / "receipts"
         facts["answers"] = await demonstrate(network, plan, console, receipts)
-        facts["channel_answer"] = await demonstrate_channel(plan, console, receipts)
+        if plan.channel_models:
+            facts["channel_answer"] = await demonstrate_channel(plan, console, receipts)
         facts["total_s"] = round(time.monotonic() - began, 1)
         console.print(f"\nall in {facts['total_s']:.0f} s")
     memory = overview(plan.home)
