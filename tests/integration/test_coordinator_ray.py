@@ -33,7 +33,7 @@ from tests.support import gateways
 from tests.support.coordinators import IMAGE, make_config, submitted_by
 from tests.support.seats import Script, acting, make_members, register_model, scripts
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.ray, pytest.mark.timeout(900)]
 
 BASE_PORT = 18400
 UP_S = 400.0

@@ -21,7 +21,7 @@ from mlbridge.protocol.types import Role
 from tests.support.coordinators import make_config, request, running
 from tests.support.seats import Script, acting, make_members, register_model, scripts, wrong_label
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.integration, pytest.mark.ray]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DASHBOARD = CONFIGS / "grafana" / "mlbridge-overview.json"

@@ -25,7 +25,7 @@ from mlbridge.devnet.services import process_of, read_running
 from mlbridge.protocol.leaves import party_of
 from mlbridge.sdk import AsyncClient, LaneReceipt
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.integration, pytest.mark.ray, pytest.mark.timeout(1500)]
 
 LIAR = 2
 MLB = 10**18

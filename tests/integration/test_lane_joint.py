@@ -24,6 +24,7 @@ from tests.support.ray_local import LocalServe, local_serve
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.ray,
     pytest.mark.timeout(400),
     pytest.mark.asyncio(loop_scope="module"),
 ]

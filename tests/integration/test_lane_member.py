@@ -25,6 +25,7 @@ from tests.support.seats import until
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.ray,
     pytest.mark.timeout(400),
     pytest.mark.asyncio(loop_scope="module"),
 ]

@@ -21,7 +21,7 @@ from tests.support.rigs import digits_script, make_rig, publish_digits
 from tests.support.seats import acting, make_member, next_epoch, until
 from tests.support.tasks import IMAGE, client_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.ray, pytest.mark.timeout(900)]
 
 BASE_PORT = 28000
 README = Path(__file__).parents[2] / "README.md"

@@ -18,7 +18,7 @@ from tests.support.rigs import Rig, digits_script, make_rig, publish_digits
 from tests.support.seats import MLB, acting, make_member, next_epoch, until
 from tests.support.tasks import IMAGE, client_for
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.ray, pytest.mark.timeout(1200)]
 
 BASE_PORT = 27000
 

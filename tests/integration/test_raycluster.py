@@ -19,7 +19,7 @@ from mlbridge import procs
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import HeadSpec, RayHead, port_answers
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.ray, pytest.mark.timeout(900)]
 
 BASE_PORT = 26400
 

@@ -14,7 +14,7 @@ from tests.support.orders import CHAIN_ID, MODEL_ID, NODE, ordered
 from tests.support.packs import built
 from tests.support.ray_local import LocalServe, local_serve
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("ray")]
+pytestmark = [pytest.mark.integration, pytest.mark.ray]
 
 KINDS = {"minilm": "embedding", "digits": "classification"}
 BODY = {

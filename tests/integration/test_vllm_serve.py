@@ -22,7 +22,7 @@ from tests.support.rigs import Rig, make_rig, publish_pack
 pytest.importorskip("vllm")
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.xdist_group("ray"),
+    pytest.mark.ray,
     pytest.mark.vllm,
     pytest.mark.timeout(1200),
 ]
