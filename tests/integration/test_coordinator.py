@@ -291,8 +291,14 @@ async def test_a_reorganisation_that_drops_the_submission_sends_it_again(
     view = await engine.submit(request(model, key="k", deadline_s=120))
     await until(lambda: _known(engine, view["task_id"]))
     (first,) = await submitted_by(chain, engine.address or "")
-    head = await chain.head()
-    await chain.provider.request("anvil_reorg", [head.number - first.block_number + 1, []])
+
+    async def still_there() -> bool:
+        found = await submitted_by(chain, engine.address or "")
+        return bool(found) and found[0].block_hash == first.block_hash
+
+    while await still_there():  # a block may come between the question and the reorganisation
+        head = await chain.head()
+        await chain.provider.request("anvil_reorg", [head.number - first.block_number + 1, []])
 
     async def replaced() -> bool:
         found = await submitted_by(chain, engine.address or "")
