@@ -213,7 +213,10 @@ async def _finish(
         steps = [_connect(chain, sender, plan, tell)]
         if fresh:
             steps.append(_fund_reserve(chain, sender, plan))
-        await asyncio.gather(*steps)
+        # Whoever tries again after an error must not meet transactions of the first try still on their way.
+        for outcome in await asyncio.gather(*steps, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
         if plan.governance is not None:
             await handover.hand_over(chain, sender)
             tell("roles")
