@@ -31,7 +31,8 @@ LEAST_S: Final = 3.0
 """Seconds that must be left for another committee."""
 COMMITTEES: Final = 3
 # What passes while the channel is topped up, grows older, or its batch is posted.
-_PASSES: Final = frozenset({"channel.too_young", "lane.funds", "lane.no_seed", "order.funds", "order.seed"})
+_FUNDS: Final = frozenset({"lane.funds", "order.funds"})
+_PASSES: Final = _FUNDS | {"channel.too_young", "lane.no_seed", "order.seed"}
 _PASSING_ROOMS: Final = frozenset({"chain", "storage", "tx"})
 
 
@@ -157,7 +158,10 @@ class ChannelLane:
             except OrderFailedError as error:
                 failed = error
             except MLBridgeError as error:
-                if not _passes(error):
+                if error.code in _FUNDS:
+                    # Orders under way have spoken for what is left; the coordinator did not take this one.
+                    error = await self._purse.spent(channel) or error
+                if error.code == "channel.limit" or not _passes(error):
                     log.info("order_refused", task=task, code=error.code, reason=error.message)
                     return Refused(error.code, error.message, error.hint)
                 over = open_until is not None and view.now() > open_until + view.times.settle_window

@@ -75,19 +75,27 @@ class Purse:
 
     def _too_little(self, state: ChannelState) -> MLBridgeError:
         if state.deposited >= self._config.limit_wei:
-            return MLBridgeError(
-                "channel.limit",
-                f"The gateway's channel holds {state.balance} wei, and all {self._config.limit_wei} wei that"
-                " its operator allows were deposited.",
-                hint="The operator may raise channel.limit_wei; or choose the direct lane.",
-                retry_after_s=60,
-            )
+            return self._at_its_limit(state)
         return MLBridgeError(
             "channel.funds",
             f"The gateway's channel holds only {state.balance} wei now.",
             hint="It is being topped up: try again in a few seconds.",
             retry_after_s=3,
         )
+
+    def _at_its_limit(self, state: ChannelState) -> MLBridgeError:
+        return MLBridgeError(
+            "channel.limit",
+            f"The gateway's channel holds {state.balance} wei, and all {self._config.limit_wei} wei that its"
+            " operator allows were deposited.",
+            hint="The operator may raise channel.limit_wei; or choose the direct lane.",
+            retry_after_s=60,
+        )
+
+    async def spent(self, channel: AsyncChannel) -> MLBridgeError | None:
+        """What is said of a channel that will get no more money; None: it will."""
+        state = await (await self.view()).channel(channel.id)
+        return self._at_its_limit(state) if state.deposited >= self._config.limit_wei else None
 
     async def channel(self, identity: bytes) -> AsyncChannel:
         """A channel of this gateway by its id, as long as it may still bring an answer."""
@@ -164,7 +172,7 @@ class Purse:
         return channel
 
     async def _top_up(self, channel: AsyncChannel) -> None:
-        state = await channel.state()
+        state = await (await self.view()).channel(channel.id)
         if 2 * state.balance >= self._config.deposit_wei:
             return
         missing = self._config.deposit_wei - state.balance

@@ -12,18 +12,18 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from contracts.channels import channel_state
 from contracts.keyfile import load_key
 from contracts.laneview import LaneView
 from coordinator.engine import Engine
-from gateway.book import Book
 from gateway.channel_lane import ChannelLane
 from gateway.config import GatewayConfig
 from gateway.lanes import LaneEvent, Offer, Order, Verdict
 from gateway.lanes import Receipt as Proof
 from gateway.service import Service
-from gateway.store import Store
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import encode_input
+from mlbridge.protocol.types import Policy
 from mlbridge.sdk import LaneReceipt
 from mlbridge.sdk.channel_book import ChannelBook
 from mlbridge.sdk.lane_verify import verify_receipt
@@ -32,7 +32,7 @@ from tests.integration.test_lane_sdk import running
 from tests.support.gateways import make_config, make_key, opened, serving
 from tests.support.lane_rooms import LaneStage, lane_stage
 from tests.support.lane_servers import SeatServer, Ways, seat_server
-from tests.support.seats import until
+from tests.support.seats import register_model, until
 
 pytestmark = [
     pytest.mark.integration,
@@ -195,6 +195,20 @@ async def test_a_gateway_spends_no_more_than_its_operator_allows(counter: Counte
         assert direct.status_code == 202
 
 
+async def test_models_of_tolerant_policies_are_for_the_direct_lane(counter: Counter) -> None:
+    """The channel lane compares bit for bit, so their members hold no seats there."""
+    rig = counter.stage.rig
+    tolerant = await register_model(rig.chain, rig.treasury, policy=Policy.NUMERIC)
+    body = counter.body | {"model": "0x" + tolerant.hex()}
+    async with serving(counter.config) as service, counter.http() as client:
+        await drawable(counter, service)
+        refused = await client.post("/v1/tasks", json=body | {"lane": "channel"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "lane.policy")
+        # By default such a task takes the direct lane, where nobody serves this one.
+        direct = (await client.post("/v1/tasks", json=body, params={"wait": 30})).json()
+        assert (direct["lane"], direct["error"]["code"]) == ("direct", "contract.TooFewProviders")
+
+
 async def test_beside_its_own_coordinator_a_gateway_needs_it_only_for_batches(counter: Counter) -> None:
     """As a library in the gateway the coordinator's part is done while the coordinator itself is down."""
     file = counter.config.home.parent / "coordinator.yaml"
@@ -202,38 +216,65 @@ async def test_beside_its_own_coordinator_a_gateway_needs_it_only_for_batches(co
     assert counter.config.channel is not None
     beside = counter.config.channel.model_copy(update={"coordinator_file": file})
     config = counter.config.model_copy(update={"channel": beside})
-    await counter.engine.stop()
     async with serving(config) as service, counter.http() as client:
         await drawable(counter, service)
-        done = (await client.post("/v1/tasks", json=counter.body, params={"wait": 30})).json()
-        assert (done["status"], done["lane"]) == ("finalized", "channel")
-    receipt = LaneReceipt.from_bytes(await proof_in_store(config, done["id"]))
+        beside_it = (await client.post("/v1/tasks", json=counter.body, params={"wait": 30})).json()
+        receipt = LaneReceipt.from_bytes((await client.get(beside_it["receipt"])).content)
+        await until(lambda: posted(counter.engine, receipt))
+        await counter.engine.stop()
+        alone = (await client.post("/v1/tasks", json=counter.body, params={"wait": 30})).json()
+        for done in (beside_it, alone):
+            assert (done["status"], done["lane"]) == ("finalized", "channel")
+        receipt = LaneReceipt.from_bytes((await client.get(alone["receipt"])).content)
     later = await Engine.start(counter.engine.config)
     try:
-        assert later.lane is not None
-        room = later.lane
-
-        async def posted() -> bool:
-            try:
-                return (await room.settlement(receipt.digest)).leaf.sequence == receipt.order.sequence
-            except MLBridgeError as error:
-                if error.code != "lane.not_settled":
-                    raise
-                return False
-
-        await until(posted)
+        await until(lambda: posted(later, receipt))
     finally:
         await later.stop()
 
 
-async def proof_in_store(config: GatewayConfig, task: str) -> bytes:
-    store = await Store.open(config)
+async def posted(engine: Engine, receipt: LaneReceipt) -> bool:
+    """Whether a batch on chain holds a receipt's order."""
+    assert engine.lane is not None
     try:
-        (found,) = await Book(store, carrier="test", lease_s=1.0).many([task])
-    finally:
-        await store.close()
-    assert found.receipt is not None
-    return found.receipt.encode()
+        return (await engine.lane.settlement(receipt.digest)).leaf.sequence == receipt.order.sequence
+    except MLBridgeError as error:
+        if error.code != "lane.not_settled":
+            raise
+        return False
+
+
+async def test_a_channel_is_filled_up_again_once_half_of_it_is_spent(counter: Counter) -> None:
+    assert counter.config.channel is not None
+    small = counter.config.channel.model_copy(update={"deposit_wei": 6 * 10**13, "limit_wei": 10**15})
+    config = counter.config.model_copy(update={"channel": small})
+    async with serving(config) as service, counter.http() as client:
+        await drawable(counter, service)
+        done = (await client.post("/v1/tasks", json=counter.body, params={"wait": 30})).json()
+        assert done["status"] == "finalized"
+        receipt = LaneReceipt.from_bytes((await client.get(done["receipt"])).content)
+        channel, lane = receipt.task_order().channel, counter.stage.rig.lane
+
+        async def full_again() -> bool:
+            state = await channel_state(lane, channel)
+            return state.deposited > small.deposit_wei and state.balance == small.deposit_wei
+
+        await until(full_again)
+
+
+async def test_a_task_that_finds_the_deposit_spoken_for_ends_at_once(counter: Counter) -> None:
+    assert counter.config.channel is not None
+    for_one = counter.config.channel.model_copy(update={"deposit_wei": 5 * 10**13, "limit_wei": 5 * 10**13})
+    for seat in counter.server.seats.values():
+        seat.ways = Ways(delay_s=1.0)
+    config = counter.config.model_copy(update={"channel": for_one})
+    async with serving(config) as service, counter.http() as client:
+        await drawable(counter, service)
+        made = [(await client.post("/v1/tasks", json=counter.body)).json()["id"] for _ in range(2)]
+        done = [(await client.get(f"/v1/tasks/{task}", params={"wait": 30})).json() for task in made]
+        assert sorted(task["status"] for task in done) == ["failed", "finalized"]
+        (failed,) = (task for task in done if task["status"] == "failed")
+        assert (failed["error"]["code"], failed["cost_wei"]) == ("channel.limit", "0")
 
 
 async def offered(counter: Counter, service: Service, *pixels: int) -> Offer:

@@ -23,7 +23,7 @@ from cluster.context import Context
 from cluster.lane.earnings import Earnings, Seat
 from cluster.lane.evidence import Collector
 from cluster.lane.peers import Peers
-from contracts import batches, channels
+from contracts import artifacts, batches, channels, reads
 from contracts.network import save
 from contracts.reads import call, claimable
 from contracts.sender import Sender
@@ -33,6 +33,7 @@ from mlbridge.protocol.evidence import Evidence, Outcome, prove
 from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal, Revealed
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.orders712 import Attestation, Close, Voucher
+from mlbridge.protocol.types import Policy
 from mlbridge.storage import LocalStore
 from serve.lane.store import Claim, LaneStore
 from serve.lane.view import View, ViewWriter
@@ -41,7 +42,7 @@ from tests.support.lane_scene import Scene, lane_scene
 from tests.support.lane_serve import Provider, followed
 from tests.support.providers import provider_fields, write_keys
 from tests.support.ray_local import free_port
-from tests.support.seats import FAST, until
+from tests.support.seats import FAST, register_model, until
 
 pytestmark = [
     pytest.mark.integration,
@@ -336,6 +337,22 @@ async def test_a_provider_records_its_weight_so_that_it_is_drawn(
         return view.snapshots().weight(rig.model, epoch + 1, account) == 0
 
     await until(known_to_replicas)
+
+
+async def test_nothing_is_recorded_of_models_that_have_no_seat_in_the_lane(
+    scene: Scene, desk: tuple[Desk, PeerNode]
+) -> None:
+    """Members of a model with a tolerance refuse the lane's orders, so nobody may draw them for it."""
+    mine, _ = desk
+    rig = scene.rig
+    tolerant = await register_model(rig.chain, rig.treasury, policy=Policy.NUMERIC)
+    owner = Sender(rig.chain, rig.members[0].operator, FAST)
+    exec_class = (await reads.get_model(rig.chain, tolerant)).exec_class
+    await owner.send(rig.chain.tasks.functions.serveModel(tolerant, mine.provider.account, exec_class))
+    await mine.earnings.round([tolerant])
+    functions, epoch = rig.lane.snapshots.functions, await rig.lane.current_epoch() + 1
+    assert await call(functions.weightAt(tolerant, epoch, mine.provider.account)) == 0
+    assert await rig.lane.events(artifacts.SNAPSHOTS, "ModelRecorded", "0x" + tolerant.hex()) == []
 
 
 async def test_an_agent_keeps_a_desk_for_the_lane(scene: Scene, tmp_path: Path) -> None:
