@@ -258,13 +258,14 @@ async def test_a_coordinator_that_forges_an_answer_is_not_believed(shop: Shop, l
 
 async def test_a_client_that_is_killed_finds_its_orders_again(shop: Shop) -> None:
     for seat in shop.server.seats.values():
-        seat.ways = Ways(delay_s=0.3)
+        seat.ways = Ways(delay_s=5)  # no order ends before all are signed
     work = [
         asyncio.create_task(shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key=f"k{n}"))
         for n in range(3)
     ]
-    while len(shop.channel._book.open_orders(shop.channel.id)) < 3:  # noqa: ASYNC110 - written in a thread
-        await asyncio.sleep(0.02)
+    async with asyncio.timeout(60):
+        while len(shop.channel._book.open_orders(shop.channel.id)) < 3:  # noqa: ASYNC110 - written in a thread
+            await asyncio.sleep(0.02)
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
