@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 
 from contracts import artifacts
-from contracts.error_words import PANICS, WORDS
+from contracts.error_words import PANICS, WORDS, channels, core, governance, reviews
 from contracts.errors import ContractError, decode_revert, from_exception
 from contracts.rpc import RpcError
 
@@ -54,7 +54,7 @@ def encoded_named(name: str, values: list[Any]) -> bytes:
 
 @pytest.mark.parametrize("item", errors())
 def test_every_error_has_words(item: dict[str, Any]) -> None:
-    assert item["name"] in WORDS, f"write words for {item['name']} in contracts/error_words.py"
+    assert item["name"] in WORDS, f"write words for {item['name']} in contracts/error_words/"
     names = {entry["name"] for entry in item["inputs"]}
     for text in WORDS[item["name"]]:
         assert text
@@ -66,6 +66,10 @@ def test_every_error_has_words(item: dict[str, Any]) -> None:
     assert "{" not in error.message
     assert error.message.endswith((".", ")"))
     assert error.hint
+
+
+def test_an_error_has_words_in_one_family_only() -> None:
+    assert sum(len(family.WORDS) for family in (core, governance, channels, reviews)) == len(WORDS)
 
 
 def test_words_are_sentences_with_a_way_out() -> None:
