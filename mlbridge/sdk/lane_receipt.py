@@ -7,20 +7,19 @@ said by mlbridge.sdk.lane_verify.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from contracts.network import Address, write_whole
-from mlbridge.errors import MLBridgeError
+from contracts.network import Address
 from mlbridge.protocol.answers import Settlement
 from mlbridge.protocol.batch import Header
 from mlbridge.protocol.evidence import Evidence, Outcome, SeatProof
 from mlbridge.protocol.leaves import TaskLeaf
 from mlbridge.protocol.orders712 import ChannelTerms, Domain, TaskOrder
 from mlbridge.protocol.types import Policy
-from mlbridge.sdk.receipt_model import Amount, BasisPoints, Bytes32, Count, Data, Part
+from mlbridge.sdk.receipt_file import Part, ReceiptFile
+from mlbridge.sdk.receipt_model import Amount, BasisPoints, Bytes32, Count, Data
 
 VERSION = 1
 
@@ -136,7 +135,7 @@ class BatchPart(Part):
     cost: CostPart
 
 
-class LaneReceipt(Part):
+class LaneReceipt(ReceiptFile):
     """One verified answer of the channel lane. channels: the contract that all signatures are for;
     confidence: basis points; batch: null before one holds the order.
     """
@@ -201,34 +200,6 @@ class LaneReceipt(Part):
     def settled(self, found: Settlement) -> Self:
         """With its place in a batch."""
         return self.model_copy(update={"batch": batch_part(found)})
-
-    # ---- as a file ----
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON: UTF-8, keys sorted, no white space."""
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Parse. Raises MLBridgeError `receipt.invalid`, which names the field."""
-        try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise MLBridgeError(
-                "receipt.invalid",
-                f"The receipt is not valid: {where}: {first['msg']}.",
-                hint="It was damaged or made by another version.",
-                exit_code=2,
-                field=where,
-            ) from error
-
-    def save(self, path: str | Path) -> None:
-        """Write it to a file."""
-        write_whole(Path(path), self.to_bytes().decode())
 
 
 def is_lane_receipt(data: bytes) -> bool:

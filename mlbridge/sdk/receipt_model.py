@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BeforeValidator, Field, PlainSerializer
 
-from contracts.network import Address, Addresses, write_whole
-from mlbridge.errors import MLBridgeError
+from contracts.network import Address, Addresses
+from mlbridge.sdk.receipt_file import Part, ReceiptFile
 
 VERSION: Final = 1
 
@@ -28,12 +26,6 @@ def _whole(value: object) -> object:
 Amount = Annotated[int, BeforeValidator(_whole), PlainSerializer(str, return_type=str), Field(ge=0)]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
-
-
-class Part(BaseModel):
-    """A part of a receipt: unknown fields and other types are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class ModelPart(Part):
@@ -168,7 +160,7 @@ class EventPart(Part):
     index: Count
 
 
-class Receipt(Part):
+class Receipt(ReceiptFile):
     """Everything about one finished task that the chain shows."""
 
     version: Literal[1] = VERSION
@@ -186,43 +178,6 @@ class Receipt(Part):
     def task_id(self) -> bytes:
         """The task's id."""
         return bytes.fromhex(self.task.id[2:])
-
-    def to_bytes(self) -> bytes:
-        """Canonical JSON: UTF-8, keys sorted, no white space."""
-        return json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Receipt:
-        """Parse. Raises MLBridgeError `receipt.invalid`, which names the field."""
-        try:
-            # JSON mode: lists become tuples, but no other type is bent to fit
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise MLBridgeError(
-                "receipt.invalid",
-                f"The receipt is not valid: {where}: {first['msg']}.",
-                hint="It was damaged or made by another version.",
-                exit_code=2,
-                field=where,
-            ) from error
-
-    def save(self, path: str | Path) -> None:
-        """Write it to a file."""
-        write_whole(Path(path), self.to_bytes().decode())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Receipt:
-        """Read a file. Raises MLBridgeError `receipt.missing` or `receipt.invalid`."""
-        try:
-            return cls.from_bytes(Path(path).read_bytes())
-        except OSError as error:
-            raise MLBridgeError(
-                "receipt.missing", f"The receipt {path} cannot be read ({error.strerror}).", exit_code=5
-            ) from error
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

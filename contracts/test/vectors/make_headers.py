@@ -13,40 +13,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import rlp
-from eth_utils.crypto import keccak
+from contracts.seeds import header_rlp
 
 HERE = Path(__file__).parent
 ANVIL = HERE.parents[1] / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 PORT = 28_545
-FIELDS = [
-    "parentHash",
-    "sha3Uncles",
-    "miner",
-    "stateRoot",
-    "transactionsRoot",
-    "receiptsRoot",
-    "logsBloom",
-    "difficulty",
-    "number",
-    "gasLimit",
-    "gasUsed",
-    "timestamp",
-    "extraData",
-    "mixHash",
-    "nonce",
-    "baseFeePerGas",
-    "withdrawalsRoot",
-    "blobGasUsed",
-    "excessBlobGas",
-    "parentBeaconBlockRoot",
-    "requestsHash",
-]
-NUMBERS = {"difficulty", "number", "gasLimit", "gasUsed", "timestamp"} | {
-    "baseFeePerGas",
-    "blobGasUsed",
-    "excessBlobGas",
-}
 BLOCKS = 6
 
 
@@ -67,17 +38,6 @@ def wait() -> None:
     raise SystemExit("anvil does not answer")
 
 
-def header(block: dict[str, Any]) -> bytes:
-    values = []
-    for name in FIELDS:
-        text = block[name]
-        values.append(int(text, 16) if name in NUMBERS else bytes.fromhex(text[2:]))
-    data: bytes = rlp.encode(values)
-    if f"0x{keccak(data).hex()}" != block["hash"]:
-        raise SystemExit(f"block {block['number']}: the RLP does not hash to the block's hash")
-    return data
-
-
 def main() -> None:
     command = [str(ANVIL), "--port", str(PORT), "--hardfork", "prague", "--silent", "--no-mining"]
     node = subprocess.Popen([*command, "--timestamp", "1750000000"])
@@ -96,7 +56,7 @@ def main() -> None:
             "timestamp": int(block["timestamp"], 16),
             "hash": block["hash"],
             "prevRandao": block["mixHash"],
-            "rlp": f"0x{header(block).hex()}",
+            "rlp": f"0x{header_rlp(block).hex()}",
         }
         for block in blocks
     ]
