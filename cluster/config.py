@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -25,6 +22,7 @@ from contracts.network import Network, load_network
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
 from mlbridge.rayproc import PORTS_PER_CLUSTER, RayPorts
+from mlbridge.yamlfile import load_file, parse_fields
 from serve.config import DEVNET_CHAIN_ID
 from serve.lane.settings import LaneFault
 
@@ -267,29 +265,13 @@ def load_config(path: str | Path) -> ProviderConfig:
 
     Raises MLBridgeError `config.missing`, `config.unreadable` or `config.invalid`: field, bad value, way out.
     """
-    file = Path(path).expanduser()
-    try:
-        data = yaml.safe_load(file.read_text())
-    except FileNotFoundError as error:
-        raise MLBridgeError(
-            "config.missing",
-            f"There is no provider file {file}.",
-            hint="Write one with: mlbridge provider init",
-            exit_code=5,
-        ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        told = " ".join(str(error).split())
-        raise MLBridgeError(
-            "config.unreadable", f"The provider file {file} cannot be read: {told}.", exit_code=2
-        ) from error
-    if not isinstance(data, dict):
-        raise MLBridgeError(
-            "config.invalid",
-            f"The provider file {file} holds no fields.",
-            hint="See configs/providers.",
-            exit_code=2,
-        )
-    return parse_config(data, base=file.resolve().parent, source=str(file))
+    return load_file(
+        ProviderConfig,
+        path,
+        "provider",
+        examples="configs/providers",
+        start="Write one with: mlbridge provider init",
+    )
 
 
 def parse_config(
@@ -299,72 +281,4 @@ def parse_config(
 
     Raises MLBridgeError `config.invalid`.
     """
-    try:
-        return ProviderConfig.model_validate(data, context={"base": base})
-    except ValidationError as error:
-        raise _in_words(error, source) from error
-
-
-def _in_words(error: ValidationError, source: str) -> MLBridgeError:
-    """The first problem in one sentence, with how many more there are."""
-    # A list is also reported as too short when its items are wrong; those come first.
-    problems = [p for n, p in enumerate(error.errors()) if n == 0 or p["type"] != "too_short"]
-    first = problems[0]
-    path = _dotted(first["loc"])
-    names, way_out = _known(first["loc"])
-    if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(first["loc"][-1]), names, n=1)
-        told = f"{path} is not a known field"
-        hint = f"Did you mean {close[0]}?" if close else f"Known fields here: {', '.join(names)}."
-    elif first["type"] == "missing":
-        told, hint = f"{path} is missing", f"Give it: {way_out}." if way_out else "Give it."
-    else:
-        # Somebody may have put a key where its file's path belongs.
-        hidden = "keys" in first["loc"] or isinstance(first["input"], dict | BaseModel)
-        shown = "" if hidden else f" is {first['input']!r}"
-        reason = first["msg"].removeprefix("Value error, ")
-        told, hint = (
-            f"{path}{shown}: {reason[:1].lower()}{reason[1:]}",
-            f"It takes: {way_out}." if way_out else "",
-        )
-    more = f" ({len(problems) - 1} more after this one)" if len(problems) > 1 else ""
-    return MLBridgeError("config.invalid", f"{source}: {told}{more}.", hint=hint, exit_code=2, field=path)
-
-
-def _dotted(location: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
-def _known(location: tuple[int | str, ...]) -> tuple[list[str], str]:
-    """Names of the fields beside the one at `location`, and what that one takes."""
-    section: type[BaseModel] = ProviderConfig
-    description = ""
-    for part in location:
-        if isinstance(part, int):
-            continue
-        field = section.model_fields.get(part)
-        if field is None:
-            return list(section.model_fields), ""
-        description = field.description or ""
-        inner = _SECTIONS.get((section, part))
-        if inner is None:
-            break
-        if part != location[-1]:
-            section = inner
-    return list(section.model_fields), description
-
-
-_SECTIONS: dict[tuple[type[BaseModel], str], type[BaseModel]] = {
-    (ProviderConfig, "keys"): Keys,
-    (ProviderConfig, "stake"): Stake,
-    (ProviderConfig, "models"): ServedModel,
-    (ProviderConfig, "ray"): RayConfig,
-    (ProviderConfig, "limits"): Limits,
-    (ProviderConfig, "advertise"): Advertise,
-    (ProviderConfig, "lane"): LaneConfig,
-    (Keys, "node"): KeyFile,
-    (Keys, "operator"): KeyFile,
-}
+    return parse_fields(ProviderConfig, data, base=base, source=source)

@@ -19,10 +19,10 @@ from contracts.keyfile import KeyFile, resolve_path
 from contracts.network import Network, load_network
 from coordinator.database import database_url
 from coordinator.lane.settings import LaneConfig
-from coordinator.yamlfile import load_file, parse_fields
 from mlbridge.console import MAX_PRICE_WEI
 from mlbridge.errors import MLBridgeError
 from mlbridge.rayproc import PORTS_PER_CLUSTER
+from mlbridge.yamlfile import load_file, parse_fields
 
 HTTP_PORT = 8546
 ACTOR_NAME = "mlbridge-coordinator"
@@ -202,7 +202,7 @@ def load_config(path: str | Path) -> CoordinatorConfig:
 
     Raises MLBridgeError `config.missing`, `config.unreadable` or `config.invalid`: field, bad value, way out.
     """
-    return load_file(CoordinatorConfig, path, ROOM)
+    return load_file(CoordinatorConfig, path, ROOM, examples=f"configs/{ROOM}")
 
 
 def parse_config(

@@ -13,9 +13,9 @@ from contracts.network import Network, load_network
 from coordinator.config import RayConfig as ClusterConfig
 from coordinator.config import Section, check_store_url, resolve_network
 from coordinator.lane.settings import Url
-from coordinator.yamlfile import load_file, parse_fields
 from mlbridge.console import MAX_PRICE_WEI
 from mlbridge.rayproc import RayPorts
+from mlbridge.yamlfile import load_file, parse_fields
 
 ROOM: Final = "gateway"
 APP_NAME: Final = "mlbridge-gateway"
@@ -171,7 +171,7 @@ class GatewayConfig(Section):
 
 def load_config(path: str | Path) -> GatewayConfig:
     """The gateway file at `path`; relative paths in it are relative to it. Raises `config.*`."""
-    return load_file(GatewayConfig, path, ROOM)
+    return load_file(GatewayConfig, path, ROOM, examples=f"configs/{ROOM}")
 
 
 def parse_config(data: dict[str, Any], *, base: Path | None = None) -> GatewayConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -13,11 +13,16 @@ from mlbridge.errors import MLBridgeError
 
 M = TypeVar("M", bound=BaseModel)
 
+# Somebody may have put a key where its file's path belongs, and database URLs hold passwords.
+_SECRET: Final = frozenset({"key", "keys", "store"})
 
-def load_file(model: type[M], path: str | Path, room: str) -> M:
-    """The file at `path`; relative paths in it are relative to it. room: whose file it is.
 
-    Raises MLBridgeError `config.missing`, `config.unreadable` or `config.invalid`: field, bad value, way out.
+def load_file(model: type[M], path: str | Path, room: str, *, examples: str, start: str = "") -> M:
+    """The file at `path`; relative paths in it are relative to it.
+
+    room: whose file it is; examples: the folder that holds some; start: how to come by a first one, if not
+    by copying. Raises MLBridgeError `config.missing`, `config.unreadable` or `config.invalid`: field, bad
+    value, way out.
     """
     file = Path(path).expanduser()
     try:
@@ -26,7 +31,7 @@ def load_file(model: type[M], path: str | Path, room: str) -> M:
         raise MLBridgeError(
             "config.missing",
             f"There is no {room} file {file}.",
-            hint=f"Copy one from configs/{room} and change it.",
+            hint=start or f"Copy one from {examples} and change it.",
             exit_code=5,
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -36,10 +41,7 @@ def load_file(model: type[M], path: str | Path, room: str) -> M:
         ) from error
     if not isinstance(data, dict):
         raise MLBridgeError(
-            "config.invalid",
-            f"The {room} file {file} holds no fields.",
-            hint=f"See configs/{room}.",
-            exit_code=2,
+            "config.invalid", f"The {room} file {file} holds no fields.", hint=f"See {examples}.", exit_code=2
         )
     return parse_fields(model, data, base=file.resolve().parent, source=str(file))
 
@@ -54,9 +56,10 @@ def parse_fields(model: type[M], data: dict[str, Any], *, base: Path | None, sou
 
 def _in_words(error: ValidationError, model: type[BaseModel], source: str) -> MLBridgeError:
     """The first problem in one sentence, with how many more there are."""
-    problems = error.errors()
+    # A list is also reported as too short when its items are wrong; those come first.
+    problems = [p for n, p in enumerate(error.errors()) if n == 0 or p["type"] != "too_short"]
     first = problems[0]
-    path = ".".join(str(part) for part in first["loc"]) or "the file"
+    path = _dotted(first["loc"]) or "the file"
     known, takes = _beside(model, first["loc"])
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
@@ -65,10 +68,7 @@ def _in_words(error: ValidationError, model: type[BaseModel], source: str) -> ML
     elif first["type"] == "missing":
         told, hint = f"{path} is missing", f"Give it: {takes}." if takes else "Give it."
     else:
-        # Somebody may have put a key where its file's path belongs.
-        # Database URLs hold passwords.
-        secret = {"key", "store"} & set(first["loc"])
-        hidden = bool(secret) or isinstance(first["input"], dict | BaseModel)
+        hidden = bool(_SECRET & set(first["loc"])) or isinstance(first["input"], dict | BaseModel)
         shown = "" if hidden else f" is {first['input']!r}"
         reason = first["msg"].removeprefix("Value error, ").rstrip(".")
         told = f"{path}{shown}: {reason[:1].lower()}{reason[1:]}"
@@ -77,16 +77,32 @@ def _in_words(error: ValidationError, model: type[BaseModel], source: str) -> ML
     return MLBridgeError("config.invalid", f"{source}: {told}{more}.", hint=hint, exit_code=2, field=path)
 
 
+def _dotted(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 def _beside(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[str], str]:
     """Names of the fields beside the one at `location`, and what that one takes."""
-    section = model
-    for part in location[:-1]:
-        field = section.model_fields.get(str(part))
-        annotation = None if field is None else field.annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        inner = [item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)]
-        if not inner:
-            return [], ""
-        section = inner[0]
-    field = section.model_fields.get(str(location[-1])) if location else None
-    return sorted(section.model_fields), (field.description or "") if field is not None else ""
+    section, takes = model, ""
+    names = [part for part in location if isinstance(part, str)]
+    for place, name in enumerate(names):
+        field = section.model_fields.get(name)
+        if field is None:
+            return list(section.model_fields), ""
+        takes = field.description or ""
+        inner = _model_in(field.annotation)
+        if inner is None:
+            break
+        if place < len(names) - 1:
+            section = inner
+    return list(section.model_fields), takes
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that a field holds, in a list or beside None perhaps."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)
