@@ -32,6 +32,7 @@ from coordinator.metrics import Metrics
 from coordinator.outbox import Outbox, Submission
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import content, hashing, payload
+from mlbridge.sdk.draft import FINAL_REFUSALS
 from mlbridge.storage import ContentStore
 
 log = structlog.get_logger(__name__)
@@ -40,19 +41,6 @@ MAX_SEATS = 15
 RETRY_S = 2.0
 LONGEST_RETRY_S = 60.0
 BATCH = 64
-# Refusals that no later try can change: the row fixes what the contract objects to.
-FINAL = frozenset(
-    {
-        "BadCommitteeSize",
-        "BadDeadline",
-        "InputSize",
-        "ModelNotActive",
-        "PaymentTooHigh",
-        "PaymentTooLow",
-        "TooFewProviders",
-        "UnknownModel",
-    }
-)
 
 
 class TaskRequest(BaseModel):
@@ -269,7 +257,7 @@ class Submissions:
         except ContractError as error:
             if error.name == "TaskExists":
                 return {"status": "done", "error_code": None, "error": None}
-            if error.name in FINAL:
+            if error.name in FINAL_REFUSALS:
                 log.info("submission_refused", task=row.task_id, reason=error.name)
                 return {"status": "failed", "error_code": error.code, "error": str(error)}
             raise

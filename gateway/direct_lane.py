@@ -13,22 +13,9 @@ from gateway.lanes import Accepted, LaneEvent, Offer, Order, Receipt, Refunded, 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import decode_input
 from mlbridge.sdk import AsyncClient, Draft, Progress, TaskEndedError, TaskHandle, TaskResult
+from mlbridge.sdk.draft import FINAL_REFUSALS
 
 log = structlog.get_logger(__name__)
-
-# Refusals that no later try can change: the draft fixes what the contract objects to.
-FINAL = frozenset(
-    {
-        "BadCommitteeSize",
-        "BadDeadline",
-        "InputSize",
-        "ModelNotActive",
-        "PaymentTooHigh",
-        "PaymentTooLow",
-        "TooFewProviders",
-        "UnknownModel",
-    }
-)
 
 
 class DirectLane:
@@ -66,7 +53,7 @@ class DirectLane:
         try:
             return await self._client.send(draft)
         except ContractError as error:
-            if error.name not in FINAL:
+            if error.name not in FINAL_REFUSALS:
                 raise
             if resumed:
                 # An earlier try may be out still: only when none is can the refusal be the last word.

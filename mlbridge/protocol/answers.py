@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from eth_utils.address import to_checksum_address
-
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import Header
 from mlbridge.protocol.batch_wire import read_header, write_header
@@ -19,13 +17,15 @@ from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.evidence import Outcome, SeatProof
 from mlbridge.protocol.leaves import TaskLeaf
 from mlbridge.protocol.payload import MAX_OUTPUT_BYTES
+from mlbridge.protocol.spelling import Kind, parse, parse_one, spell
 
 MAX_TOLD: Final = MAX_OUTPUT_BYTES + (64 << 10)
 MAX_SETTLEMENT: Final = 64 << 10
 MAX_PATH: Final = 32
 
 State = Literal["open", "decided", "failed"]
-_DEBIT_AT: Final = 4
+_LEAF: Final[tuple[Kind, ...]] = (32, "word", 32, 32, "debit", "debit", "flag", "word", "word")
+_OUTCOME: Final[tuple[Kind, ...]] = ("word", "address", *["amount"] * 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,11 @@ class Told:
             if not isinstance(output, bytes | str):
                 raise ValueError("its output is no payload and no CID")
             seats = tuple(
-                SeatProof(_number(account, 32), _word(word), _bytes(signature, 65))
+                SeatProof(parse_one(32, account), parse_one("word", word), _bytes(signature, 65))
                 for account, word, signature in fields["seats"]
             )
-            confidence = _number(fields["confidence"], 16)
-            return cls("decided", _word(fields["result"]), confidence, seats, output)
+            confidence = parse_one(16, fields["confidence"])
+            return cls("decided", parse_one("word", fields["result"]), confidence, seats, output)
         except (MLBridgeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise _malformed("answer", error) from error
 
@@ -93,11 +93,9 @@ class Settlement:
     def to_bytes(self) -> bytes:
         """As it travels."""
         header = write_header(self.header)
-        leaf: list[Any] = list(self.leaf.as_tuple())
-        for place in (_DEBIT_AT, _DEBIT_AT + 1):
-            leaf[place] = leaf[place].to_bytes(11, "big")
-        order, provider, *fees, winners = self.outcome.as_tuple()
-        outcome = [order, provider, *[int(str(fee)).to_bytes(12, "big") for fee in fees], winners]
+        leaf = spell(_LEAF, self.leaf.as_tuple())
+        *members, winners = self.outcome.as_tuple()
+        outcome = [*spell(_OUTCOME, members), winners]
         fields = {"header": header, "leaf": leaf, "path": list(self.path), "outcome": outcome}
         return encode(fields, max_bytes=MAX_SETTLEMENT)
 
@@ -110,54 +108,23 @@ class Settlement:
                 raise ValueError("its fields are others")
             return cls(
                 read_header(_bytes(fields["header"], MAX_SETTLEMENT)),
-                _leaf(*fields["leaf"]),
-                tuple(_word(item) for item in fields["path"]),
-                _outcome(*fields["outcome"]),
+                TaskLeaf(*parse(_LEAF, fields["leaf"])),
+                tuple(parse_one("word", item) for item in fields["path"]),
+                _outcome(fields["outcome"]),
             )
         except (MLBridgeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise _malformed("settlement", error) from error
 
 
-def _leaf(
-    index: Any, channel: Any, sequence: Any, rank: Any, debit: Any, total: Any, last: Any, *hashes: Any
-) -> TaskLeaf:
-    if not isinstance(last, bool):
-        raise ValueError("a flag is none")
-    head = _number(index, 32), _word(channel), _number(sequence, 32), _number(rank, 32)
-    return TaskLeaf(*head, _wide(debit, 11), _wide(total, 11), last, *(_word(item) for item in hashes))
+def _outcome(row: Any) -> Outcome:
+    *members, winners = row
+    values: list[Any] = [*parse(_OUTCOME, members), tuple(parse_one(32, winner) for winner in winners)]
+    return Outcome(*values)
 
 
-def _outcome(order: Any, provider: Any, *rest: Any) -> Outcome:
-    model, coordinator, protocol, seat, debit, winners = rest
-    return Outcome(
-        order=_word(order),
-        model_provider=str(to_checksum_address(provider)),
-        model_fee=_wide(model, 12),
-        coordinator_fee=_wide(coordinator, 12),
-        protocol_fee=_wide(protocol, 12),
-        seat_fee=_wide(seat, 12),
-        debit=_wide(debit, 12),
-        winners=tuple(_number(winner, 32) for winner in winners),
-    )
-
-
-def _word(value: object) -> bytes:
-    return _bytes(value, 32, exactly=True)
-
-
-def _bytes(value: object, most: int, *, exactly: bool = False) -> bytes:
-    if not isinstance(value, bytes) or len(value) > most or (exactly and len(value) != most):
-        raise ValueError(f"a member is not {most} bytes")
-    return value
-
-
-def _wide(value: object, size: int) -> int:
-    return int.from_bytes(_bytes(value, size, exactly=True), "big")
-
-
-def _number(value: object, bits: int) -> int:
-    if type(value) is not int or not 0 <= value < 1 << bits:
-        raise ValueError(f"a number is not of {bits} bits")
+def _bytes(value: object, most: int) -> bytes:
+    if not isinstance(value, bytes) or len(value) > most:
+        raise ValueError(f"a member is not bytes, or more than {most}")
     return value
 
 

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import hashing
+
+# What no later try can change: a draft fixes what the contract objects to.
+FINAL_REFUSALS: Final = frozenset(
+    {
+        "BadCommitteeSize",
+        "BadDeadline",
+        "InputSize",
+        "ModelNotActive",
+        "PaymentTooHigh",
+        "PaymentTooLow",
+        "TooFewProviders",
+        "UnknownModel",
+    }
+)
 
 
 @dataclass(frozen=True)

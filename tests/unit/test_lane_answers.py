@@ -127,3 +127,14 @@ def test_a_settlement_with_another_spelling_is_refused() -> None:
     wide = replace(item.leaf, debit=2**88)
     with pytest.raises(OverflowError):
         replace(good, leaf=wide).to_bytes()
+
+
+def test_an_address_has_one_spelling() -> None:
+    world = World.made()
+    batch, debits = build(world.coordinator, [world.settled(0)], {world.terms().channel(): 0})
+    written = decode(write_header(header_of(batch, debits, world)))
+    assert isinstance(written, list)
+    for text in (world.coordinator, world.coordinator.lower()):
+        with pytest.raises(MLBridgeError) as caught:
+            read_header(encode([text, *written[1:]]))
+        assert caught.value.code == "message.malformed"
