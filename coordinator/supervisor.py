@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import structlog
 
@@ -80,6 +80,7 @@ class Room:
 
 
 COORDINATOR = Room("coordinator")
+_UP = "up"
 
 
 @dataclass(frozen=True)
@@ -144,11 +145,12 @@ class Supervisor:
         announce: told the status once it answers for the first time. Raises MLBridgeError when the first
         start fails, or `ROOM.running` when another supervisor has this home.
         """
-        with _only_one(self.config.home, self.room):
+        with _only_one(self.config.home, self.room) as mark:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._stop)
             try:
                 status = self.ensure()
+                mark.up()
                 log.info(f"{self.room.name}_up", url=self.config.local_url, pid=status.get("pid"))
                 if announce is not None:
                     announce(status)
@@ -236,12 +238,12 @@ def healthy(url: str) -> bool:
 
 
 class _only_one:  # noqa: N801 - reads as a statement
-    """Holds `supervisor.lock` in the home; our pid and start time stand in it while we live."""
+    """Holds `supervisor.lock` in the home: our pid and start time while we live, then "up"."""
 
     def __init__(self, home: Path, room: Room = COORDINATOR) -> None:
         self._path, self._room = home / "supervisor.lock", room.name
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         make_private(self._path.parent)
         self._handle = self._path.open("a+")
         try:
@@ -256,6 +258,12 @@ class _only_one:  # noqa: N801 - reads as a statement
         self._handle.truncate(0)
         self._handle.write(f"{os.getpid()} {procs.start_time(os.getpid())}")
         self._handle.flush()
+        return self
+
+    def up(self) -> None:
+        """The first start is over."""
+        self._handle.write(f" {_UP}")
+        self._handle.flush()
 
     def __exit__(self, *_: object) -> None:
         self._handle.truncate(0)
@@ -265,11 +273,18 @@ class _only_one:  # noqa: N801 - reads as a statement
 def supervisor_of(home: Path) -> procs.Process | None:
     """The living supervisor of a home."""
     try:
-        pid, started = (home / "supervisor.lock").read_text().split()
-    except (OSError, ValueError):
+        pid, started = _marks(home)[:2]
+    except ValueError:
         return None
     found = procs.Process(int(pid), int(started))
     return found if procs.alive(found) else None
+
+
+def _marks(home: Path) -> list[str]:
+    try:
+        return (home / "supervisor.lock").read_text().split()
+    except OSError:
+        return []
 
 
 def detach(config_file: Path, config: ServiceConfig, *, timeout_s: float, room: Room = COORDINATOR) -> None:
@@ -302,7 +317,8 @@ def detach(config_file: Path, config: ServiceConfig, *, timeout_s: float, room: 
                 f"The {room.name} did not come up: {' | '.join(lines[-4:]) or 'no output'}",
                 hint=f"Its log is {log_file}.",
             )
-        if healthy(config.local_url) and supervisor_of(config.home) is not None:
+        # What answers may still be on its way up, and a death now would be taken for a failed start.
+        if _marks(config.home)[::2] == [str(child.pid), _UP] and healthy(config.local_url):
             return
         time.sleep(0.3)
     raise MLBridgeError(

@@ -255,7 +255,8 @@ def run_driver(
         reply = None
     if not isinstance(reply, dict):
         output = _tail(done.stderr.decode(errors="replace"))
-        raise MLBridgeError("ray.driver_failed", f"{module} failed: {output}")
+        ended = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
+        raise MLBridgeError("ray.driver_failed", f"{module} failed ({ended}): {output}")
     told = reply.get("error")
     if isinstance(told, dict):
         raise MLBridgeError(str(told.get("code")), str(told.get("message")), hint=str(told.get("hint", "")))
