@@ -7,11 +7,12 @@ written down, before the order leaves; whoever is killed finds it again and send
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mlbridge.errors import MLBridgeError
 
@@ -67,6 +68,7 @@ class ChannelBook:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._turn = threading.RLock()  # the connection is one for all threads, and so is its transaction
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
@@ -85,18 +87,27 @@ class ChannelBook:
             raise _broken(path, f"it has format {version}, and this program writes format {_VERSION}")
 
     def close(self) -> None:
-        self._db.close()
+        with self._turn:
+            self._db.close()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+            with self._turn:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                except BaseException:
+                    self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _broken(self._path, str(error)) from error
+
+    def _read(self, query: str, *arguments: object) -> list[Any]:
+        try:
+            with self._turn:
+                return self._db.execute(query, arguments).fetchall()
         except sqlite3.Error as error:
             raise _broken(self._path, str(error)) from error
 
@@ -116,15 +127,13 @@ class ChannelBook:
 
     def get(self, channel: bytes) -> Known | None:
         """A channel by id."""
-        row = self._db.execute(
-            "SELECT id, chain_id, contract, url, next FROM channels WHERE id=?", (channel,)
-        ).fetchone()
-        return None if row is None else Known(*row)
+        rows = self._read("SELECT id, chain_id, contract, url, next FROM channels WHERE id=?", channel)
+        return Known(*rows[0]) if rows else None
 
     def all(self, chain_id: int) -> list[Known]:
         """The channels on a chain."""
-        rows = self._db.execute(
-            "SELECT id, chain_id, contract, url, next FROM channels WHERE chain_id=? ORDER BY id", (chain_id,)
+        rows = self._read(
+            "SELECT id, chain_id, contract, url, next FROM channels WHERE chain_id=? ORDER BY id", chain_id
         )
         return [Known(*row) for row in rows]
 
@@ -153,12 +162,12 @@ class ChannelBook:
 
     def current(self, channel: bytes, key: str) -> Kept | None:
         """The order of a key that is open or done; None: none was signed, or all failed."""
-        row = self._db.execute(
+        rows = self._read(
             f"SELECT {_KEPT} FROM orders WHERE channel=? AND key=? AND state!=? "  # noqa: S608 - constants
             "ORDER BY sequence DESC LIMIT 1",
-            (channel, key, FAILED),
-        ).fetchone()
-        return None if row is None else Kept(*row)
+            *(channel, key, FAILED),
+        )
+        return Kept(*rows[0]) if rows else None
 
     def done(self, channel: bytes, sequence: int, receipt: bytes) -> None:
         """An order was answered."""
@@ -180,9 +189,9 @@ class ChannelBook:
 
     def open_orders(self, channel: bytes) -> list[Kept]:
         """Orders of which nothing is known since they left, oldest first."""
-        rows = self._db.execute(
+        rows = self._read(
             f"SELECT {_KEPT} FROM orders WHERE channel=? AND state=? ORDER BY sequence",  # noqa: S608 - constants
-            (channel, OPEN),
+            *(channel, OPEN),
         )
         return [Kept(*row) for row in rows]
 

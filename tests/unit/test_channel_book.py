@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,22 @@ def test_a_key_is_signed_once_unless_it_failed(book: ChannelBook) -> None:
     other = book.take(CHANNEL, "other", least=0, kind=None, make=offer)
     book.failed(CHANNEL, other.sequence, "no verdict")
     assert book.take(CHANNEL, "other", least=0, kind=None, make=offer).sequence == 2
+
+
+def test_threads_of_one_program_wait_for_each_other(book: ChannelBook) -> None:
+    def slow(sequence: int) -> bytes:
+        time.sleep(0.01)
+        return offer(sequence)
+
+    def work(number: int) -> int:
+        kept = book.take(CHANNEL, f"k{number}", least=0, kind=None, make=slow)
+        assert book.current(CHANNEL, f"k{number}") == kept
+        book.done(CHANNEL, kept.sequence, b"receipt")
+        return kept.sequence
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(work, range(24))) == list(range(24))
+    assert book.open_orders(CHANNEL) == []
 
 
 def test_whoever_comes_after_a_crash_finds_what_was_signed(tmp_path: Path, book: ChannelBook) -> None:
