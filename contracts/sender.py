@@ -37,13 +37,15 @@ class SendPolicy:
     """How patient and how generous a Sender is. Times in seconds, fees in wei a unit of gas.
 
     gas_margin: factor on the estimate; gas_extra: gas on top of it, because the same call can cost more when
-    another lands before it; stuck_after_s: unmined for so long, a transaction is replaced with fees raised by
-    bump; max_fee: what a unit of gas may cost at most; timeout_s: after that the wait ends with `tx.timeout`.
+    another lands before it; look_every_s: how often a transaction that the node has lost is sent again;
+    stuck_after_s: unmined for so long, a transaction is replaced with fees raised by bump; max_fee: what a
+    unit of gas may cost at most; timeout_s: after that the wait ends with `tx.timeout`.
     """
 
     gas_margin: float = 1.3
     gas_extra: int = 30_000
     poll_s: float = 0.5
+    look_every_s: float = 5.0
     stuck_after_s: float = 45.0
     timeout_s: float = 600.0
     bump: float = 1.25
@@ -290,7 +292,8 @@ class Sender:
         return None
 
     async def _wait(self, pending: _Pending) -> TxReceipt:
-        deadline = time.monotonic() + self._policy.timeout_s
+        looked = time.monotonic()
+        deadline = looked + self._policy.timeout_s
         pause = min(0.05, self._policy.poll_s)
         while True:
             try:
@@ -300,6 +303,9 @@ class Sender:
                 if time.monotonic() - pending.sent_at > self._policy.stuck_after_s:
                     async with self._lock:
                         await self._unstick(pending)
+                elif time.monotonic() - looked > self._policy.look_every_s:
+                    looked = time.monotonic()
+                    await self._send_if_lost(pending)
             except MLBridgeError as error:
                 # without a live transaction there is nothing to wait for, unless only the node was silent
                 if not pending.hashes and not isinstance(error, RpcError | RpcUnreachableError):
@@ -315,6 +321,18 @@ class Sender:
                 )
             await asyncio.sleep(pause)
             pause = min(self._policy.poll_s, pause * 1.5)
+
+    async def _send_if_lost(self, pending: _Pending) -> None:
+        """The same bytes again, where the node knows none of ours any more, as after a reorganisation."""
+        for tx_hash in reversed(pending.hashes):
+            if await self._rpc("eth_getTransactionByHash", tx_hash) is not None:
+                return
+        try:
+            await self._rpc("eth_sendRawTransaction", as_hex(pending.raw))
+        except RpcError as error:  # nonce taken, or fees too low by now: `_unstick` is for those
+            log.info("tx_lost", tx=pending.name, refused=error.text)
+        else:
+            log.info("tx_sent_again", tx=pending.name)
 
     async def _unstick(self, pending: _Pending) -> None:
         """One step for a transaction that no block takes. Called under the lock."""

@@ -13,7 +13,7 @@ from web3.types import TxParams
 from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain, Endpoint
 from contracts.errors import ContractError
-from contracts.events import as_int
+from contracts.events import as_hex, as_int
 from contracts.rpc import Provider, RpcError, RpcUnreachableError, provider_of
 from contracts.sender import Sender, SendPolicy
 from mlbridge.errors import MLBridgeError
@@ -224,6 +224,19 @@ async def test_transactions_survive_a_reorganisation_that_drops_their_elders(end
     assert await balance(endpoint, SINK) >= 11
     after = await sender.transfer(SINK, 100)
     assert after["status"] == 1
+
+
+async def test_a_transaction_that_the_node_lost_is_sent_again_as_it_was(endpoint: Endpoint) -> None:
+    sender = Sender(endpoint, dev_account(2), SendPolicy(poll_s=0.02, look_every_s=0.2, timeout_s=20.0))
+    await rpc(endpoint, "evm_setAutomine", False)
+    sending = asyncio.create_task(sender.transfer(SINK, 5))
+    await asyncio.sleep(0.3)
+    (waiting,) = (await rpc(endpoint, "txpool_content"))["pending"].values()
+    (sent,) = waiting.values()
+    await rpc(endpoint, "anvil_dropTransaction", sent["hash"])
+    await rpc(endpoint, "evm_setIntervalMining", 1)
+    assert as_hex((await sending)["transactionHash"]) == sent["hash"]
+    assert await balance(endpoint, SINK) == 5
 
 
 async def test_a_foreign_transaction_with_the_same_nonce(endpoint: Endpoint) -> None:
