@@ -23,7 +23,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.admission import ChannelFacts, LaneFacts, Wants, admit
 from mlbridge.protocol.committee import seated
 from mlbridge.protocol.course import Commission
-from mlbridge.protocol.exchange import NO_PARAMETERS, Offer, parse_offer
+from mlbridge.protocol.exchange import Offer, parse_offer
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.storage import ContentStore
 
@@ -125,8 +125,8 @@ class Runner:
         order, view = offer.order.message, self.view
         if offer.terms.coordinator != self.address:
             raise _refused("coordinator", f"its channel is not one of {self.address}")
-        if order.params_digest != NO_PARAMETERS:
-            raise _refused("params", "parameters stand in the input payload, so paramsDigest must be zero")
+        if not offer.parameters_hold:
+            raise _refused("params", "its paramsDigest is not that of the key to which it is streamed")
         if order.deadline > view.now() + self._config.max_seconds:
             raise _refused("validity", f"its deadline is more than {self._config.max_seconds} s ahead")
         channel = await view.channel(order.channel)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.committee import seated
+from mlbridge.protocol.committee import seated, streamer
 from mlbridge.protocol.evidence import MAX_SEATS, split
-from mlbridge.protocol.exchange import NO_PARAMETERS, Offer
+from mlbridge.protocol.exchange import Offer
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.orders712 import Domain, TaskOrder
 from mlbridge.protocol.snapshots import Snapshots
@@ -112,8 +112,8 @@ class Admission:
             raise _refused("policy", "the lane settles results that are equal bit for bit alone")
         if not MIN_SEATS <= order.seats <= MAX_SEATS:
             raise _refused("seats", f"it wants {order.seats} seats, not {MIN_SEATS} to {MAX_SEATS}")
-        if order.params_digest != NO_PARAMETERS:
-            raise _refused("params", "parameters stand in the input payload, so paramsDigest must be zero")
+        if not offer.parameters_hold:
+            raise _refused("params", "its paramsDigest is not that of the key to which it is streamed")
         if isinstance(offer.content, bytes) and payload_root(offer.content) != order.input_digest:
             raise _refused("input", "the input is not the one that it names")
 
@@ -178,6 +178,13 @@ class Admission:
             if len(self._committees) > _KEPT_COMMITTEES:
                 self._committees.popitem(last=False)
         return found
+
+    def streamer(self, order: TaskOrder) -> int:
+        """Whose seat streams an order's answer, where that is wanted."""
+        seed = self._view.seed(order.epoch)
+        if seed is None:
+            raise _refused("seed_unknown", f"the seed of epoch {order.epoch} is not known", retry_after=2)
+        return streamer(order, seed, self._view.snapshots())
 
     async def _check_signature(self, offer: Offer, digest: bytes) -> None:
         requester = offer.terms.requester
