@@ -17,6 +17,7 @@ from contracts.laneview import LaneView
 from coordinator.lane.course import Course
 from coordinator.lane.members import Members
 from coordinator.lane.outcome import Outcome
+from coordinator.lane.relay import Relay
 from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore, NewOrder, OrderRow, Status
 from mlbridge.errors import MLBridgeError
@@ -64,6 +65,10 @@ class Runner:
     def in_flight(self) -> int:
         """Orders without a verdict; those that only wait for slow seats to be paid do not count."""
         return len(self._undecided)
+
+    def relay(self) -> Relay:
+        """For streams of this process's orders."""
+        return Relay(self._members, self.view)
 
     # ---- taking orders ----
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -9,10 +10,12 @@ import httpx2
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import MAX_TOLD, Settlement, Told
+from mlbridge.protocol.streams import FrameReader, Kind
 
 PATIENCE_S: Final = 15.0
 WAIT_S: Final = 60.0
 _RETRY: Final = "retry_after_s"
+_CBOR: Final = {"Content-Type": "application/cbor"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class Coordinator(Protocol):
 
     async def order(self, offer: bytes, wait_s: float) -> Told:
         """Hand over an order, or ask again for the same one. offer: as it travels."""
+        ...
+
+    def stream(self, offer: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        """Hand over an order as `order` does, and listen; ends after a TOLD frame, or breaks off."""
         ...
 
     async def settlement(self, digest: bytes) -> Settlement:
@@ -77,24 +84,43 @@ class CoordinatorDoor:
         answer = await self._ask("POST", f"/v1/lane/orders?wait={wait}", content=offer)
         return Told.from_bytes(answer.content[: MAX_TOLD + 1])
 
+    async def stream(self, offer: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        """Hand over an order as `order` does, and listen; ends after a TOLD frame, or breaks off."""
+        reader = FrameReader()
+        try:
+            async with self._http.stream(
+                "POST", self.url + "/v1/lane/streams", content=offer, headers=_CBOR
+            ) as answer:
+                if answer.status_code >= 400:
+                    await answer.aread()
+                    raise self._problem(answer)
+                async for piece in answer.aiter_raw():
+                    for found in reader.feed(piece):
+                        yield found
+        except httpx2.HTTPError as error:
+            raise self._unreachable(error) from error
+
     async def settlement(self, digest: bytes) -> Settlement:
         """Where an order stands in a batch. Raises `lane.not_settled` while none holds it."""
         answer = await self._ask("GET", f"/v1/lane/orders/0x{digest.hex()}/proof")
         return Settlement.from_bytes(answer.content)
 
     async def _ask(self, method: str, path: str, *, content: bytes | None = None) -> httpx2.Response:
-        headers = {"Content-Type": "application/cbor"} if content is not None else {}
+        headers = _CBOR if content is not None else {}
         try:
             answer = await self._http.request(method, self.url + path, content=content, headers=headers)
         except httpx2.HTTPError as error:
-            raise MLBridgeError(
-                "coordinator.unreachable",
-                f"The coordinator at {self.url} does not answer ({type(error).__name__}).",
-                hint="Try again; an order that it has taken is found again by its bytes.",
-            ) from error
+            raise self._unreachable(error) from error
         if answer.status_code >= 400:
             raise self._problem(answer)
         return answer
+
+    def _unreachable(self, error: Exception) -> MLBridgeError:
+        return MLBridgeError(
+            "coordinator.unreachable",
+            f"The coordinator at {self.url} does not answer ({type(error).__name__}).",
+            hint="Try again; an order that it has taken is found again by its bytes.",
+        )
 
     def _problem(self, answer: httpx2.Response) -> MLBridgeError:
         try:
