@@ -1,4 +1,4 @@
-"""Streams on the channel lane from model to requester: real members, coordinator and chain, a scripted model."""
+"""Streams on the channel lane from model to requester: real members, coordinator, chain; scripted words."""
 
 from __future__ import annotations
 
