@@ -181,12 +181,12 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 async def _sealed(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     reader, left = FrameReader(), MAX_STREAM_BYTES
     while piece := await response.content.readany():
-        left -= len(piece)
         try:
             frames = reader.feed(piece)
         except MLBridgeError as error:
             raise MLBridgeError("member.unreadable", f"A stream cannot be read: {error.message}") from error
         for kind, payload in frames:
+            left -= len(payload)
             if kind is not Kind.SEALED or left < 0:
                 raise MLBridgeError(
                     "member.unreadable", "A stream holds what is not a member's, or too much."
