@@ -23,6 +23,7 @@ MAX_TOLD: Final = MAX_OUTPUT_BYTES + (64 << 10)
 MAX_SETTLEMENT: Final = 64 << 10
 MAX_PATH: Final = 32
 MAX_REASON: Final = 500
+_MAX_MEMBERS: Final = 256
 
 State = Literal["open", "decided", "failed"]
 _LEAF: Final[tuple[Kind, ...]] = (32, "word", 32, 32, "debit", "debit", "flag", "word", "word")
@@ -61,7 +62,7 @@ class Told:
     def from_bytes(cls, data: bytes) -> Told:
         """Raises MLBridgeError `message.malformed`."""
         try:
-            fields: Any = decode(data, max_bytes=MAX_TOLD, max_depth=3)
+            fields: Any = decode(data, max_bytes=MAX_TOLD, max_depth=3, max_items=_MAX_MEMBERS)
             state = fields.pop("state")
             if state == "open" and not fields:
                 return cls("open")
@@ -104,7 +105,7 @@ class Settlement:
     def from_bytes(cls, data: bytes) -> Settlement:
         """Raises MLBridgeError `message.malformed`."""
         try:
-            fields: Any = decode(data, max_bytes=MAX_SETTLEMENT, max_depth=3)
+            fields: Any = decode(data, max_bytes=MAX_SETTLEMENT, max_depth=3, max_items=_MAX_MEMBERS)
             if fields.keys() != {"header", "leaf", "path", "outcome"} or len(fields["path"]) > MAX_PATH:
                 raise ValueError("its fields are others")
             return cls(
