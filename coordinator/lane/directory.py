@@ -46,6 +46,13 @@ class Directory:
         }
         return sorted(found, key=lambda url: (-self._trust.get((account, url), 0), url))
 
+    def in_turn(self, account: int, model_id: bytes) -> list[list[str]]:
+        """The same: who has proved to be the account one after the other, then all others together."""
+        found = self.endpoints(account, model_id)
+        proved = [url for url in found if self._trust.get((account, url), 0) > 0]
+        others = found[len(proved) :]
+        return [*([url] for url in proved), *([others] if others else [])]
+
     def proved(self, account: int, url: str) -> None:
         """An answer from there bore the account's signature."""
         self._trust[account, url] = 1

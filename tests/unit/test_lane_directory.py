@@ -64,10 +64,13 @@ async def test_of_several_who_claim_an_account_the_one_that_signs_is_asked_first
     said["thief"], said["owner"] = page(base, 4, path="a"), page(base, 4, path="z")
     directory = await read(base, "thief", "owner")
     assert directory.endpoints(4, MODEL) == [f"{base}/a", f"{base}/z"]
+    assert directory.in_turn(4, MODEL) == [[f"{base}/a", f"{base}/z"]]
     directory.disproved(4, f"{base}/a")
     assert directory.endpoints(4, MODEL) == [f"{base}/z", f"{base}/a"]
     directory.proved(4, f"{base}/z")
     assert directory.endpoints(4, MODEL) == [f"{base}/z", f"{base}/a"]
+    assert directory.in_turn(4, MODEL) == [[f"{base}/z"], [f"{base}/a"]]
+    assert directory.in_turn(6, MODEL) == []
 
 
 @pytest.mark.parametrize(
