@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from contracts.batches import Posted, rules_of
 from contracts.laneview import LaneView
+from coordinator.lane.bodies import read_body
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import Batch, BatchStatement, Header, debits_hash
@@ -151,7 +152,7 @@ class Attesters:
                 timeout=aiohttp.ClientTimeout(total=PATIENCE_S),
                 allow_redirects=False,
             ) as response:
-                read = await response.content.read(MAX_ANSWER)
+                read = await read_body(response, MAX_ANSWER)
                 if response.status != 200:
                     raise ValueError(f"HTTP status {response.status}: {read[:200].decode(errors='replace')}")
             return _read_answer(read)

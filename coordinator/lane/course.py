@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -71,6 +71,7 @@ class Course:
         self._state = core.Order()
         self._events: asyncio.Queue[steps.Event | _Gone] = asyncio.Queue()
         self._gone: set[int] = set()
+        self._bound: set[int] = set()
         self._pledges: tuple[Pledge, ...] = ()
         self._outputs: dict[int, bytes | str] = {}
         self._payload: tuple[bytes | None, str | None] = (None, None)
@@ -276,51 +277,79 @@ class Course:
 
     async def _ask(self, account: int) -> None:
         """Offer the order until the member binds itself, refuses for good, or the set is closed."""
-        item = self._offer.to_bytes()
         pause = FIRST_PAUSE_S
-        while self._state.closed is None and self._state.over is None:
-            refused, wait = 0, pause
-            urls = self._members.directory.endpoints(account, self._commission.order.model_id)
-            for url in urls:
-                answer = await self._one(url, account, "orders", item)
-                if isinstance(answer, Signed) and self._binds(answer, account):
-                    self._members.directory.proved(account, url)
-                    self._events.put_nowait(steps.Committed(answer))
-                    return
-                if isinstance(answer, Signed | Revealed):
-                    self._members.directory.disproved(account, url)
-                if isinstance(answer, Refusal):
-                    self._note(account, answer)
-                    refused += answer.retry_after is None
-                    wait = min(max(wait, answer.retry_after or 0), LONGEST_PAUSE_S)
-            if urls and refused == len(urls):
+        while self._wants(account):
+            if await self._each(account, self._offer_to):
                 self._events.put_nowait(_Gone(account))
                 return
-            await asyncio.sleep(wait)
+            await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, 2 * pause)
 
     async def _reveal(self, account: int) -> None:
         """Show the closed set until the member attests, refuses for good, or the order is over."""
         pause = FIRST_PAUSE_S
-        while self._state.over is None:
-            item = self._closed_set().to_bytes()
-            wait = pause
-            for url in self._members.directory.endpoints(account, self._commission.order.model_id):
-                answer = await self._one(url, account, "reveals", item)
-                if isinstance(answer, Revealed) and self._is_from(answer.attestation, account):
-                    self._members.directory.proved(account, url)
-                    if answer.output is not None:
-                        self._outputs[account] = answer.output
-                    self._events.put_nowait(steps.Attested(answer.attestation, self._view.now()))
-                    break
-                if isinstance(answer, Refusal):
-                    self._note(account, answer)
-                    wait = min(max(wait, answer.retry_after or LONGEST_PAUSE_S), LONGEST_PAUSE_S)
-            await asyncio.sleep(wait)
-            if account in self._state.counted:
-                return
-            # What came does not open its commitment: whoever says something else now contradicts itself.
+        while self._state.over is None and account not in self._state.counted:
+            await self._each(account, self._show_to)
+            await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, 2 * pause)
+
+    async def _each(self, account: int, speak: Callable[[str, int], Awaitable[bool]]) -> bool:
+        """Speak to whoever claims an account; whether all of them refuse for good.
+
+        Until one of them has proved to be it they are asked side by side: one that only stalls must not keep
+        the others from being asked.
+        """
+        gone: list[bool] = []
+        for urls in self._members.directory.in_turn(account, self._commission.order.model_id):
+            gone += await asyncio.gather(*(speak(url, account) for url in urls))
+        return bool(gone) and all(gone)
+
+    def _wants(self, account: int) -> bool:
+        """Whether a commitment is still waited for."""
+        return self._state.closed is None and self._state.over is None and account not in self._bound
+
+    async def _offer_to(self, url: str, account: int) -> bool:
+        """As long as there is an answer and no commitment; whether it refuses for good."""
+        item, pause = self._offer.to_bytes(), FIRST_PAUSE_S
+        while self._wants(account):
+            answer, wait = await self._one(url, account, "orders", item), pause
+            if answer is None:
+                return False
+            if isinstance(answer, Signed) and self._binds(answer, account):
+                self._members.directory.proved(account, url)
+                self._bound.add(account)
+                self._events.put_nowait(steps.Committed(answer))
+                return False
+            if isinstance(answer, Refusal):
+                self._note(account, answer)
+                if answer.retry_after is None:
+                    return True
+                wait = min(max(wait, answer.retry_after), LONGEST_PAUSE_S)
+            else:
+                self._members.directory.disproved(account, url)
+            await asyncio.sleep(wait)
+            pause = min(LONGEST_PAUSE_S, 2 * pause)
+        return False
+
+    async def _show_to(self, url: str, account: int) -> bool:
+        """As long as there is an answer and no attestation that counts; never for good."""
+        item, pause = self._closed_set().to_bytes(), FIRST_PAUSE_S
+        while self._state.over is None and account not in self._state.counted:
+            answer, wait = await self._one(url, account, "reveals", item), pause
+            if answer is None:
+                return False
+            if isinstance(answer, Revealed) and self._is_from(answer.attestation, account):
+                self._members.directory.proved(account, url)
+                if answer.output is not None:
+                    self._outputs[account] = answer.output
+                self._events.put_nowait(steps.Attested(answer.attestation, self._view.now()))
+            if isinstance(answer, Refusal):
+                self._note(account, answer)
+                wait = min(max(wait, answer.retry_after or LONGEST_PAUSE_S), LONGEST_PAUSE_S)
+            # What comes may not open its commitment: whoever says something else then contradicts itself.
+            await asyncio.sleep(wait)
+            pause = min(LONGEST_PAUSE_S, 2 * pause)
+        return False
 
     async def _one(self, url: str, account: int, route: str, item: bytes) -> Answer | None:
         try:

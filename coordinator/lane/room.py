@@ -17,6 +17,7 @@ from contracts.network import LaneAddresses
 from contracts.sender import Sender
 from coordinator.lane.attest import Attesters
 from coordinator.lane.batching import Batcher
+from coordinator.lane.bodies import PLAIN
 from coordinator.lane.directory import Directory
 from coordinator.lane.members import Members
 from coordinator.lane.reports import Reporter
@@ -79,7 +80,8 @@ class LaneRoom:
         sender: of the same account; None: no batches are made here. Raises what a read of the chain raises.
         """
         view = await LaneView.open(Lane(chain, addresses))
-        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        connector = aiohttp.TCPConnector(limit=0)
+        session = aiohttp.ClientSession(connector=connector, headers=PLAIN, auto_decompress=False)
         directory = Directory(config.members, session)
         await directory.refresh()
         members = Members(directory, session, view.lane.domain, bytes(account.key), view.now)

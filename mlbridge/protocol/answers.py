@@ -22,6 +22,8 @@ from mlbridge.protocol.spelling import Kind, parse, parse_one, spell
 MAX_TOLD: Final = MAX_OUTPUT_BYTES + (64 << 10)
 MAX_SETTLEMENT: Final = 64 << 10
 MAX_PATH: Final = 32
+MAX_REASON: Final = 500
+_MAX_MEMBERS: Final = 256
 
 State = Literal["open", "decided", "failed"]
 _LEAF: Final[tuple[Kind, ...]] = (32, "word", 32, 32, "debit", "debit", "flag", "word", "word")
@@ -60,12 +62,12 @@ class Told:
     def from_bytes(cls, data: bytes) -> Told:
         """Raises MLBridgeError `message.malformed`."""
         try:
-            fields: Any = decode(data, max_bytes=MAX_TOLD, max_depth=3)
+            fields: Any = decode(data, max_bytes=MAX_TOLD, max_depth=3, max_items=_MAX_MEMBERS)
             state = fields.pop("state")
             if state == "open" and not fields:
                 return cls("open")
             if state == "failed" and fields.keys() == {"reason"} and isinstance(fields["reason"], str):
-                return cls("failed", reason=fields["reason"][:500])
+                return cls("failed", reason=one_line(fields["reason"]))
             if state != "decided" or fields.keys() != {"result", "confidence", "seats", "output"}:
                 raise ValueError("its fields are others")
             output = fields["output"]
@@ -103,7 +105,7 @@ class Settlement:
     def from_bytes(cls, data: bytes) -> Settlement:
         """Raises MLBridgeError `message.malformed`."""
         try:
-            fields: Any = decode(data, max_bytes=MAX_SETTLEMENT, max_depth=3)
+            fields: Any = decode(data, max_bytes=MAX_SETTLEMENT, max_depth=3, max_items=_MAX_MEMBERS)
             if fields.keys() != {"header", "leaf", "path", "outcome"} or len(fields["path"]) > MAX_PATH:
                 raise ValueError("its fields are others")
             return cls(
@@ -114,6 +116,11 @@ class Settlement:
             )
         except (MLBridgeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise _malformed("settlement", error) from error
+
+
+def one_line(told: str) -> str:
+    """What a stranger says to people: at most 500 characters that a terminal and a database take."""
+    return "".join(one if one.isprintable() else " " for one in told[:MAX_REASON])
 
 
 def _outcome(row: Any) -> Outcome:

@@ -32,7 +32,7 @@ from mlbridge.protocol.payload import MAX_OUTPUT_BYTES, TaskOutput
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
-from mlbridge.sdk.coordinators import Coordinator, retry_after
+from mlbridge.sdk.coordinators import Coordinator, refuses, retry_after
 from mlbridge.sdk.inputs import Input, to_output, to_payload
 from mlbridge.sdk.lane_accept import accept_answer, lie
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
@@ -44,6 +44,7 @@ DEFAULT_SEATS: Final = 3
 DEFAULT_S: Final = 60.0
 TRIES: Final = 3
 GRACE_S: Final = 5.0
+LEAST_PAUSE_S: Final = 0.1
 FRESH_S: Final = 2.0
 """How old the view of the chain may be when an order is signed: whoever signs many refreshes it meanwhile."""
 # The sequence is of no use any more, or belongs to an order that another copy of the book signed.
@@ -332,12 +333,11 @@ class AsyncChannel:
                 told = await self._door.order(kept.offer, max(1.0, left))
             except MLBridgeError as error:
                 pause = retry_after(error)
-                if pause is None:
+                if refuses(error):
                     self._book.failed(self.id, kept.sequence, error.message)
+                if pause is None or pause > left:
                     raise
-                if pause > left:
-                    raise
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(LEAST_PAUSE_S, pause))
                 continue
             if told.state == "decided":
                 receipt, payload = await self._accept(offer, told)
@@ -347,6 +347,7 @@ class AsyncChannel:
                 reason = told.reason or "no verdict by its deadline"
                 self._book.failed(self.id, kept.sequence, reason)
                 raise OrderFailedError("channel.no_verdict", f"The order came to no verdict: {reason}.")
+            await asyncio.sleep(LEAST_PAUSE_S)
 
     async def _accept(self, offer: Offer, told: Told) -> tuple[LaneReceipt, bytes]:
         """As accept_answer; what does not hold is held once more to the chain of now before it is a lie."""

@@ -235,6 +235,37 @@ async def test_whoever_answers_for_another_account_gains_nothing(scene: LaneScen
     assert all(seat.account != thief.account for seat in told.seats)
 
 
+async def test_whoever_claims_all_accounts_and_stalls_silences_nobody(scene: LaneScene) -> None:
+    """Also after a restart, when nobody has proved anything yet and sets are shown again."""
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    tarpit = await asyncio.start_server(stall, "127.0.0.1", 0)
+    port = tarpit.sockets[0].getsockname()[1]
+    claimed = {(seat.account, scene.rig.model): f"http://0.0.0.0:{port}" for seat in scene.seats}
+    async with tarpit:
+        for seat in scene.seats:
+            seat.ways = Ways(busy=1, reveals=False)
+        scene.here.runner._members.directory._claims["http://0.0.0.0:1"] = claimed
+        offer = await scene.order()
+        digest = await scene.here.runner.accept(offer)
+
+        async def closed() -> bool:
+            row = await scene.here.runner.store.order(digest)
+            return row is not None and row.closed is not None
+
+        await scene.until(closed)
+        await scene.kill()
+        for seat in scene.seats:
+            seat.ways = Ways()
+        again = await scene.open()
+        again.runner._members.directory._claims["http://0.0.0.0:1"] = claimed
+        await again.runner.step()
+        assert (await again.order(offer, 20.0)).state == "decided"
+
+
 async def test_a_killed_coordinator_is_followed_by_one_that_finds_everything(scene: LaneScene) -> None:
     seats = scene.seats
     for seat in seats:

@@ -256,6 +256,23 @@ async def test_a_coordinator_that_forges_an_answer_is_not_believed(shop: Shop, l
     assert found.sequence == 0
 
 
+@pytest.mark.parametrize("said", ["coordinator.http", "coordinator.lie", "message.malformed"])
+async def test_an_answer_that_is_none_has_no_second_order_signed(shop: Shop, said: str) -> None:
+    door, told = shop.channel._door, shop.channel._door.order
+
+    async def broken(offer: bytes, wait_s: float) -> Told:
+        await told(offer, wait_s)
+        raise MLBridgeError(said, "It was taken and done, and its answer is lost.")
+
+    door.order = broken  # type: ignore[method-assign]
+    with pytest.raises(MLBridgeError) as caught:
+        await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    assert caught.value.code == said
+    door.order = told  # type: ignore[method-assign]
+    found = await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    assert found.sequence == 0
+
+
 async def test_a_client_that_is_killed_finds_its_orders_again(shop: Shop) -> None:
     for seat in shop.server.seats.values():
         seat.ways = Ways(delay_s=5)  # no order ends before all are signed
