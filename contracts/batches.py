@@ -115,6 +115,26 @@ async def posted_at(
     return [(Posted(header_of(event), await _debits(lane, event)), event.block_number) for event in events]
 
 
+async def passing(lane: Lane, channel: bytes, sequence: int) -> list[Header]:
+    """Batches that passed a sequence of a channel, newest first; void ones among them."""
+    taken = await lane.events(artifacts.CHANNELS, "Debited", "0x" + channel.hex())
+    found = []
+    for debited in reversed(taken):
+        if not debited.args["from"] <= sequence < debited.args["to"]:
+            continue
+        batch, block = "0x" + debited.args["batch"].hex(), debited.block_number
+        events = await lane.events(artifacts.SETTLEMENT, "BatchPosted", batch, first=block, last=block)
+        found += [header_of(event) for event in events]
+    return found
+
+
+async def is_struck(lane: Lane, batch_id: bytes, channel: bytes, index: int) -> bool:
+    """Whether a leaf was shown to be wrong. index: its place in the batch; channel: its channel."""
+    topics = "0x" + batch_id.hex(), "0x" + channel.hex()
+    struck = await lane.events(artifacts.SETTLEMENT, "LeafStruck", *topics)
+    return any(event.args["index"] == index for event in struck)
+
+
 async def rules_of(lane: Lane, found: Posted, batch: Batch, facts: Facts) -> Rules:
     """What the chain says beside a batch: seeds of its orders' epochs, and what was settled before it."""
     epochs = {item.evidence.order.epoch for item in batch.items}

@@ -215,6 +215,16 @@ class Service:
             deadline_s=deadline_s or rules.deadline_s,
         )
 
+    async def receipt(self, task: Task) -> str | None:
+        """A task's receipt, with what the chain has come to prove since; None: it has none yet."""
+        lane = self._lanes.get(task.lane)
+        if task.receipt is None or lane is None:
+            return task.receipt
+        proved = await lane.proof(task.receipt)
+        if proved != task.receipt:
+            await self.book.keep_receipt(task.id, proved)
+        return proved
+
     async def cancel(self, key: ApiKey, task_id: str) -> Task:
         """Take a task back before its committee can be known. Raises MLBridgeError when it is too late."""
         task = await self.book.get(task_id, key_id=key.id)

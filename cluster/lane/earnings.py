@@ -20,12 +20,11 @@ from contracts.lane import Lane
 from contracts.reads import call
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import batch_data
-from mlbridge.protocol.batch import Batch
 from mlbridge.protocol.evidence import Evidence, split
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.watch import omitted
 from mlbridge.storage import ContentStore
+from mlbridge.storage.batches import fetch_batch
 from serve.lane.store import Held, LaneStore
 from serve.lane.view import View, ViewWriter
 
@@ -178,18 +177,9 @@ class Earnings:
                 return posted
         return None
 
-    async def _data(self, posted: Posted) -> Batch:
-        problem: MLBridgeError | None = None
-        for cid in batch_data.cids(posted.header.data):
-            try:
-                return batch_data.from_bytes(await self._content.get(cid, max_bytes=batch_data.MAX_BYTES))
-            except MLBridgeError as error:
-                problem = error
-        raise problem or MLBridgeError("content.missing", "The batch's data cannot be found.")
-
     async def _claim(self, posted: Posted) -> bool:
         """Whether there is nothing more to get; gas may be cheaper later."""
-        batch, party = await self._data(posted), self._seat.account
+        batch, party = await fetch_batch(self._content, posted.header.data), self._seat.account
         place = batch.claims().get(party)
         if place is None:
             return True
@@ -209,7 +199,7 @@ class Earnings:
         held = await self._in_ranges(posted)
         if not held:
             return
-        batch = await self._data(posted)
+        batch = await fetch_batch(self._content, posted.header.data)
         for evidence in held:
             for fault in omitted(posted.header, posted.debits, batch, [evidence]):
                 await batches.challenge(self._lane, self._sender, posted.header, fault)

@@ -20,8 +20,7 @@ from starlette.routing import Route
 from contracts.batches import Posted, rules_of
 from contracts.laneview import LaneView
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import batch_data
-from mlbridge.protocol.batch import Batch, BatchStatement, Header, debits_hash
+from mlbridge.protocol.batch import BatchStatement, Header, debits_hash
 from mlbridge.protocol.batch_wire import read_debits, read_statement, write_debits, write_statement
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.leaves import ChannelDebit
@@ -30,6 +29,7 @@ from mlbridge.protocol.signatures import well_formed
 from mlbridge.protocol.watch import examine
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.storage import ContentStore
+from mlbridge.storage.batches import fetch_batch
 
 log = structlog.get_logger(__name__)
 
@@ -37,19 +37,6 @@ PATH: Final = "/v1/lane/batches"
 MAX_REQUEST: Final = 128 << 10
 MAX_ANSWER: Final = 4_096
 PATIENCE_S: Final = 60.0
-
-
-async def fetch_batch(content: ContentStore, data: bytes) -> Batch:
-    """The batch whose stored bytes have this digest. Raises `content.*` or `batch.unreadable`."""
-    problem: MLBridgeError | None = None
-    for cid in batch_data.cids(data):
-        try:
-            stored = await content.get(cid, max_bytes=batch_data.MAX_BYTES)
-        except MLBridgeError as error:
-            problem = problem or error
-            continue
-        return batch_data.from_bytes(stored)
-    raise problem or MLBridgeError("content.missing", "The batch's bytes cannot be had.", exit_code=5)
 
 
 class Attester:

@@ -146,9 +146,8 @@ class LaneRoom:
                 retry_after_s=2,
             )
         stored = await self._content.get(batch.cid, max_bytes=batch_data.MAX_BYTES)
-        leaves = batch_data.from_bytes(stored)
-        key = (row.channel, row.sequence)
-        place = next(place for place, item in enumerate(leaves.items) if item.leaf.key == key)
-        item = leaves.items[place]
-        path = tuple(leaves.tasks.path(place))
-        return Settlement(read_header(batch.header), item.leaf, path, item.outcome)
+        key = row.channel, row.sequence
+        found = Settlement.of(read_header(batch.header), batch_data.from_bytes(stored), key)
+        if found is None:
+            raise RuntimeError(f"batch {batch.root} does not hold an order that is bound to it")
+        return found

@@ -19,11 +19,11 @@ from contracts.errors import ContractError
 from contracts.laneview import LaneView
 from contracts.reads import call
 from contracts.sender import Sender
-from coordinator.lane.attest import fetch_batch
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import Header
 from mlbridge.protocol.watch import Challenge, Fault, examine
 from mlbridge.storage import ContentStore
+from mlbridge.storage.batches import fetch_batch
 
 log = structlog.get_logger(__name__)
 
