@@ -5,6 +5,7 @@ Amounts in wei, times in unix seconds.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -113,6 +114,20 @@ async def posted_at(
     """As `posted`, each with its block."""
     events = await lane.events(artifacts.SETTLEMENT, "BatchPosted", first=first, last=last)
     return [(Posted(header_of(event), await _debits(lane, event)), event.block_number) for event in events]
+
+
+async def longest_course(lane: Lane) -> int:
+    """Seconds after an order's deadline from which on the chain takes nothing about it any more, whatever
+    becomes of the batches that passed it.
+    """
+    functions = lane.settlement.functions
+    windows = await asyncio.gather(
+        call(lane.channels.functions.settleWindow()),
+        call(functions.challengeWindow()),
+        call(functions.answerWindow()),
+    )
+    # A demand may come at a window's end, and each answer may be challenged for as long again.
+    return 2 * sum(int(window) for window in windows)
 
 
 async def passing(lane: Lane, channel: bytes, sequence: int) -> list[Header]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -157,19 +156,24 @@ class Earnings:
         state = await batches.batch_state(self._lane, batch_id)
         posted = await self._posted(batch_id, block)
         if state.status is BatchStatus.NONE or posted is None:
-            self._writer.end_batch(batch_id, "unknown")
+            self._end(batch_id, "unknown")
         elif state.status is BatchStatus.VOID:
             await self._after_void(posted)
-            self._writer.end_batch(batch_id, "void")
+            self._end(batch_id, "void")
         elif state.final_at <= await self._now() and state.demands == 0:
             if await self._claim(posted):
-                self._writer.end_batch(batch_id, "claimed")
+                self._end(batch_id, "claimed")
             else:
                 self._pauses.lengthen(batch_id)
         elif batch_id not in self._looked:
             # As soon as it is there: its window to show an omission is short.
             await self._after_omission(posted)
             self._looked.add(batch_id)
+
+    def _end(self, batch_id: bytes, ending: str) -> None:
+        self._writer.end_batch(batch_id, ending)
+        self._looked.discard(batch_id)
+        self._pauses.forget(batch_id)
 
     async def _posted(self, batch_id: bytes, block: int) -> Posted | None:
         for posted in await batches.posted(self._lane, first=block, last=block):
@@ -317,14 +321,8 @@ class Earnings:
         if self._pruned_at is not None and time.monotonic() - self._pruned_at < _PRUNE_EVERY_S:
             return
         self._pruned_at = time.monotonic()
-        functions = self._lane.settlement.functions
-        windows = await asyncio.gather(
-            call(self._lane.channels.functions.settleWindow()),
-            call(functions.challengeWindow()),
-            call(functions.answerWindow()),
-        )
-        # A demand may come at a window's end, and each answer may be challenged for as long again.
-        keep = 2 * sum(int(window) for window in windows)
-        gone = await self._store.prune(await self._now() - keep)
-        if gone:
-            log.info("lane_pruned", orders=gone)
+        gone = await self._store.prune(await self._now() - await batches.longest_course(self._lane))
+        with self._writer:
+            ended = self._writer.forget_batches()
+        if gone or ended:
+            log.info("lane_pruned", orders=gone, batches=ended)

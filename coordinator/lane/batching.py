@@ -308,10 +308,11 @@ class Batcher:
             except ContractError as error:
                 if error.name != "AlreadyClaimed":
                     raise
-        await self._store.mark_batch(row.root, status=BatchStage.FINAL.value)
         orders = await self._store.orders_of(row.root)
         done = [order.digest for order in orders if order.status is Status.DECIDED]
+        # The batch last: whoever is killed in between finds it here again.
         await self._store.finish(done, "final in a batch")
+        await self._store.mark_batch(row.root, status=BatchStage.FINAL.value)
         log.info("lane_batch_final", root=row.root, orders=len(orders))
 
     async def _stored(self, row: BatchRow) -> Batch:

@@ -20,6 +20,7 @@ from coordinator.lane.batching import Batcher
 from coordinator.lane.directory import Directory
 from coordinator.lane.members import Members
 from coordinator.lane.reports import Reporter
+from coordinator.lane.retention import EVERY_S, Keeper
 from coordinator.lane.runner import Runner
 from coordinator.lane.seeds import SeedPoster
 from coordinator.lane.settings import LaneConfig
@@ -58,6 +59,7 @@ class LaneRoom:
             batcher = Batcher(runner, runner.store, sender, content, attesters, config)
             reporter = Reporter(runner, runner.store, sender)
             self._steps += [("lane-batch", batcher.step, LOOP_S), ("lane-report", reporter.step, LOOP_S)]
+            self._steps.append(("lane-retention", Keeper(runner.view, runner.store, config).step, EVERY_S))
         if sender is not None and config.post_seeds:
             self._steps.append(("lane-seed", SeedPoster(runner.view, sender).step, LOOP_S))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, func, or_, select, update
+from sqlalchemy import Row, Select, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -412,19 +412,44 @@ class LaneStore:
         async with self._engine.connect() as connection:
             return {str(status): int(count) for status, count in await connection.execute(query)}
 
-    async def prune(self, before: float) -> int:
-        """Drop orders that ended and whose deadline passed before `before`; how many."""
+    async def prune(self, before: float, *, made_before: float, limit: int) -> int:
+        """Drop orders that ended and whose deadline passed before `before` (unix seconds); how many.
+
+        made_before: of what goes with them, by this machine's clock; limit: most orders. Kept are those in a
+        batch that can be challenged and those with evidence that is not reported. With the last of its orders
+        goes a batch, with an order its evidence.
+        """
 
         async def work(connection: AsyncConnection) -> int:
-            ended = lane_orders.c.status.in_((Status.DONE.value, Status.FAILED.value))
-            gone = lane_orders.delete().where(ended, lane_orders.c.deadline < int(before))
-            return int((await connection.execute(gone)).rowcount)
+            orders, batches, evidence = lane_orders, lane_batches, lane_evidence
+            ended = orders.c.status.in_((Status.DONE.value, Status.FAILED.value))
+            over = batches.c.status.in_((BatchStage.FINAL.value, BatchStage.VOID.value))
+            waiting = select(evidence.c.digest).where(evidence.c.reported.is_(False))
+            free = or_(orders.c.batch.is_(None), orders.c.batch.in_(select(batches.c.root).where(over)))
+            query = select(orders.c.digest).where(
+                ended, free, orders.c.deadline < int(before), orders.c.digest.not_in(waiting)
+            )
+            digests = [row.digest for row in await connection.execute(query.limit(limit))]
+            for some in _chunks(digests):
+                await connection.execute(evidence.delete().where(evidence.c.digest.in_(some)))
+                await connection.execute(orders.delete().where(orders.c.digest.in_(some)))
+            held = exists().where(orders.c.batch == batches.c.root)
+            await connection.execute(batches.delete().where(over, batches.c.made_at < made_before, ~held))
+            dead = lane_runners.c.alive_until < made_before
+            await connection.execute(lane_runners.delete().where(dead))
+            return len(digests)
 
         return await self._writer.run(work)
 
     async def _orders(self, query: Select[Any]) -> list[OrderRow]:
         async with self._engine.connect() as connection:
             return [_order(row) for row in await connection.execute(query)]
+
+
+def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So few that every database takes them as parameters of one statement."""
+    for start in range(0, len(items), 500):
+        yield items[start : start + 500]
 
 
 def _order(row: Row[Any]) -> OrderRow:

@@ -81,7 +81,9 @@ class Watcher:
         await self._view.refresh()
         found: list[Finding] = []
         oldest: int | None = None
-        for posted, block in await self._posted():
+        listed = await self._posted()
+        self._sound &= {posted.header.batch_id() for posted, _ in listed}
+        for posted, block in listed:
             header = posted.header
             batch_id = header.batch_id()
             state = await batches.batch_state(self._lane, batch_id)

@@ -11,10 +11,12 @@ import pytest
 import pytest_asyncio
 
 from contracts import channels
+from contracts.batches import longest_course
 from coordinator.lane.store import BatchStage, Status
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
+from mlbridge.protocol.exchange import parse_offer
 from mlbridge.protocol.wire import sign
 from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import FEE, LaneScene, LaneStage, lane_scene, lane_stage
@@ -286,6 +288,48 @@ async def test_a_batch_survives_death_and_reorganisation_and_is_posted_once(scen
     await scene.until(lambda: at_floor(scene, 3))
     await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
     assert [row.root for row in await room.runner.store.batches(BatchStage.POSTED)] == [batch.root]
+
+
+async def test_whoever_dies_while_a_batch_ends_is_followed_by_one_that_ends_it(scene: LaneScene) -> None:
+    await scene.here.order(await scene.order(), 20.0)
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    store, marked = scene.here.runner.store, scene.here.runner.store.mark_batch
+    await scene.rig.warp(CHALLENGE)
+
+    async def dies(root: str, **values: object) -> None:
+        raise MLBridgeError("test.killed", "killed")
+
+    store.mark_batch = dies  # type: ignore[method-assign]
+    with pytest.raises(MLBridgeError, match="killed"):
+        await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
+    store.mark_batch = marked  # type: ignore[method-assign]
+    await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
+    assert await store.counts() == {"done": 1}
+
+
+async def test_orders_are_forgotten_once_nobody_can_ask_about_them(scene: LaneScene) -> None:
+    await scene.kill()
+    room = await scene.open(keep_s=0)
+    (retain,) = [step for name, step, _ in room.steps if name == "lane-retention"]
+    digests = []
+    for _ in range(2):
+        offer = await scene.order()
+        digests.append(scene.digest(offer))
+        await room.order(offer, 20.0)
+        await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+        await scene.rig.warp(CHALLENGE)
+        await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
+        await retain()
+    assert await room.runner.store.counts() == {"done": 2}
+    first = await room.runner.store.order(digests[0])
+    assert first is not None
+    await scene.rig.warp(await longest_course(scene.rig.lane) + 60)
+    await retain()
+    assert await room.runner.store.counts() == {}
+    # Whoever sends a forgotten order again is told that its time is over.
+    with pytest.raises(MLBridgeError) as late:
+        await room.order(parse_offer(first.offer), 1.0)
+    assert late.value.code == "order.deadline"
 
 
 async def at_floor(scene: LaneScene, floor: int) -> bool:
