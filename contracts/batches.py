@@ -143,11 +143,10 @@ async def passing(lane: Lane, channel: bytes, sequence: int) -> list[Header]:
     return found
 
 
-async def is_struck(lane: Lane, batch_id: bytes, channel: bytes, index: int) -> bool:
-    """Whether a leaf was shown to be wrong. index: its place in the batch; channel: its channel."""
-    topics = "0x" + batch_id.hex(), "0x" + channel.hex()
-    struck = await lane.events(artifacts.SETTLEMENT, "LeafStruck", *topics)
-    return any(event.args["index"] == index for event in struck)
+async def struck_in(lane: Lane, batch_id: bytes) -> set[int]:
+    """Places of the task leaves of a batch that were shown to be wrong."""
+    struck = await lane.events(artifacts.SETTLEMENT, "LeafStruck", "0x" + batch_id.hex())
+    return {int(event.args["index"]) for event in struck}
 
 
 async def rules_of(lane: Lane, found: Posted, batch: Batch, facts: Facts) -> Rules:

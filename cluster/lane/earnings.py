@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from cluster.lane.evidence import Collector
+from cluster.metrics import Meter
 from cluster.upkeep import worth_refreshing
 from contracts import batches, channels
 from contracts.batches import BatchStatus, Posted
@@ -82,6 +83,7 @@ class Earnings:
         store: LaneStore,
         content: ContentStore,
         collector: Collector,
+        meter: Meter,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lane = lane
@@ -91,6 +93,7 @@ class Earnings:
         self._store = store
         self._content = content
         self._collector = collector
+        self._meter = meter
         self._recorded: dict[bytes, int] = {}
         self._pauses = Pauses(clock=clock)
         self._looked: set[bytes] = set()
@@ -195,6 +198,7 @@ class Earnings:
         except ContractError as error:
             if error.name != "AlreadyClaimed":
                 raise
+        self._meter.earned("lane", amount)
         log.info("lane_claimed", batch="0x" + posted.header.batch_id().hex()[:16], amount=amount)
         return True
 
@@ -230,6 +234,7 @@ class Earnings:
             if error.name not in _DONE:
                 raise
         await self._store.end(digest, "settled")
+        self._meter.lane_order("settled")
         log.info("lane_settled_reopened", order="0x" + digest.hex()[:16])
 
     def _range(self, posted: Posted, evidence: Evidence) -> int:
@@ -264,6 +269,7 @@ class Earnings:
             else:
                 self._pauses.forget(held.digest)
                 await self._store.end(held.digest, ending)
+                self._meter.lane_order(ending)
                 log.info("lane_order_ended", order="0x" + held.digest.hex()[:16], ending=ending)
 
     async def _pressing(self, now: float) -> list[Held]:

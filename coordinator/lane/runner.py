@@ -16,9 +16,11 @@ import structlog
 from contracts.laneview import LaneView
 from coordinator.lane.course import Course
 from coordinator.lane.members import Members
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.outcome import Outcome
+from coordinator.lane.rows import NewOrder, OrderRow, Status
 from coordinator.lane.settings import LaneConfig
-from coordinator.lane.store import LaneStore, NewOrder, OrderRow, Status
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.admission import ChannelFacts, LaneFacts, Wants, admit
 from mlbridge.protocol.committee import seated
@@ -51,9 +53,11 @@ class Runner:
         members: Members,
         config: LaneConfig,
         content: ContentStore | None,
+        metrics: LaneMetrics,
     ) -> None:
         self.address, self.view, self.store = address, view, store
         self._members, self._config, self._content = members, config, content
+        self._metrics = metrics
         self._courses: dict[bytes, Course] = {}
         self._under_way: set[bytes] = set()
         self._undecided: set[bytes] = set()
@@ -64,6 +68,11 @@ class Runner:
     def in_flight(self) -> int:
         """Orders without a verdict; those that only wait for slow seats to be paid do not count."""
         return len(self._undecided)
+
+    @property
+    def late(self) -> int:
+        """Orders with a verdict that wait for slow seats."""
+        return len(self._under_way) - len(self._under_way & self._undecided)
 
     # ---- taking orders ----
 
@@ -78,6 +87,7 @@ class Runner:
         if digest in self._under_way or await self.store.order(digest) is not None:
             return digest
         if self._stopping or self.in_flight >= self._config.max_in_flight:
+            self._metrics.refuse("lane.full")
             raise MLBridgeError(
                 "lane.full",
                 f"{self.in_flight} orders are under way, and this coordinator takes no more now.",
@@ -87,6 +97,9 @@ class Runner:
         self._undecided.add(digest)
         try:
             await self._take(offer, digest)
+        except MLBridgeError as error:
+            self._metrics.refuse(error.code)
+            raise
         finally:
             if digest not in self._under_way:
                 self._undecided.discard(digest)
@@ -112,6 +125,7 @@ class Runner:
             window=channel.window,
         )
         if await self.store.add(new):
+            self._metrics.accepted.inc()
             self._begin(digest, offer, self._course(commission, offer, None))
         elif await self.store.order(digest) is None:
             raise MLBridgeError(
@@ -174,7 +188,7 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
 
     def _course(self, commission: Commission, offer: Offer, row: OrderRow | None) -> Course:
-        tools = self._members, self.store, self.view, self._config, self._content
+        tools = self._members, self.store, self.view, self._config, self._content, self._metrics
         course = Course(commission, offer, row, *tools)
         self._undecided.add(course.digest)
         course.when_told(lambda: self._undecided.discard(course.digest))

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import structlog
 
-from contracts.batches import BatchStatus, batch_state, is_struck, passing
+from contracts.batches import BatchStatus, batch_state, passing, struck_in
 from contracts.channels import channel_state, settled_alone
 from contracts.lane import Lane
 from mlbridge.errors import MLBridgeError
@@ -81,8 +81,7 @@ async def _in_batch(receipt: LaneReceipt, lane: Lane, now: float) -> Standing | 
         return Standing(Stage.UNKNOWN, batch_id)
     if held.status is BatchStatus.VOID:
         return Standing(Stage.VOID, batch_id)
-    leaf = receipt.batch.leaf
-    if await is_struck(lane, batch_id, bytes.fromhex(leaf.channel[2:]), leaf.index):
+    if receipt.batch.leaf.index in await struck_in(lane, batch_id):
         return Standing(Stage.STRUCK, batch_id)
     stage = Stage.POSTED if now < held.final_at or held.demands else Stage.FINAL
     return Standing(stage, batch_id, held.final_at)

@@ -14,12 +14,13 @@ from contracts import batches, channels
 from contracts.batches import Posted
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
-from mlbridge.protocol.answers import Settlement
+from mlbridge.protocol.answers import Settlement, Told
 from mlbridge.protocol.batch import build
 from mlbridge.protocol.evidence import Evidence, prove
 from mlbridge.protocol.watch import Challenge, examine
 from mlbridge.protocol.wire import sign
 from mlbridge.sdk import LaneReceipt
+from mlbridge.sdk.coordinators import CoordinatorTerms
 from mlbridge.sdk.lane_proof import Stage, prove_settlement, standing
 from mlbridge.sdk.lane_verify import verify_offline, verify_receipt
 from tests.support.lane import CHALLENGE
@@ -60,10 +61,10 @@ class SilentDoor:
     def __init__(self, shown: Settlement | None = None) -> None:
         self.shown = shown
 
-    async def terms(self) -> None:  # type: ignore[override]
+    async def terms(self) -> CoordinatorTerms:
         raise AssertionError("nobody asks for its terms")
 
-    async def order(self, offer: bytes, wait_s: float) -> None:  # type: ignore[override]
+    async def order(self, offer: bytes, wait_s: float) -> Told:
         raise AssertionError("nobody sends it orders")
 
     async def settlement(self, digest: bytes) -> Settlement:

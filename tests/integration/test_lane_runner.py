@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from contracts import channels
 from contracts.batches import longest_course
-from coordinator.lane.store import BatchStage, Status
+from coordinator.lane.rows import BatchStage, Status
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
@@ -288,6 +288,48 @@ async def test_a_batch_survives_death_and_reorganisation_and_is_posted_once(scen
     await scene.until(lambda: at_floor(scene, 3))
     await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
     assert [row.root for row in await room.runner.store.batches(BatchStage.POSTED)] == [batch.root]
+
+
+async def test_what_happens_is_measured(scene: LaneScene) -> None:
+    def value(name: str, **labels: str) -> float:
+        found = scene.here.metrics.registry.get_sample_value(f"mlbridge_lane_{name}", labels)
+        assert found is not None, f"{name}{labels} is not exported"
+        return found
+
+    offers = [await scene.order() for _ in range(4)]
+    (await scene.committee(offers[3]))[0].ways = Ways(refuses=True)
+    await scene.here.order(offers[3], 20.0)
+    for seat in scene.seats:
+        seat.ways = Ways()
+    await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers[:3]))
+    with pytest.raises(MLBridgeError):
+        await scene.here.order(await scene.order(sequence=4, max_fee=10**20), 1.0)
+    assert value("orders_accepted_total") == 4
+    assert value("orders_total", outcome="decided") == 3
+    assert value("orders_total", outcome="failed") == 1
+    assert value("orders_refused_total", reason="order.funds") == 1
+    assert value("verdict_seconds_count") == 3
+    for phase in ("commit", "reveal"):
+        assert value("phase_seconds_count", phase=phase) >= 3
+
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    (gauges,) = [step for name, step, _ in scene.here.steps if name == "lane-gauges"]
+    await gauges()
+    assert value("queue_depth", queue="batches") >= 1
+    assert value("queue_depth", queue="undecided") == 0
+    await scene.until(lambda: at_floor(scene, 3))
+    posted = value("batches_total", outcome="posted")
+    await scene.rig.warp(CHALLENGE)
+    await scene.until(lambda: all_done(scene, 3))
+    assert value("batches_total", outcome="final") == posted == value("batch_orders_count")
+    assert value("batch_orders_sum") == value("orders_settled_total", how="batch") == 3
+    assert value("phase_seconds_count", phase="post") == 3
+    assert value("phase_seconds_count", phase="payout") == posted
+    assert value("challenges_total", kind="strike") == 0
+
+
+async def all_done(scene: LaneScene, count: int) -> bool:
+    return (await scene.here.runner.store.counts()).get("done") == count
 
 
 async def test_whoever_dies_while_a_batch_ends_is_followed_by_one_that_ends_it(scene: LaneScene) -> None:

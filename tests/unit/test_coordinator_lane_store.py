@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from coordinator import database
 from coordinator.lane.group import GroupWriter
-from coordinator.lane.store import BatchStage, LaneStore, NewOrder, Status
+from coordinator.lane.rows import BatchStage, NewOrder, Status
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from tests.support import postgres
 
@@ -231,8 +232,8 @@ async def test_rows_and_disk_are_flat_however_many_orders_end(tmp_path: Path) ->
     opened = database.open_engine(database.database_url(f"sqlite:///{tmp_path}/c.db"))
     await database.migrate(opened)
     store, pages = LaneStore(opened, "first"), []
-    for turn in range(6):
-        root, orders = f"0x{turn}", [numbered(turn * 300 + n) for n in range(300)]
+    for turn in range(4):
+        root, orders = f"0x{turn}", [numbered(turn * 100 + n) for n in range(100)]
         await asyncio.gather(*(store.add(one) for one in orders))
         await asyncio.gather(*(decide(store, one) for one in orders))
         await asyncio.gather(*(store.ripen(one.digest) for one in orders))
@@ -240,8 +241,8 @@ async def test_rows_and_disk_are_flat_however_many_orders_end(tmp_path: Path) ->
         await store.make_batch(root, digests, cid="c", debits=b"d", at=float(turn), block=1)
         await store.finish(digests, "final in a batch")
         await store.mark_batch(root, status=BatchStage.FINAL.value)
-        while await prune(store, 5_000, limit=128):
-            assert len(await store.orders_of(root)) < 300
+        while await prune(store, 5_000, limit=64):
+            assert len(await store.orders_of(root)) < 100
         assert (await store.counts(), await store.batches(*BatchStage)) == ({}, [])
         async with opened.connect() as connection:
             pages.append(int(await connection.scalar(text("PRAGMA page_count")) or 0))
