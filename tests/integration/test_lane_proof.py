@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from contracts import batches, channels
 from contracts.batches import Posted
+from coordinator.lane.attest import Attester
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.answers import Settlement, Told
@@ -157,6 +158,32 @@ async def test_an_order_that_a_batch_passes_without_holding_it_says_so(hushed: S
         await prove_settlement(first, hushed.stage.rig.lane, hushed.content)
     assert left_out.value.code == "lane.left_out"
     assert await stage_of(hushed, first) is Stage.PASSED
+
+
+async def test_attesters_sign_no_order_that_settled_by_itself(hushed: Shop) -> None:
+    """The chain says of a batch that is posted what was settled before it, of this one only the channel."""
+    first, second = await ordered(hushed), await ordered(hushed)
+    await hushed.engine.stop()
+    lane, rig = hushed.stage.rig.lane, hushed.stage.rig
+    third = rig.verifiers[0]
+    attester = Attester(hushed.view, hushed.content, third.account, bytes(third.node.key))
+    await channels.settle(lane, rig.treasury, second.evidence())
+    await hushed.view.refresh()
+    for receipts, fit in (((first, second), False), ((first,), True)):
+        settled = [(one.evidence(), prove(one.evidence(), hushed.view.facts)) for one in receipts]
+        state = await channels.channel_state(lane, hushed.channel.id)
+        batch, debits = build(hushed.stage.coordinator.address, settled, {hushed.channel.id: state.floor})
+        data = batch_data.to_bytes(batch)
+        await hushed.content.put(data)
+        statement = batch.statement(hushed.stage.coordinator.address, batch_data.digest(data), debits)
+        if fit:
+            signed = await attester.look(statement, debits)
+            assert signed.signer(lane.batch_domain) == third.node.address
+        else:
+            with pytest.raises(MLBridgeError) as refused:
+                await attester.look(statement, debits)
+            assert refused.value.code == "batch.faulty"
+            assert refused.value.context["challenge"] == Challenge.DUPLICATE.value
 
 
 async def test_a_struck_leaf_and_a_void_batch_prove_no_payment(hushed: Shop) -> None:
