@@ -104,12 +104,12 @@ async def test_a_channel_by_command(
             assert kept.batch is not None
             assert any(f"leaf {kept.batch.leaf.index} of batch" in line for line in placed["proved"])
             assert (await said("verify", receipt, "--offline", *place)).json["ok"]
-            await stage.rig.warp(CHALLENGE + 10)
-            final = (await said("verify", receipt, *place)).json
-            assert any("cannot be challenged any more" in line for line in final["proved"])
             seen = await said("watch", "--once", "--look-only", *place)
             assert seen.code == 0
             assert '"what": "ok"' in seen.out
+            await stage.rig.warp(CHALLENGE + 10)
+            final = (await said("verify", receipt, *place)).json
+            assert any("cannot be challenged any more" in line for line in final["proved"])
             closing = (await said("channel", "close", channel, *place, *whose)).json
             assert closing["due_at"] is not None
             assert (await said("channel", "show", channel, *place, *whose)).json["state"] == "closing"
