@@ -22,13 +22,13 @@ OTHER = "other"
 REASONS = (
     *(
         f"lane.{name}"
-        for name in ("full", "coordinator", "params", "validity", "input", "funds", "sequence_taken", "seed")
+        for name in ("full", "coordinator", "validity", "input", "funds", "sequence_taken", "seed")
     ),
     *(
         f"order.{name}"
         for name in (
-            *("signature", "seed", "channel", "policy", "seats", "epoch", "deadline"),
-            *("sequence", "closing", "model", "price", "funds"),
+            *("signature", "seed", "channel", "policy", "seats", "params", "input", "epoch", "deadline"),
+            *("sequence", "sequence_ahead", "closing", "model", "price", "funds"),
         )
     ),
     "committee.too_few",

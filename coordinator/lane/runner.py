@@ -22,11 +22,10 @@ from coordinator.lane.rows import NewOrder, OrderRow, Status
 from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.admission import ChannelFacts, LaneFacts, Wants, admit
+from mlbridge.protocol.admission import ChannelFacts, LaneFacts, admit, require_input
 from mlbridge.protocol.committee import seated
 from mlbridge.protocol.course import Commission
-from mlbridge.protocol.exchange import NO_PARAMETERS, Offer, parse_offer
-from mlbridge.protocol.hashing import payload_root
+from mlbridge.protocol.exchange import Offer, parse_offer
 from mlbridge.storage import ContentStore
 
 log = structlog.get_logger(__name__)
@@ -79,7 +78,7 @@ class Runner:
     async def accept(self, offer: Offer) -> bytes:
         """Take an order and begin; its digest. Repeating it changes nothing.
 
-        Raises MLBridgeError: `lane.full` (retry_after), `lane.coordinator`, `lane.input`, `lane.params`,
+        Raises MLBridgeError: `lane.full` (retry_after), `lane.coordinator`, `lane.input`,
         `lane.validity`, `lane.sequence_taken`, `lane.funds`, `order.*`, `committee.too_few`, `content.*`.
         """
         order = offer.order.message
@@ -139,8 +138,6 @@ class Runner:
         order, view = offer.order.message, self.view
         if offer.terms.coordinator != self.address:
             raise _refused("coordinator", f"its channel is not one of {self.address}")
-        if order.params_digest != NO_PARAMETERS:
-            raise _refused("params", "parameters stand in the input payload, so paramsDigest must be zero")
         if order.deadline > view.now() + self._config.max_seconds:
             raise _refused("validity", f"its deadline is more than {self._config.max_seconds} s ahead")
         channel = await view.channel(order.channel)
@@ -151,7 +148,7 @@ class Runner:
         facts = ChannelFacts(
             offer.terms, channel.balance, channel.floor, channel.window, closing=channel.closes_at != 0
         )
-        return admit(offer.order, facts, await self._lane_facts(order.epoch), Wants(seconds=LEAST_S))
+        return admit(offer.order, facts, await self._lane_facts(order.epoch), seconds=LEAST_S)
 
     async def _lane_facts(self, epoch: int) -> LaneFacts:
         view, facts = self.view, self.view.facts
@@ -173,8 +170,7 @@ class Runner:
             if self._content is None:
                 raise _refused("input", "its input lies under a CID, and this coordinator has no store")
             content = await self._content.get(content)
-        if payload_root(content) != offer.order.message.input_digest:
-            raise _refused("input", "the input is not the one that it names")
+        require_input(offer.order.message, content)
 
     # ---- under way ----
 

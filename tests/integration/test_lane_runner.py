@@ -102,7 +102,7 @@ async def test_an_order_that_could_not_be_paid_or_settled_is_not_taken(scene: La
         "order.price": await scene.order(sequence=0, max_fee=10**12),
         "order.deadline": await scene.order(sequence=0, deadline=int(scene.view.now())),
         "lane.validity": await scene.order(sequence=0, deadline=int(scene.view.now()) + 10**5),
-        "order.sequence": await scene.order(sequence=64),
+        "order.sequence_ahead": await scene.order(sequence=64),
         "order.seats": await scene.order(sequence=0, seats=2),
         "committee.too_few": await scene.order(sequence=0, seats=9),
         "order.epoch": await scene.order(sequence=0, epoch=order.epoch - 5),
