@@ -16,7 +16,6 @@ from coordinator.lane.rows import BatchStage, Status
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
-from mlbridge.protocol.exchange import parse_offer
 from mlbridge.protocol.wire import sign
 from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import FEE, LaneScene, LaneStage, lane_scene, lane_stage
@@ -353,24 +352,19 @@ async def test_orders_are_forgotten_once_nobody_can_ask_about_them(scene: LaneSc
     await scene.kill()
     room = await scene.open(keep_s=0)
     (retain,) = [step for name, step, _ in room.steps if name == "lane-retention"]
-    digests = []
-    for _ in range(2):
-        offer = await scene.order()
-        digests.append(scene.digest(offer))
-        await room.order(offer, 20.0)
-        await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
-        await scene.rig.warp(CHALLENGE)
-        await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
-        await retain()
+    offers = [await scene.order() for _ in range(2)]
+    await asyncio.gather(*(room.order(offer, 20.0) for offer in offers))
+    await scene.until(lambda: at_floor(scene, 2))
+    await scene.rig.warp(CHALLENGE)
+    await scene.until(lambda: all_done(scene, 2))
+    await retain()
     assert await room.runner.store.counts() == {"done": 2}
-    first = await room.runner.store.order(digests[0])
-    assert first is not None
     await scene.rig.warp(await longest_course(scene.rig.lane) + 60)
     await retain()
     assert await room.runner.store.counts() == {}
     # Whoever sends a forgotten order again is told that its time is over.
     with pytest.raises(MLBridgeError) as late:
-        await room.order(parse_offer(first.offer), 1.0)
+        await room.order(offers[0], 1.0)
     assert late.value.code == "order.deadline"
 
 
