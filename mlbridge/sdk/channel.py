@@ -17,7 +17,6 @@ from typing import Final
 import structlog
 
 from contracts import channels, reads
-from contracts.batches import BatchStatus, batch_state
 from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
@@ -34,7 +33,8 @@ from mlbridge.protocol.wire import Signed, sign
 from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
 from mlbridge.sdk.coordinators import Coordinator, refuses, retry_after
 from mlbridge.sdk.inputs import Input, to_output, to_payload
-from mlbridge.sdk.lane_accept import accept_answer, lie
+from mlbridge.sdk.lane_accept import accept_answer
+from mlbridge.sdk.lane_proof import prove_settlement
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
 from mlbridge.storage import ContentStore
 
@@ -263,17 +263,13 @@ class AsyncChannel:
         return found
 
     async def settled(self, receipt: LaneReceipt) -> LaneReceipt:
-        """The receipt with its order's place in a batch on the chain.
+        """The receipt with its order's place in the batch on the chain, in the book too.
 
-        Raises MLBridgeError `lane.not_settled` while no batch holds it, `channel.lie` if the coordinator
-        shows one that does not.
+        Raises as prove_settlement: `lane.not_settled` while no batch holds it, `channel.lie`.
         """
-        found = await self._door.settlement(receipt.digest)
-        status = (await batch_state(self._lane, found.header.batch_id())).status
-        leaf_is_right = found.leaf.key == (receipt.task_order().channel, receipt.order.sequence)
-        if status is BatchStatus.NONE or not leaf_is_right:
-            raise lie("it shows a batch that does not hold the order")
-        return receipt.settled(found)
+        proved = await prove_settlement(receipt, self._lane, self._store, self._door)
+        self._book.done(self.id, receipt.order.sequence, proved.to_bytes())
+        return proved
 
     async def _content(self, payload: bytes) -> bytes | str:
         if len(payload) <= MAX_INLINE_BYTES:
