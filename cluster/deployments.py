@@ -100,7 +100,7 @@ class Deployments:
         except OSError as error:
             log.warning("logs_not_kept", reason=str(error))
             return {}
-        words = f" Last error of an engine: {cause}." if cause else ""
+        words = f" Last error of an engine: {cause}" if cause else ""
         return {
             state.name: replace(state, message=f"{state.message}{words} Logs: {kept}") for state in failed
         }
