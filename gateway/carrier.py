@@ -162,7 +162,7 @@ class Carrier:
 
     async def _decide(self, task: Task, status: str, cost: int, **values: Any) -> None:
         if await self._book.decide(task.id, status=status, cost=cost, **values):
-            self._metrics.tasks.labels(status).inc()
+            self._metrics.tasks.labels(status, task.lane).inc()
             self._metrics.cost.inc(cost)
             log.info("task_decided", task=task.id, status=status, cost_wei=cost)
 

@@ -19,7 +19,7 @@ from gateway.lanes import Accepted, LaneEvent, Offer, Order, Receipt, Refunded, 
 from gateway.purse import Purse
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import decode_input
-from mlbridge.sdk import AsyncChannel, ChannelResult, OrderFailedError, StreamMismatchError
+from mlbridge.sdk import AsyncChannel, ChannelResult, LaneReceipt, OrderFailedError, StreamMismatchError
 from mlbridge.sdk.channel import DEFAULT_SEATS
 from mlbridge.sdk.coordinators import retry_after
 
@@ -188,6 +188,17 @@ class ChannelLane:
                     return Refunded(0, error.message)
                 raise
         return Refunded(0, "its time is over" if failed is None else failed.message)
+
+    async def proof(self, receipt: str) -> str:
+        """See Lane.proof: with its place in a batch, once one holds the order."""
+        known = LaneReceipt.from_bytes(receipt.encode())
+        try:
+            channel = await self._purse.channel(known.task_order().channel)
+            return (await channel.settled(known)).to_bytes().decode()
+        except MLBridgeError as error:
+            if error.code != "lane.not_settled":
+                log.warning("receipt_not_proved", order="0x" + known.digest.hex(), reason=error.message)
+            return receipt
 
     async def cancel(self, offer: Offer) -> None:
         """See Lane.cancel: whoever holds a signed order can have it done."""

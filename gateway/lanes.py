@@ -118,6 +118,10 @@ class Lane(Protocol):
         """
         ...
 
+    async def proof(self, receipt: str) -> str:
+        """A receipt with what the chain has come to prove since it was made; unchanged where nothing has."""
+        ...
+
     async def cancel(self, offer: Offer) -> None:
         """Take a task back; its carrier then sees it end. Raises MLBridgeError when it is too late."""
         ...

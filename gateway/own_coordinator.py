@@ -19,6 +19,7 @@ from contracts.keyfile import load_key
 from coordinator import database
 from coordinator.config import CoordinatorConfig
 from coordinator.http import STATUS_BY_CODE
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.room import LaneRoom
 from gateway.carrier import forever
 from mlbridge.errors import MLBridgeError
@@ -34,8 +35,8 @@ log = structlog.get_logger(__name__)
 class OwnCoordinator:
     """Opened at its first use. config: the coordinator's file; it must have a key and a lane."""
 
-    def __init__(self, config: CoordinatorConfig) -> None:
-        self._config = config
+    def __init__(self, config: CoordinatorConfig, metrics: LaneMetrics) -> None:
+        self._config, self._metrics = config, metrics
         self._opening = asyncio.Lock()
         self._room: LaneRoom | None = None
         self._chain: Chain | None = None
@@ -76,6 +77,7 @@ class OwnCoordinator:
             config.lane,
             content=open_store(network.storage_url) if network.storage_url else None,
             sender=None,
+            metrics=self._metrics,
         )
         for name, step, pause in self._room.steps:
             self._loops.append(asyncio.create_task(forever(step, pause), name=f"gateway-{name}"))

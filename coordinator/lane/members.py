@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 import structlog
 
+from coordinator.lane.bodies import read_body
 from coordinator.lane.directory import Directory
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
@@ -122,7 +123,7 @@ class Members:
                 allow_redirects=False,
             ) as response:
                 status = response.status
-                read = await _body(response)
+                read = await read_body(response, exchange.MAX_ANSWER_BYTES)
                 after = response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(pipe.account, error) from error
@@ -168,14 +169,6 @@ class Members:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """At most one byte more than an answer may have."""
-    read = bytearray()
-    while len(read) <= exchange.MAX_BODY_BYTES and (piece := await response.content.readany()):
-        read += piece
-    return bytes(read)
 
 
 async def _sealed(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

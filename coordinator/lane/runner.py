@@ -16,16 +16,17 @@ import structlog
 from contracts.laneview import LaneView
 from coordinator.lane.course import Course
 from coordinator.lane.members import Members
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.outcome import Outcome
 from coordinator.lane.relay import Relay
+from coordinator.lane.rows import NewOrder, OrderRow, Status
 from coordinator.lane.settings import LaneConfig
-from coordinator.lane.store import LaneStore, NewOrder, OrderRow, Status
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.admission import ChannelFacts, LaneFacts, Wants, admit
+from mlbridge.protocol.admission import ChannelFacts, LaneFacts, admit, require_input
 from mlbridge.protocol.committee import seated
 from mlbridge.protocol.course import Commission
 from mlbridge.protocol.exchange import Offer, parse_offer
-from mlbridge.protocol.hashing import payload_root
 from mlbridge.storage import ContentStore
 
 log = structlog.get_logger(__name__)
@@ -52,9 +53,11 @@ class Runner:
         members: Members,
         config: LaneConfig,
         content: ContentStore | None,
+        metrics: LaneMetrics,
     ) -> None:
         self.address, self.view, self.store = address, view, store
         self._members, self._config, self._content = members, config, content
+        self._metrics = metrics
         self._courses: dict[bytes, Course] = {}
         self._under_way: set[bytes] = set()
         self._undecided: set[bytes] = set()
@@ -70,12 +73,17 @@ class Runner:
         """For streams of this process's orders."""
         return Relay(self._members, self.view)
 
+    @property
+    def late(self) -> int:
+        """Orders with a verdict that wait for slow seats."""
+        return len(self._under_way) - len(self._under_way & self._undecided)
+
     # ---- taking orders ----
 
     async def accept(self, offer: Offer) -> bytes:
         """Take an order and begin; its digest. Repeating it changes nothing.
 
-        Raises MLBridgeError: `lane.full` (retry_after), `lane.coordinator`, `lane.input`, `lane.params`,
+        Raises MLBridgeError: `lane.full` (retry_after), `lane.coordinator`, `lane.input`,
         `lane.validity`, `lane.sequence_taken`, `lane.funds`, `order.*`, `committee.too_few`, `content.*`.
         """
         order = offer.order.message
@@ -83,6 +91,7 @@ class Runner:
         if digest in self._under_way or await self.store.order(digest) is not None:
             return digest
         if self._stopping or self.in_flight >= self._config.max_in_flight:
+            self._metrics.refuse("lane.full")
             raise MLBridgeError(
                 "lane.full",
                 f"{self.in_flight} orders are under way, and this coordinator takes no more now.",
@@ -92,6 +101,9 @@ class Runner:
         self._undecided.add(digest)
         try:
             await self._take(offer, digest)
+        except MLBridgeError as error:
+            self._metrics.refuse(error.code)
+            raise
         finally:
             if digest not in self._under_way:
                 self._undecided.discard(digest)
@@ -117,6 +129,7 @@ class Runner:
             window=channel.window,
         )
         if await self.store.add(new):
+            self._metrics.accepted.inc()
             self._begin(digest, offer, self._course(commission, offer, None))
         elif await self.store.order(digest) is None:
             raise MLBridgeError(
@@ -130,8 +143,6 @@ class Runner:
         order, view = offer.order.message, self.view
         if offer.terms.coordinator != self.address:
             raise _refused("coordinator", f"its channel is not one of {self.address}")
-        if not offer.parameters_hold:
-            raise _refused("params", "its paramsDigest is not that of the key to which it is streamed")
         if order.deadline > view.now() + self._config.max_seconds:
             raise _refused("validity", f"its deadline is more than {self._config.max_seconds} s ahead")
         channel = await view.channel(order.channel)
@@ -142,7 +153,8 @@ class Runner:
         facts = ChannelFacts(
             offer.terms, channel.balance, channel.floor, channel.window, closing=channel.closes_at != 0
         )
-        return admit(offer.order, facts, await self._lane_facts(order.epoch), Wants(seconds=LEAST_S))
+        lane = await self._lane_facts(order.epoch)
+        return admit(offer.order, facts, lane, seconds=LEAST_S, stream=offer.stream)
 
     async def _lane_facts(self, epoch: int) -> LaneFacts:
         view, facts = self.view, self.view.facts
@@ -164,8 +176,7 @@ class Runner:
             if self._content is None:
                 raise _refused("input", "its input lies under a CID, and this coordinator has no store")
             content = await self._content.get(content)
-        if payload_root(content) != offer.order.message.input_digest:
-            raise _refused("input", "the input is not the one that it names")
+        require_input(offer.order.message, content)
 
     # ---- under way ----
 
@@ -179,7 +190,7 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
 
     def _course(self, commission: Commission, offer: Offer, row: OrderRow | None) -> Course:
-        tools = self._members, self.store, self.view, self._config, self._content
+        tools = self._members, self.store, self.view, self._config, self._content, self._metrics
         course = Course(commission, offer, row, *tools)
         self._undecided.add(course.digest)
         course.when_told(lambda: self._undecided.discard(course.digest))

@@ -46,6 +46,8 @@ SILENT: Final = bytes(32)
 """What a closed set holds in the place of a seat that did not commit."""
 
 _MAX_HEADER: Final = 1024
+_MAX_SEATS: Final = 255
+_MAX_MEMBERS: Final = 3 + _MAX_SEATS + 3 * _MAX_SEATS  # of a closed set, which has the most
 _MAX_ITEM_BYTES: Final = MAX_OUTPUT_BYTES + 4096
 _TERMS: Final = ("requester", "coordinator", "openedIn", "coordinatorShare", "protocolShare", "salt")
 
@@ -219,7 +221,7 @@ def join(items: Sequence[bytes]) -> bytes:
 def split(body: bytes) -> list[bytes]:
     """The items of a body. Raises MLBridgeError `request.malformed`."""
     try:
-        items = decode(body, max_bytes=MAX_ANSWER_BYTES, max_depth=1)
+        items = decode(body, max_bytes=MAX_ANSWER_BYTES, max_depth=1, max_items=MAX_ITEMS)
     except MLBridgeError as error:
         raise _malformed("request", "the body is not canonical CBOR") from error
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
@@ -249,8 +251,8 @@ def parse_closed_set(item: bytes) -> ClosedSet:
     order, seats, output = fields["order"], fields["seats"], fields["output"]
     if not (isinstance(order, bytes) and len(order) == 32 and isinstance(output, bool)):
         raise _malformed("closed set", "order must be 32 bytes and output a truth value")
-    if not isinstance(seats, list) or not 1 <= len(seats) <= 255:
-        raise _malformed("closed set", "seats must be a list of 1 to 255")
+    if not isinstance(seats, list) or not 1 <= len(seats) <= _MAX_SEATS:
+        raise _malformed("closed set", f"seats must be a list of 1 to {_MAX_SEATS}")
     pledges = tuple(_pledge(seat) for seat in seats)
     if any(later.account <= earlier.account for earlier, later in pairwise(pledges)):
         raise _malformed("closed set", "seats must stand in the order of their accounts")
@@ -318,7 +320,7 @@ def _fields(
     item: bytes, what: str, names: set[str] | None, *, optional: Set[str] = frozenset()
 ) -> dict[str, object]:
     try:
-        fields = decode(item, max_bytes=_MAX_ITEM_BYTES, max_depth=3)
+        fields = decode(item, max_bytes=_MAX_ITEM_BYTES, max_depth=3, max_items=_MAX_MEMBERS)
     except MLBridgeError as error:
         raise _malformed(what, "it is not canonical CBOR") from error
     if not isinstance(fields, dict) or (names is not None and fields.keys() - optional != names):

@@ -18,7 +18,6 @@ from typing import Any, Final
 import structlog
 
 from contracts import channels, reads
-from contracts.batches import BatchStatus, batch_state
 from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
@@ -35,9 +34,10 @@ from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
 from mlbridge.sdk.channel_stream import Ear, Hear, StreamMismatchError, as_pieces, listen
-from mlbridge.sdk.coordinators import Coordinator, retry_after
+from mlbridge.sdk.coordinators import Coordinator, refuses, retry_after
 from mlbridge.sdk.inputs import Input, to_output, to_payload
-from mlbridge.sdk.lane_accept import accept_answer, lie
+from mlbridge.sdk.lane_accept import accept_answer
+from mlbridge.sdk.lane_proof import prove_settlement
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
 from mlbridge.storage import ContentStore
 
@@ -47,6 +47,7 @@ DEFAULT_SEATS: Final = 3
 DEFAULT_S: Final = 60.0
 TRIES: Final = 3
 GRACE_S: Final = 5.0
+LEAST_PAUSE_S: Final = 0.1
 FRESH_S: Final = 2.0
 """How old the view of the chain may be when an order is signed: whoever signs many refreshes it meanwhile."""
 # The sequence is of no use any more, or belongs to an order that another copy of the book signed.
@@ -284,17 +285,13 @@ class AsyncChannel:
         return found
 
     async def settled(self, receipt: LaneReceipt) -> LaneReceipt:
-        """The receipt with its order's place in a batch on the chain.
+        """The receipt with its order's place in the batch on the chain, in the book too.
 
-        Raises MLBridgeError `lane.not_settled` while no batch holds it, `channel.lie` if the coordinator
-        shows one that does not.
+        Raises as prove_settlement: `lane.not_settled` while no batch holds it, `channel.lie`.
         """
-        found = await self._door.settlement(receipt.digest)
-        status = (await batch_state(self._lane, found.header.batch_id())).status
-        leaf_is_right = found.leaf.key == (receipt.task_order().channel, receipt.order.sequence)
-        if status is BatchStatus.NONE or not leaf_is_right:
-            raise lie("it shows a batch that does not hold the order")
-        return receipt.settled(found)
+        proved = await prove_settlement(receipt, self._lane, self._store, self._door)
+        self._book.done(self.id, receipt.order.sequence, proved.to_bytes())
+        return proved
 
     async def _content(self, payload: bytes) -> bytes | str:
         if len(payload) <= MAX_INLINE_BYTES:
@@ -364,12 +361,11 @@ class AsyncChannel:
                     told = await self._door.order(kept.offer, max(1.0, left))
             except MLBridgeError as error:
                 pause = retry_after(error)
-                if pause is None:
+                if refuses(error):
                     self._book.failed(self.id, kept.sequence, error.message)
+                if pause is None or pause > left:
                     raise
-                if pause > left:
-                    raise
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(LEAST_PAUSE_S, pause))
                 continue
             if told.state == "decided":
                 receipt, payload = await self._accept(offer, told)
@@ -380,14 +376,16 @@ class AsyncChannel:
                 self._book.failed(self.id, kept.sequence, reason)
                 raise OrderFailedError("channel.no_verdict", f"The order came to no verdict: {reason}.")
             told = None
+            await asyncio.sleep(LEAST_PAUSE_S)
 
     async def _listen(self, offer: Offer, kept: Kept, secret: bytes, ear: Ear) -> Told | None:
         """What the coordinator tells at the end of an order's stream; None: it has to be asked."""
+        left = offer.order.message.deadline + GRACE_S - self._view.now()
         try:
-            async with aclosing(self._door.stream(kept.offer)) as frames:
+            async with asyncio.timeout(left), aclosing(self._door.stream(kept.offer)) as frames:
                 return await listen(frames, offer, secret, self._view, ear)
-        except MLBridgeError as error:
-            log.info("channel_stream_missed", sequence=kept.sequence, reason=error.message)
+        except (MLBridgeError, TimeoutError) as error:
+            log.info("channel_stream_missed", sequence=kept.sequence, reason=str(error))
             return None
 
     async def _accept(self, offer: Offer, told: Told) -> tuple[LaneReceipt, bytes]:

@@ -16,6 +16,7 @@ import structlog
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange, orders712, wire
+from mlbridge.protocol.admission import require_input
 from mlbridge.protocol.evidence import SeatProof, passes
 from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal
 from mlbridge.protocol.hashing import payload_root
@@ -204,8 +205,7 @@ class LaneMember:
 
     async def _output(self, offer: Offer, speech: Speech | None) -> bytes:
         data = offer.content if isinstance(offer.content, bytes) else await self._fetch(offer.content)
-        if payload_root(data) != offer.order.message.input_digest:
-            raise MLBridgeError("lane.input", "The input at that CID is not the one that the order names.")
+        require_input(offer.order.message, data)
         if not self._conduct.computes:
             return payload_root(data)
         if speech is None:

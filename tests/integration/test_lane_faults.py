@@ -18,7 +18,7 @@ from contracts import batches, channels
 from contracts.reads import call, claimable, get_account
 from coordinator.lane.attest import Attesters
 from coordinator.lane.batching import Batcher
-from coordinator.lane.store import BatchStage
+from coordinator.lane.rows import BatchStage
 from coordinator.lane.watching import Finding, Watcher
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import Batch, Item, build

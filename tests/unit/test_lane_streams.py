@@ -222,7 +222,7 @@ async def test_a_swapped_key_makes_it_another_order(tmp_path: Path) -> None:
     )
     stripped = Offer(offer.order, offer.terms, offer.content, None)
     answers = await seat.commit(swapped, resigned, stripped)
-    assert codes(answers) == ["lane.params", "lane.signature", "lane.params"]
+    assert codes(answers) == ["order.params", "order.signature", "order.params"]
     assert speaker.runs == 0
 
 
