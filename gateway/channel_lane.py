@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
@@ -21,6 +22,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import decode_input
 from mlbridge.sdk import AsyncChannel, ChannelResult, LaneReceipt, OrderFailedError, StreamMismatchError
 from mlbridge.sdk.channel import DEFAULT_SEATS
+from mlbridge.sdk.channel_stream import Latest
 from mlbridge.sdk.coordinators import retry_after
 
 log = structlog.get_logger(__name__)
@@ -126,14 +128,15 @@ class ChannelLane:
     async def carry(self, offer: Offer, *, resumed: bool) -> AsyncIterator[LaneEvent]:
         """See Lane.carry."""
         terms = _Terms.of(offer)
-        heard: asyncio.Queue[str | None] = asyncio.Queue()
-        work = self._ordered(offer.id, terms, heard.put_nowait if terms.stream else None)
+        latest = Latest()
+        work = self._ordered(offer.id, terms, latest.hear if terms.stream else None)
         working = asyncio.create_task(work)
-        working.add_done_callback(lambda _: heard.put_nowait(None))
+        working.add_done_callback(lambda _: latest.end())
         try:
             yield Accepted()
-            while (text := await heard.get()) is not None:
-                yield Tokens(text)
+            async with aclosing(latest.texts()) as texts:
+                async for text in texts:
+                    yield Tokens(text)
             result = await working
         finally:
             working.cancel()

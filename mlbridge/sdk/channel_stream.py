@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -48,22 +49,53 @@ class StreamMismatchError(MLBridgeError):
         self.result, self.streamed = result, streamed
 
 
+class Latest:
+    """The newest text for whoever reads at a pace of its own: what it missed is in what came after."""
+
+    def __init__(self) -> None:
+        self._text: str | None = None
+        self._over = False
+        self._news = asyncio.Event()
+
+    def hear(self, text: str) -> None:
+        """As Hear."""
+        self._text = text
+        self._news.set()
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self._over = True
+        self._news.set()
+
+    async def texts(self) -> AsyncGenerator[str, None]:
+        """Each time the newest one, to the end. For one reader."""
+        while not self._over or self._text is not None:
+            await self._news.wait()
+            self._news.clear()
+            text, self._text = self._text, None
+            if text is not None:
+                yield text
+            if self._over:
+                self._news.set()
+
+
 class Ear:
     """What one caller was told, over all orders that were signed for one task."""
 
     def __init__(self, hear: Hear) -> None:
         self._hear = hear
         self.told = ""
-        self._text = ""
+        self._text, self._bytes = "", 0
 
     def begin(self) -> None:
         """Another order, whose answer is streamed from its beginning."""
-        self._text = ""
+        self._text, self._bytes = "", 0
 
     def piece(self, text: str) -> None:
         """More of a stream. What contradicts what was told is kept back: the verdict shows who was right."""
         self._text += text
-        if len(self._text.encode()) > MAX_OUTPUT_BYTES:
+        self._bytes += len(text.encode())
+        if self._bytes > MAX_OUTPUT_BYTES:
             raise MLBridgeError("stream.broken", "The stream is longer than any answer.")
         if len(self._text) > len(self.told) and self._text.startswith(self.told):
             self.told = self._text
@@ -112,14 +144,15 @@ async def as_pieces(
     order: Callable[[Hear], Coroutine[Any, Any, ChannelResult]],
 ) -> AsyncGenerator[str | ChannelResult, None]:
     """What an order tells, piece by piece, then its result or what it raises; closed early, it is left."""
-    heard: asyncio.Queue[str | None] = asyncio.Queue()
-    work = asyncio.create_task(order(heard.put_nowait), name="channel-stream")
-    work.add_done_callback(lambda _: heard.put_nowait(None))
+    latest = Latest()
+    work = asyncio.create_task(order(latest.hear), name="channel-stream")
+    work.add_done_callback(lambda _: latest.end())
     shown = 0
     try:
-        while (text := await heard.get()) is not None:
-            yield text[shown:]
-            shown = len(text)
+        async with aclosing(latest.texts()) as texts:
+            async for text in texts:
+                yield text[shown:]
+                shown = len(text)
         yield await work
     finally:
         work.cancel()
