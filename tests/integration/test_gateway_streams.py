@@ -25,9 +25,9 @@ from gateway.service import Service
 from mlbridge.errors import MLBridgeError
 from mlbridge.sdk import LaneReceipt
 from mlbridge.sdk.lane_verify import verify_receipt
-from tests.integration.test_lane_sdk import running
 from tests.support.gateways import make_config, make_key, opened, serving
 from tests.support.lane_rooms import LaneStage, lane_stage
+from tests.support.lane_shop import running
 from tests.support.lane_speakers import PIECES, TEXT, Speakers, speakers
 from tests.support.seats import until
 

@@ -23,8 +23,8 @@ from mlbridge.sdk import AsyncChannel, AsyncClient, ChannelResult, OrderFailedEr
 from mlbridge.sdk.lane_verify import verify_receipt
 from mlbridge.storage import LocalStore
 from serve.lane.settings import LaneFault
-from tests.integration.test_lane_sdk import running
 from tests.support.lane_rooms import LaneStage, lane_stage
+from tests.support.lane_shop import running
 from tests.support.lane_speakers import PIECES, TEXT, Speakers, speakers
 from tests.support.seats import FAST, until
 
