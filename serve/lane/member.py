@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 1.0
 _ENOUGH: Final = 64
-_TO_BEGIN_S: Final = 2.0
+_TO_BEGIN_S: Final = 0.5
 _SALT_LABEL: Final = b"mlb lane salt"
 
 
@@ -299,7 +299,9 @@ class LaneMember:
         `lane.no_stream` or `stream.key`.
         """
         coordinator = self._sender(header, body)
-        order = exchange.split(body)[0]
+        order, *others = exchange.split(body)
+        if others:
+            raise MLBridgeError("request.malformed", "A stream is of one order.", exit_code=2)
         held = self._store.held(order)
         frames = await self._speeches.frames(order, coordinator, _TO_BEGIN_S if held is None else 0)
         return frames or self._said(held or self._store.held(order), coordinator)

@@ -44,7 +44,7 @@ class Speech:
         if not self.over and text is not None and text.startswith(self._heard):
             self._tell(text[len(self._heard) :])
             self._whole = not self.over
-        self.over = True
+        self.over, self._heard = True, ""
         self._more.set()
 
     def _tell(self, piece: str) -> None:

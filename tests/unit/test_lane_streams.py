@@ -196,6 +196,10 @@ async def test_nobody_but_its_coordinator_gets_even_the_sealed_stream(tmp_path: 
     with pytest.raises(MLBridgeError) as unsigned:
         await seat.member.stream(None, exchange.join([order]))
     assert unsigned.value.code == "request.unsigned"
+    two = exchange.join([order, order])
+    with pytest.raises(MLBridgeError) as many:
+        await seat.member.stream(seat.header(two), two)
+    assert many.value.code == "request.malformed"
 
 
 async def test_an_order_that_nobody_offered_starts_no_work(
