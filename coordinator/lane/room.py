@@ -55,7 +55,7 @@ class LaneRoom:
             ("lane-members", self._read_members, config.refresh_s),
         ]
         if sender is not None and content is not None:
-            attesters = Attesters(config.attesters, session, runner.view.lane.batch_domain)
+            attesters = Attesters(config.attesters, session, runner.view.lane)
             batcher = Batcher(runner, runner.store, sender, content, attesters, config)
             reporter = Reporter(runner, runner.store, sender)
             self._steps += [("lane-batch", batcher.step, LOOP_S), ("lane-report", reporter.step, LOOP_S)]

@@ -13,22 +13,29 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from contracts import batches, channels
+from contracts.anvil import free_port
 from contracts.reads import call, claimable, get_account
-from coordinator.lane.attest import Attesters
+from coordinator.lane.attest import PATH, Attesters
 from coordinator.lane.batching import Batcher
 from coordinator.lane.store import BatchStage
 from coordinator.lane.watching import Finding, Watcher
 from mlbridge.protocol import batch_data
-from mlbridge.protocol.batch import Batch, Item, build
+from mlbridge.protocol.batch import Batch, Header, Item, build
+from mlbridge.protocol.encoding import encode
 from mlbridge.protocol.evidence import Evidence, Outcome, prove
 from mlbridge.protocol.leaves import ChannelDebit
+from mlbridge.protocol.signatures import sign_digest
 from mlbridge.protocol.watch import Challenge
 from mlbridge.protocol.wire import sign
 from tests.support.lane import ANSWER, BOND, CHALLENGE, DEMAND_BOND, LEAF_PENALTY, SETTLE
 from tests.support.lane_rooms import DEPOSIT, FEE, LaneScene, LaneStage, lane_scene, lane_stage
-from tests.support.lane_servers import Ways
+from tests.support.lane_servers import Ways, serving
 from tests.support.seats import honest_label
 
 pytestmark = [
@@ -66,9 +73,7 @@ async def answered(scene: LaneScene, count: int) -> list[tuple[Evidence, Outcome
     return settled
 
 
-async def post(
-    scene: LaneScene, batch: Batch, debits: list[ChannelDebit], *, stored: bool = True
-) -> batches.Header:
+async def post(scene: LaneScene, batch: Batch, debits: list[ChannelDebit], *, stored: bool = True) -> Header:
     """Post a batch as a coordinator whose attesters sign whatever it shows them."""
     data = batch_data.to_bytes(batch)
     if stored:
@@ -127,7 +132,7 @@ async def test_a_forged_leaf_is_struck_and_its_coordinator_pays(scene: LaneScene
         assert gained == sum(o.seat_fee for _, o in settled if member.account in o.winners)
 
 
-async def paid_out(scene: LaneScene, header: batches.Header, batch: Batch) -> None:
+async def paid_out(scene: LaneScene, header: Header, batch: Batch) -> None:
     for party in batch.claims():
         await batches.claim(scene.rig.lane, scene.client, header, batch, party)
 
@@ -196,10 +201,44 @@ async def test_an_honest_batch_passes_and_a_demand_is_answered(scene: LaneScene)
     assert (await scene.balances())["bond"] == before["bond"]
 
 
+async def test_one_batch_that_cannot_be_read_holds_up_no_other(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at its coordinator, when bytes are lost, nor at a watcher, when they are made to break it."""
+    await answered(scene, 1)
+    store = scene.here.runner.store
+
+    async def posted() -> list[str]:
+        return [row.root for row in await store.batches(BatchStage.POSTED)]
+
+    async def one() -> bool:
+        return len(await posted()) == 1
+
+    async def two() -> bool:
+        return len(await posted()) == 2
+
+    await scene.until(one)
+    (lost,) = await store.batches(BatchStage.POSTED)
+    get = scene.content.get
+
+    async def lossy(cid: str, **limits: int) -> bytes:
+        if cid == lost.cid:
+            raise RuntimeError("made to break its reader")
+        return await get(cid, **limits)
+
+    monkeypatch.setattr(scene.content, "get", lossy)
+    blind = Watcher(scene.view, scene.content.__class__(scene.database.parent / "empty"), scene.client)
+    assert [finding.what for finding in await blind.step()] == ["hidden", "demanded"]
+    await answered(scene, 1)
+    await scene.until(two)
+    _, found = await watched(scene)
+    assert sorted(finding.what for finding in found) == ["failed", "ok"]
+
+
 async def test_attesters_sign_nothing_that_is_wrong(scene: LaneScene) -> None:
     settled = await answered(scene, 2)
     runner = scene.here.runner
-    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane.batch_domain)
+    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane)
     for lies in (forged_leaf(scene, settled), overcharged(scene, settled)):
         batch, debits = build(scene.coordinator.address, lies, {scene.terms.channel(): 0})
         await scene.content.put(batch_data.to_bytes(batch))
@@ -212,6 +251,22 @@ async def test_attesters_sign_nothing_that_is_wrong(scene: LaneScene) -> None:
     statement = batch.statement(runner.address, batch_data.digest(batch_data.to_bytes(batch)), debits)
     assert len(await attesters.sign(statement, debits)) == 3
     assert await attesters.sign(replace(statement, tasks=3), debits) == []
+    # One that signs in the name of another, or of nobody who counts, does not spoil the others' signatures.
+    accounts = [int(url.rsplit("/", 1)[1]) for url in scene.server.verifiers]
+
+    async def forged(request: Request) -> Response:
+        account = int(request.path_params["account"])
+        return Response(encode({"account": account, "signature": sign_digest(bytes(32), b"\x05" * 32)}))
+
+    port = free_port()
+    async with serving(Starlette(routes=[Route("/{account}" + PATH, forged, methods=["POST"])]), port):
+        liars = [f"http://127.0.0.1:{port}/{account}" for account in (*accounts, 2, 4_001)]
+        several = Attesters((*scene.server.verifiers, *liars), scene.here._session, scene.rig.lane)
+        signed = await several.sign(statement, debits)
+        assert [account for account, _ in signed] == sorted(accounts)
+        assert {item.signer(scene.rig.lane.batch_domain) for _, item in signed} == {
+            member.node.address for member in scene.rig.verifiers
+        }
 
 
 async def test_two_results_for_one_order_cost_everything(scene: LaneScene) -> None:
@@ -298,7 +353,7 @@ async def test_two_batchers_never_cover_one_range(scene: LaneScene) -> None:
     offers = [await scene.order() for _ in range(3)]
     await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers))
     runner = scene.here.runner
-    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane.batch_domain)
+    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane)
 
     async def ripe() -> bool:
         return len(await runner.store.batchable(limit=9)) == 3
