@@ -12,6 +12,7 @@ import structlog
 from contracts.laneview import LaneView
 from coordinator.lane.members import Members
 from coordinator.lane.outcome import Outcome, state_of
+from coordinator.lane.outputs import first_right
 from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore, OrderRow
 from mlbridge.errors import MLBridgeError
@@ -383,21 +384,12 @@ class Course:
         winners = [
             account for account, signed in self._state.counted.items() if signed.message.result == result
         ]
-        for account in winners:
-            output = self._outputs.get(account)
-            if output is not None and await self._is_answer(output, result):
-                return (output, None) if isinstance(output, bytes) else (None, output)
-        return None, None
-
-    async def _is_answer(self, output: bytes | str, result: bytes) -> bool:
-        if isinstance(output, str):
-            if self._content is None:
-                return False
-            left = self._commission.order.deadline - self._view.now()
-            try:
-                async with asyncio.timeout(max(1.0, left)):
-                    output = await self._content.get(output)
-            except (MLBridgeError, TimeoutError) as error:
-                log.info("lane_output_missing", order="0x" + self.digest.hex(), reason=str(error))
-                return False
-        return result_of(self._commission.domain, self.digest, output) == result
+        handed = [self._outputs[account] for account in winners if account in self._outputs]
+        left = max(1.0, self._commission.order.deadline - self._view.now())
+        domain = self._commission.domain
+        return await first_right(
+            handed,
+            lambda payload: result_of(domain, self.digest, payload) == result,
+            self._content,
+            left,
+        )
