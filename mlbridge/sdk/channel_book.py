@@ -6,6 +6,7 @@ written down, before the order leaves; whoever is killed finds it again and send
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -71,6 +72,9 @@ class ChannelBook:
         self._turn = threading.RLock()  # the connection is one for all threads, and so is its transaction
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # What was asked and answered stands in it; SQLite gives its other files the same rights.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             # A sequence must not come back after a power cut: its order may be settled.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,21 @@ def test_whoever_comes_after_a_crash_finds_what_was_signed(tmp_path: Path, book:
     assert reopened.open_orders(CHANNEL)[0].state == OPEN != FAILED
     # The sequence whose order never came to be was not used up.
     assert reopened.take(CHANNEL, "k3", least=0, kind=None, make=offer).sequence == 1
+
+
+def test_nobody_else_on_the_machine_reads_it(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "old.db").touch(0o644)
+        for name in ("new.db", "old.db"):
+            made = ChannelBook(tmp_path / name)
+            made.put(CHANNEL, chain_id=1, contract="0x", url="http://one")
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob(f"{name}*")}
+            assert len(modes) == 3
+            assert set(modes.values()) == {0o600}
+            made.close()
+    finally:
+        os.umask(before)
 
 
 def _take_some(path: str, name: str) -> list[int]:
