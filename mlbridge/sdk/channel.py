@@ -216,7 +216,7 @@ class AsyncChannel:
         for each try; idempotency_key: an order of the same key is never signed twice unless it failed; tries:
         committees to ask before giving up, each free unless it answers; announce: told sequence and
         idempotency key of each order before it leaves. Raises OrderFailedError, MLBridgeError
-        `price.too_high`, `channel.lie`, `coordinator.*`, `order.*`, `lane.*`.
+        `price.too_high`, `channel.full`, `channel.lie`, `coordinator.*`, `order.*`, `lane.*`.
         """
         model_id, kind = await self._find(model)
         payload = to_payload(input, kind)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.batch import WINDOW
 
 _VERSION: Final = 1
 _SCHEMA: Final = """
@@ -148,7 +149,9 @@ class ChannelBook:
     ) -> Kept:
         """The next sequence, with the order that `make` signs for it; both on disk before this returns.
 
-        least: the channel's floor. An order of this key that is open or done is given back instead.
+        least: the channel's floor. An order of this key that is open or done is given back instead. Raises
+        MLBridgeError `channel.full` where the chain takes no sequence so far from the floor: none is used up
+        then, because whoever goes on beyond it never comes back.
         """
         with self._writing():
             kept = self.current(channel, key)
@@ -156,6 +159,13 @@ class ChannelBook:
                 return kept
             (following,) = self._db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
             sequence = max(int(following), least)
+            if sequence >= least + WINDOW:
+                raise MLBridgeError(
+                    "channel.full",
+                    "The channel has no free sequence before its coordinator's next batch is posted.",
+                    hint="Try again in a few seconds.",
+                    retry_after_s=5,
+                )
             offer = make(sequence)
             self._db.execute(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",

@@ -21,6 +21,7 @@ from coordinator.config import parse_config
 from coordinator.engine import Engine
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Told
+from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import SeatProof
 from mlbridge.protocol.orders712 import draw
 from mlbridge.protocol.payload import encode_input
@@ -357,6 +358,26 @@ async def test_channels_open_fill_and_close(shop: Shop) -> None:
     assert await channel.close() == 0
     assert (await channel.state()).balance == 0
     await channel.close_connection()
+
+
+async def test_more_orders_at_once_than_sequences_do_not_use_the_channel_up(shop: Shop) -> None:
+    """What is too much waits for the next batch, which then makes room for it."""
+    room = await shop.channel.room()
+    assert room == WINDOW
+
+    async def one(number: int) -> int:
+        while True:
+            try:
+                key = f"k{number}"
+                return (await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key=key)).sequence
+            except MLBridgeError as error:
+                if error.code != "channel.full":
+                    raise
+                await asyncio.sleep(0.2)
+
+    async with asyncio.timeout(120):
+        found = await asyncio.gather(*(one(number) for number in range(room + 6)))
+    assert sorted(found) == list(range(room + 6))
 
 
 async def test_too_dear_is_refused_before_anything_is_signed(shop: Shop) -> None:
