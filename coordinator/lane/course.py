@@ -205,7 +205,9 @@ class Course:
         match record:
             case steps.Closed():
                 self._pledges = self._pledged(record)
-                await self._store.close(self.digest, self._closed_set().to_bytes())
+                if not await self._store.close(self.digest, self._closed_set().to_bytes()):
+                    # Whoever took this process for dead closed the set already: go on with that one.
+                    raise MLBridgeError("lane.closed", "Another process closed the order's set.")
             case steps.Counted():
                 if self._state.decided is not None and self._told.done():
                     await self._store.attest(self.digest, self._attested())

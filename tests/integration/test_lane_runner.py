@@ -11,13 +11,14 @@ import pytest
 import pytest_asyncio
 
 from contracts import channels
-from coordinator.lane.runner import FETCHES_OF_CHANNEL
+from coordinator.lane.runner import FETCHES_OF_CHANNEL, RETRY_S
 from coordinator.lane.store import BatchStage, Status
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
+from mlbridge.protocol.exchange import ClosedSet, Pledge
 from mlbridge.protocol.signatures import sign_digest
-from mlbridge.protocol.wire import sign
+from mlbridge.protocol.wire import Signed, sign
 from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import FEE, LaneScene, LaneStage, course_of, lane_scene, lane_stage
 from tests.support.lane_servers import Ways
@@ -279,6 +280,32 @@ async def test_inputs_that_are_nowhere_take_nobody_s_place(
         task.cancel()
     await asyncio.gather(*hung, return_exceptions=True)
     assert not scene.here.runner._fetching
+
+
+async def test_two_processes_on_one_order_show_its_members_one_set(scene: LaneScene) -> None:
+    """One was taken for dead while it only stalled, and the other closed the set with whom it had heard."""
+    offer = await scene.order(seats=5)
+    digest, committee = scene.digest(offer), await scene.committee(offer)
+    runner = scene.here.runner
+    pledges = [Pledge(seat.account) for seat in committee]
+    for place, seat in enumerate(committee[:4]):
+        url = f"{scene.server.base}/m/{seat.account}/model"
+        item, until = offer.to_bytes(), float(offer.order.message.deadline)
+        answer = await runner._members.ask(url, seat.account, "orders", item, until=until)
+        assert isinstance(answer, Signed)
+        pledges[place] = Pledge.of(answer)
+    for seat in committee:
+        seat.ways = Ways(busy=1)
+    await runner.accept(offer)
+    others = ClosedSet(digest, tuple(pledges))
+    assert await runner.store.close(digest, others.to_bytes())
+    # Whoever waits is told to ask again.
+    with pytest.raises(MLBridgeError) as caught:
+        await scene.here.order(offer, 20.0)
+    assert caught.value.code == "lane.interrupted"
+    await asyncio.sleep(RETRY_S)
+    assert (await scene.here.order(offer, 20.0)).state == "decided"
+    assert {root for seat in committee for root in seat.closed.get(digest, ())} == {others.root}
 
 
 async def test_whoever_answers_for_another_account_gains_nothing(scene: LaneScene) -> None:
