@@ -218,7 +218,8 @@ class Batcher:
                 await self._store.dissolve(row.root, error.message)
                 return
             except MLBridgeError as error:
-                if row.tries >= MOST_TRIES:
+                # A transaction that is out may still bring the batch on chain, where it wants to be looked after.
+                if row.tries >= MOST_TRIES and error.code != "tx.timeout":
                     await self._store.dissolve(row.root, error.message)
                     return
                 pause = min(LONGEST_PAUSE_S, 2.0 ** min(row.tries, 8))

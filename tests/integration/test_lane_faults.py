@@ -22,9 +22,10 @@ from contracts import batches, channels
 from contracts.anvil import free_port
 from contracts.reads import call, claimable, get_account
 from coordinator.lane.attest import PATH, Attesters
-from coordinator.lane.batching import Batcher
+from coordinator.lane.batching import MOST_TRIES, Batcher
 from coordinator.lane.store import BatchStage
 from coordinator.lane.watching import Finding, Watcher
+from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import Batch, Header, Item, build
 from mlbridge.protocol.encoding import encode
@@ -233,6 +234,33 @@ async def test_one_batch_that_cannot_be_read_holds_up_no_other(
     await scene.until(two)
     _, found = await watched(scene)
     assert sorted(finding.what for finding in found) == ["failed", "ok"]
+
+
+async def test_a_batch_whose_transaction_is_out_is_not_given_up(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may yet be posted, and nobody would answer a demand for it: that costs the bond."""
+    await answered(scene, 1)
+    store = scene.here.runner.store
+    failing = ["tx.timeout"]
+
+    async def fails(*_: object) -> Header:
+        raise MLBridgeError(failing[-1], "No receipt came.")
+
+    monkeypatch.setattr(batches, "post", fails)
+
+    async def made() -> bool:
+        return bool(await store.batches(BatchStage.MADE))
+
+    await scene.until(made)
+    for code, stands in (("tx.timeout", True), ("lane.too_few_attesters", False)):
+        failing.append(code)
+        (row,) = await store.batches(BatchStage.MADE)
+        await store.mark_batch(row.root, tries=MOST_TRIES, not_before=0.0)
+        await scene.batch_step()
+        after = await store.batch(row.root)
+        assert after is not None
+        assert (after.status is BatchStage.MADE) is stands
 
 
 async def test_attesters_sign_nothing_that_is_wrong(scene: LaneScene) -> None:
