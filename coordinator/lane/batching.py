@@ -218,7 +218,7 @@ class Batcher:
                 await self._store.dissolve(row.root, error.message)
                 return
             except MLBridgeError as error:
-                # A transaction that is out may still bring the batch on chain, where it wants to be looked after.
+                # A transaction that is out may still bring it on chain, where it wants to be looked after.
                 if row.tries >= MOST_TRIES and error.code != "tx.timeout":
                     await self._store.dissolve(row.root, error.message)
                     return
