@@ -41,6 +41,7 @@ pytestmark = [
 ]
 
 IMAGE = {"kind": "classification", "image": [index % 17 for index in range(64)]}
+OTHER = IMAGE | {"image": [index % 13 for index in range(64)]}
 
 
 @dataclass
@@ -358,6 +359,16 @@ async def test_channels_open_fill_and_close(shop: Shop) -> None:
     assert await channel.close() == 0
     assert (await channel.state()).balance == 0
     await channel.close_connection()
+
+
+async def test_a_key_that_stands_for_another_input_is_refused(shop: Shop) -> None:
+    """Otherwise the first answer would pass for one to the second question."""
+    first = await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    with pytest.raises(MLBridgeError) as caught:
+        await shop.channel.order(shop.stage.rig.model, OTHER, idempotency_key="k")
+    assert caught.value.code == "idempotency.mismatch"
+    again = await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    assert (again.order, again.output) == (first.order, first.output)
 
 
 async def test_more_orders_at_once_than_sequences_do_not_use_the_channel_up(shop: Shop) -> None:
