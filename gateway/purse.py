@@ -175,6 +175,11 @@ class Purse:
         return None
 
     async def _open(self) -> AsyncChannel:
+        # An earlier process may have been killed while its opening was on its way.
+        await self._client.settle()
+        found = await self._find()
+        if found is not None:
+            return found
         amount = min(self._config.deposit_wei, self._config.limit_wei)
         channel = await self._client.open_channel(self._config.coordinator, amount, salt=self._salt)
         self._known[channel.id] = channel

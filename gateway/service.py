@@ -122,6 +122,7 @@ class Service:
     async def stop(self) -> None:
         """Let go of everything; tasks under way are carried on by whoever starts next."""
         await self.carrier.stop()
+        self.tokens.close()
         for lane in self._lanes.values():
             await lane.close()
         if self._own is not None:

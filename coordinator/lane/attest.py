@@ -18,14 +18,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contracts.channels import ChannelState
+from contracts.lane import Lane
 from contracts.laneview import LaneView
+from contracts.reads import call
 from coordinator.lane.bodies import read_body
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import Batch, BatchStatement, Header, debits_hash
 from mlbridge.protocol.batch_wire import read_debits, read_statement, write_debits, write_statement
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.leaves import ChannelDebit
-from mlbridge.protocol.orders712 import Domain
 from mlbridge.protocol.signatures import well_formed
 from mlbridge.protocol.watch import Rules, examine
 from mlbridge.protocol.wire import Signed, sign
@@ -129,19 +130,41 @@ def attester_app(attester: Attester) -> Starlette:
 class Attesters:
     """The verifiers that a coordinator asks. urls: of their HTTP faces."""
 
-    def __init__(self, urls: Sequence[str], session: aiohttp.ClientSession, domain: Domain) -> None:
-        self._urls, self._session, self._domain = tuple(urls), session, domain
+    def __init__(self, urls: Sequence[str], session: aiohttp.ClientSession, lane: Lane) -> None:
+        self._urls, self._session, self._lane = tuple(urls), session, lane
 
     async def sign(
         self, statement: BatchStatement, debits: Sequence[ChannelDebit]
     ) -> list[tuple[int, Signed[BatchStatement]]]:
-        """Signatures of all that gave one, by account; whether they count is the contract's to say."""
+        """Signatures of all that gave one, by account.
+
+        Only such as the contract counts now: it takes none of a batch's if it does not take all.
+        """
         body = encode(
             {"statement": write_statement(statement), "debits": write_debits(debits)}, max_bytes=MAX_REQUEST
         )
         answers = await asyncio.gather(*(self._ask(url, body) for url in self._urls))
-        found = dict(answer for answer in answers if answer is not None)
-        return [(account, Signed(statement, signature)) for account, signature in sorted(found.items())]
+        given = [(one[0], Signed(statement, one[1])) for one in answers if one is not None]
+        counts = await asyncio.gather(*(self._counts(account, signed) for account, signed in given))
+        found = dict(one for one, right in zip(given, counts, strict=True) if right)
+        return sorted(found.items(), key=lambda one: one[0])
+
+    async def _counts(self, account: int, signed: Signed[BatchStatement]) -> bool:
+        """Whether a key of a Verifier account with weight signed."""
+        chain = self._lane.chain
+        try:
+            node = signed.signer(self._lane.batch_domain)
+        except MLBridgeError as error:
+            log.warning("attester_failed", account=account, reason=error.message)
+            return False
+        operator, weight = await asyncio.gather(
+            call(chain.tasks.functions.operatorOfNode(node)),
+            call(chain.distributor.functions.weightOf(account)),
+        )
+        right = account % 2 == 1 and operator == account // 2 and weight > 0
+        if not right:
+            log.warning("attester_failed", account=account, reason="its signature does not count")
+        return bool(right)
 
     async def _ask(self, url: str, body: bytes) -> tuple[int, bytes] | None:
         try:

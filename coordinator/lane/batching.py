@@ -7,7 +7,7 @@ ended, so no two ever cover one range, whoever dies when.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,14 +73,22 @@ class Batcher:
         """Look after what is on chain, post what is made, make what is due. Whether there is more at once."""
         await self._view.refresh()
         for row in await self._store.batches(BatchStage.POSTED):
-            await self._look_after(row)
-        await self._settle_alone()
+            await self._apart(self._look_after(row), row.root)
+        await self._apart(self._settle_alone(), None)
         made = await self._store.batches(BatchStage.MADE)
         if made:
             if await self._store.batches(BatchStage.MADE, due=time.time()):
                 await self._post(made[0])
             return False
         return await self._make()
+
+    async def _apart(self, work: Awaitable[None], root: str | None) -> None:
+        """What goes wrong with one batch, such as that its bytes are lost, holds up none of the others."""
+        try:
+            await work
+        except Exception as error:
+            unforeseen = not isinstance(error, MLBridgeError)
+            log.warning("lane_batch_failed", root=root, reason=str(error), exc_info=unforeseen)
 
     # ---- making ----
 
@@ -216,7 +224,8 @@ class Batcher:
                 await self._refused(row, error)
                 return
             except MLBridgeError as error:
-                if row.tries >= MOST_TRIES:
+                # A transaction that is out may still bring it on chain, where it wants to be looked after.
+                if row.tries >= MOST_TRIES and error.code != "tx.timeout":
                     await self._refused(row, error)
                     return
                 pause = min(LONGEST_PAUSE_S, 2.0 ** min(row.tries, 8))

@@ -14,6 +14,7 @@ from contracts.laneview import LaneView
 from coordinator.lane.members import Members
 from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.outcome import Outcome, state_of
+from coordinator.lane.outputs import first_right
 from coordinator.lane.rows import OrderRow
 from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore
@@ -212,7 +213,9 @@ class Course:
         match record:
             case steps.Closed():
                 self._pledges = self._pledged(record)
-                await self._store.close(self.digest, self._closed_set().to_bytes())
+                if not await self._store.close(self.digest, self._closed_set().to_bytes()):
+                    # Whoever took this process for dead closed the set already: go on with that one.
+                    raise MLBridgeError("lane.closed", "Another process closed the order's set.")
                 self._measure("commit")
             case steps.Counted():
                 if self._state.decided is not None and self._told.done():
@@ -406,21 +409,12 @@ class Course:
         winners = [
             account for account, signed in self._state.counted.items() if signed.message.result == result
         ]
-        for account in winners:
-            output = self._outputs.get(account)
-            if output is not None and await self._is_answer(output, result):
-                return (output, None) if isinstance(output, bytes) else (None, output)
-        return None, None
-
-    async def _is_answer(self, output: bytes | str, result: bytes) -> bool:
-        if isinstance(output, str):
-            if self._content is None:
-                return False
-            left = self._commission.order.deadline - self._view.now()
-            try:
-                async with asyncio.timeout(max(1.0, left)):
-                    output = await self._content.get(output)
-            except (MLBridgeError, TimeoutError) as error:
-                log.info("lane_output_missing", order="0x" + self.digest.hex(), reason=str(error))
-                return False
-        return result_of(self._commission.domain, self.digest, output) == result
+        handed = [self._outputs[account] for account in winners if account in self._outputs]
+        left = max(1.0, self._commission.order.deadline - self._view.now())
+        domain = self._commission.domain
+        return await first_right(
+            handed,
+            lambda payload: result_of(domain, self.digest, payload) == result,
+            self._content,
+            left,
+        )

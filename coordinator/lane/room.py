@@ -67,7 +67,7 @@ class LaneRoom:
             ("lane-gauges", self._gauges, GAUGES_S),
         ]
         if sender is not None and content is not None:
-            attesters = Attesters(config.attesters, session, runner.view.lane.batch_domain)
+            attesters = Attesters(config.attesters, session, runner.view.lane)
             batcher = Batcher(runner, runner.store, sender, content, attesters, config, metrics)
             reporter = Reporter(runner, runner.store, sender, metrics)
             self._steps += [("lane-batch", batcher.step, LOOP_S), ("lane-report", reporter.step, LOOP_S)]

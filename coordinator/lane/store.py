@@ -103,9 +103,17 @@ class LaneStore:
         found = await self._orders(select(lane_orders).where(lane_orders.c.digest == to_hex(digest)))
         return found[0] if found else None
 
-    async def close(self, digest: bytes, closed: bytes) -> None:
-        """Keep the set that members are about to see; the first one stands."""
-        await self._change(digest, lane_orders.c.closed.is_(None), closed=closed)
+    async def close(self, digest: bytes, closed: bytes) -> bool:
+        """Keep the set that members are about to see; False if another one stands: the first does."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            mine = lane_orders.c.digest == as_hex(digest)
+            free = lane_orders.c.closed.is_(None)
+            await connection.execute(update(lane_orders).where(mine, free).values(closed=closed))
+            stands = await connection.scalar(select(lane_orders.c.closed).where(mine))
+            return stands is not None and bytes(stands) == closed
+
+        return await self._writer.run(work)
 
     async def attest(self, digest: bytes, attested: Sequence[bytes]) -> None:
         """Keep the attestations that count, all of them."""

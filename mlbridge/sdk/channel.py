@@ -221,7 +221,8 @@ class AsyncChannel:
         committees to ask before giving up, each free unless it answers; announce: told sequence and
         idempotency key of each order before it leaves; hear: told a chat answer's text so far, before there
         is a verdict and at last with it. Raises OrderFailedError, StreamMismatchError, MLBridgeError
-        `price.too_high`, `channel.lie`, `coordinator.*`, `order.*`, `lane.*`.
+        `price.too_high`, `idempotency.mismatch`, `channel.full`, `channel.lie`, `coordinator.*`, `order.*`,
+        `lane.*`.
         """
         model_id, kind = await self._find(model)
         payload = to_payload(input, kind)
@@ -242,6 +243,7 @@ class AsyncChannel:
         for _ in range(tries):
             secret, stream = (None, None) if ear is None else new_key()
             kept = await self._sign(model_id, payload, content, kind, key, seats, price, deadline_s, stream)
+            _require_same(kept, model_id, payload)
             if announce is not None:
                 announce(kept.sequence, key)
             try:
@@ -426,6 +428,18 @@ class AsyncChannel:
                 hint="Configure storage_url in the network, or hand the client a store.",
             )
         return await self._store.get(cid, max_bytes=MAX_OUTPUT_BYTES)
+
+
+def _require_same(kept: Kept, model_id: bytes, payload: bytes) -> None:
+    """Whether an order of an idempotency key is for this model and input."""
+    order = parse_offer(kept.offer).order.message
+    if (order.model_id, order.input_digest) != (model_id, payload_root(payload)):
+        raise MLBridgeError(
+            "idempotency.mismatch",
+            f"The idempotency key {kept.key[:80]!r} stands for an order with another model or input.",
+            hint="Use a new key for a new request; repeat a key only with the same request.",
+            exit_code=2,
+        )
 
 
 __all__ = ["AsyncChannel", "ChannelResult", "OrderFailedError", "StreamMismatchError"]

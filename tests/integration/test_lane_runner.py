@@ -13,12 +13,15 @@ import pytest_asyncio
 from contracts import channels
 from contracts.batches import longest_course
 from coordinator.lane.rows import BatchStage, Status
+from coordinator.lane.runner import FETCHES_OF_CHANNEL, RETRY_S
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
-from mlbridge.protocol.wire import sign
+from mlbridge.protocol.exchange import ClosedSet, Pledge
+from mlbridge.protocol.signatures import sign_digest
+from mlbridge.protocol.wire import Signed, sign
 from tests.support.lane import CHALLENGE
-from tests.support.lane_rooms import FEE, LaneScene, LaneStage, lane_scene, lane_stage
+from tests.support.lane_rooms import FEE, LaneScene, LaneStage, course_of, lane_scene, lane_stage
 from tests.support.lane_servers import Ways
 from tests.support.seats import honest_label, wrong_label
 
@@ -86,6 +89,29 @@ async def test_the_same_order_twice_is_one_order(scene: LaneScene) -> None:
     assert await scene.here.order(offer, 0.0) == told[0]
     for seat in await scene.committee(offer):
         assert seat.seen["orders"] == 1
+
+
+async def test_an_answer_is_for_whoever_has_its_input(scene: LaneScene) -> None:
+    """A batch shows order, signature and terms to everybody."""
+    offer = await scene.order()
+    other = sign_digest(bytes(32), bytes(scene.coordinator.key))
+    strange = [
+        replace(offer, content=b""),
+        replace(offer, content="bafk"),
+        replace(offer, order=replace(offer.order, signature=other)),
+    ]
+    for seat in scene.seats:
+        seat.ways = Ways(delay_s=0.3)
+    under_way = asyncio.create_task(scene.here.order(offer, 20.0))
+    while course_of(scene.here, scene.digest(offer)) is None:  # noqa: ASYNC110 - it begins without a word
+        await asyncio.sleep(0.01)
+    for _ in range(2):
+        for one in strange:
+            with pytest.raises(MLBridgeError) as caught:
+                await scene.here.order(one, 20.0)
+            assert caught.value.code == "lane.other_offer"
+        assert (await under_way).state == "decided"
+    assert await scene.here.order(offer, 20.0) == await under_way
 
 
 async def test_an_order_that_could_not_be_paid_or_settled_is_not_taken(scene: LaneScene) -> None:
@@ -220,6 +246,67 @@ async def test_no_more_are_taken_than_can_be_carried(scene: LaneScene) -> None:
     assert full.value.context["retry_after_s"] == 1
     assert {answer.state for answer in await asyncio.gather(*under_way)} == {"decided"}
     assert (await scene.here.order(offers[2], 20.0)).state == "decided"
+
+
+async def test_inputs_that_are_nowhere_take_nobody_s_place(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One channel's money admits any number of orders that differ in their deadline and are never kept."""
+    await scene.kill()
+    await scene.open(max_in_flight=1)
+    nowhere = await scene.content.put(b"nowhere")
+    looking = asyncio.Semaphore(0)
+
+    async def search(cid: str, **_: int) -> bytes:
+        looking.release()
+        return await asyncio.Future()
+
+    monkeypatch.setattr(scene.content, "get", search)
+    sequence = scene.sequence + 1
+    offers = [
+        replace(
+            await scene.order(sequence=sequence, deadline=int(scene.view.now()) + 60 + n), content=nowhere
+        )
+        for n in range(FETCHES_OF_CHANNEL + 1)
+    ]
+    hung = [asyncio.create_task(scene.here.order(one, 20.0)) for one in offers[:-1]]
+    for _ in hung:
+        await looking.acquire()
+    with pytest.raises(MLBridgeError) as full:
+        await scene.here.order(offers[-1], 20.0)
+    assert full.value.code == "lane.full"
+    scene.sequence = sequence - 1
+    assert (await scene.here.order(await scene.order(), 20.0)).state == "decided"
+    for task in hung:
+        task.cancel()
+    await asyncio.gather(*hung, return_exceptions=True)
+    assert not scene.here.runner._fetching
+
+
+async def test_two_processes_on_one_order_show_its_members_one_set(scene: LaneScene) -> None:
+    """One was taken for dead while it only stalled, and the other closed the set with whom it had heard."""
+    offer = await scene.order(seats=5)
+    digest, committee = scene.digest(offer), await scene.committee(offer)
+    runner = scene.here.runner
+    pledges = [Pledge(seat.account) for seat in committee]
+    for place, seat in enumerate(committee[:4]):
+        url = f"{scene.server.base}/m/{seat.account}/model"
+        item, until = offer.to_bytes(), float(offer.order.message.deadline)
+        answer = await runner._members.ask(url, seat.account, "orders", item, until=until)
+        assert isinstance(answer, Signed)
+        pledges[place] = Pledge.of(answer)
+    for seat in committee:
+        seat.ways = Ways(busy=1)
+    await runner.accept(offer)
+    others = ClosedSet(digest, tuple(pledges))
+    assert await runner.store.close(digest, others.to_bytes())
+    # Whoever waits is told to ask again.
+    with pytest.raises(MLBridgeError) as caught:
+        await scene.here.order(offer, 20.0)
+    assert caught.value.code == "lane.interrupted"
+    await asyncio.sleep(RETRY_S)
+    assert (await scene.here.order(offer, 20.0)).state == "decided"
+    assert {root for seat in committee for root in seat.closed.get(digest, ())} == {others.root}
 
 
 async def test_whoever_answers_for_another_account_gains_nothing(scene: LaneScene) -> None:

@@ -16,6 +16,7 @@ from contracts import batches
 from coordinator.engine import Engine
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Told
+from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import SeatProof
 from mlbridge.protocol.orders712 import draw
 from mlbridge.protocol.payload import encode_input
@@ -27,6 +28,8 @@ from tests.support.lane_rooms import QUICK, LaneStage, lane_stage
 from tests.support.lane_servers import Ways
 from tests.support.lane_shop import IMAGE, Shop, in_a_batch, lane_shop
 from tests.support.seats import FAST, honest_label, wrong_label
+
+OTHER = IMAGE | {"image": [index % 13 for index in range(64)]}
 
 pytestmark = [
     pytest.mark.integration,
@@ -280,6 +283,36 @@ async def test_channels_open_fill_and_close(shop: Shop) -> None:
     assert await channel.close() == 0
     assert (await channel.state()).balance == 0
     await channel.close_connection()
+
+
+async def test_a_key_that_stands_for_another_input_is_refused(shop: Shop) -> None:
+    """Otherwise the first answer would pass for one to the second question."""
+    first = await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    with pytest.raises(MLBridgeError) as caught:
+        await shop.channel.order(shop.stage.rig.model, OTHER, idempotency_key="k")
+    assert caught.value.code == "idempotency.mismatch"
+    again = await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    assert (again.order, again.output) == (first.order, first.output)
+
+
+async def test_more_orders_at_once_than_sequences_do_not_use_the_channel_up(shop: Shop) -> None:
+    """What is too much waits for the next batch, which then makes room for it."""
+    room = await shop.channel.room()
+    assert room == WINDOW
+
+    async def one(number: int) -> int:
+        while True:
+            try:
+                key = f"k{number}"
+                return (await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key=key)).sequence
+            except MLBridgeError as error:
+                if error.code != "channel.full":
+                    raise
+                await asyncio.sleep(0.2)
+
+    async with asyncio.timeout(120):
+        found = await asyncio.gather(*(one(number) for number in range(room + 6)))
+    assert sorted(found) == list(range(room + 6))
 
 
 async def test_too_dear_is_refused_before_anything_is_signed(shop: Shop) -> None:

@@ -107,7 +107,8 @@ async def test_the_first_closed_set_and_the_first_verdict_stand(store: LaneStore
     one = order(1)
     await store.add(one)
     await decide(store, one)
-    await store.close(one.digest, b"another")
+    assert await store.close(one.digest, b"closed")
+    assert not await store.close(one.digest, b"another")
     await store.fail(one.digest, "too late")
     row = await store.order(one.digest)
     assert row is not None
