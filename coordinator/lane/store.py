@@ -107,7 +107,7 @@ class LaneStore:
         """Keep the set that members are about to see; False if another one stands: the first does."""
 
         async def work(connection: AsyncConnection) -> bool:
-            mine = lane_orders.c.digest == as_hex(digest)
+            mine = lane_orders.c.digest == to_hex(digest)
             free = lane_orders.c.closed.is_(None)
             await connection.execute(update(lane_orders).where(mine, free).values(closed=closed))
             stands = await connection.scalar(select(lane_orders.c.closed).where(mine))

@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts.channels import ChannelState
 from gateway.config import ChannelConfig
+from gateway.metrics import Metrics
 from gateway.purse import Purse
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.orders712 import ChannelTerms
@@ -54,7 +55,7 @@ class Client:
 
 async def kept(client: Client, tmp_path: Path) -> Purse:
     config = ChannelConfig(coordinator="http://one", deposit_wei=DEPOSIT, limit_wei=2 * DEPOSIT)
-    purse = Purse(client, config, name="shop", lock=tmp_path / "lock")  # type: ignore[arg-type]
+    purse = Purse(client, config, Metrics(), name="shop", lock=tmp_path / "lock")  # type: ignore[arg-type]
     await purse.keep()
     return purse
 
