@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from contracts import channels
+from contracts.anvil import free_port
 from coordinator.lane.runner import FETCHES_OF_CHANNEL, RETRY_S
 from coordinator.lane.store import BatchStage, Status
 from mlbridge.errors import MLBridgeError
@@ -21,7 +24,7 @@ from mlbridge.protocol.signatures import sign_digest
 from mlbridge.protocol.wire import Signed, sign
 from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import FEE, LaneScene, LaneStage, course_of, lane_scene, lane_stage
-from tests.support.lane_servers import Ways
+from tests.support.lane_servers import ScriptedSeat, Ways, serving
 from tests.support.seats import honest_label, wrong_label
 
 pytestmark = [
@@ -280,6 +283,25 @@ async def test_inputs_that_are_nowhere_take_nobody_s_place(
         task.cancel()
     await asyncio.gather(*hung, return_exceptions=True)
     assert not scene.here.runner._fetching
+
+
+async def test_of_two_nodes_of_one_account_the_one_that_committed_attests(scene: LaneScene) -> None:
+    """The first has proved itself before, and knows nothing of this order."""
+    offer = await scene.order()
+    model, directory = scene.rig.model, scene.here.runner._members.directory
+    committee = await scene.committee(offer)
+    empty = ScriptedSeat(committee[0].account, committee[0].key, committee[0].domain, committee[0].now)
+    empty.ways = Ways(refuses=True)
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    app = Starlette(routes=[Mount(f"/m/{empty.account}", empty.app(model, base))])
+    async with serving(app, port):
+        url = f"http://0.0.0.0:{port}/m/{empty.account}/model"  # sorts first
+        directory._claims[base] = {(empty.account, model): url}
+        directory.proved(empty.account, url)
+        directory.proved(empty.account, f"{scene.server.base}/m/{empty.account}/model")
+        assert (await scene.here.order(offer, 20.0)).state == "decided"
+    assert empty.seen["orders"] == 1
 
 
 async def test_two_processes_on_one_order_show_its_members_one_set(scene: LaneScene) -> None:
