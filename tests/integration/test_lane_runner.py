@@ -14,7 +14,7 @@ from starlette.routing import Mount
 
 from contracts import channels
 from contracts.anvil import free_port
-from coordinator.lane.runner import FETCHES_OF_CHANNEL, RETRY_S
+from coordinator.lane.runner import FETCHES_OF_CHANNEL
 from coordinator.lane.store import BatchStage, Status
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
@@ -325,7 +325,12 @@ async def test_two_processes_on_one_order_show_its_members_one_set(scene: LaneSc
     with pytest.raises(MLBridgeError) as caught:
         await scene.here.order(offer, 20.0)
     assert caught.value.code == "lane.interrupted"
-    await asyncio.sleep(RETRY_S)
+
+    async def decided() -> bool:
+        row = await runner.store.order(digest)
+        return row is not None and row.status is not Status.OPEN
+
+    await scene.until(decided)
     assert (await scene.here.order(offer, 20.0)).state == "decided"
     assert {root for seat in committee for root in seat.closed.get(digest, ())} == {others.root}
 
