@@ -319,22 +319,23 @@ class Course:
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, 2 * pause)
 
-    async def _each(self, account: int, speak: Callable[[str, int], Awaitable[bool]]) -> bool:
+    async def _each(self, account: int, speak: Callable[[str, int, bool], Awaitable[bool]]) -> bool:
         """Speak to whoever claims an account; whether all of them refuse for good.
 
-        Until one of them has proved to be it they are asked side by side: one that only stalls must not keep
-        the others from being asked.
+        Until one of them has proved to be it they are asked side by side, each again and again: one that only
+        stalls must not keep the others from being asked.
         """
         gone: list[bool] = []
         for urls in self._members.directory.in_turn(account, self._commission.order.model_id):
-            gone += await asyncio.gather(*(speak(url, account) for url in urls))
+            once = len(urls) == 1
+            gone += await asyncio.gather(*(speak(url, account, once) for url in urls))
         return bool(gone) and all(gone)
 
     def _wants(self, account: int) -> bool:
         """Whether a commitment is still waited for."""
         return self._state.closed is None and self._state.over is None and account not in self._bound
 
-    async def _offer_to(self, url: str, account: int) -> bool:
+    async def _offer_to(self, url: str, account: int, once: bool) -> bool:
         """As long as there is an answer and no commitment; whether it refuses for good."""
         item, pause = self._offer.to_bytes(), FIRST_PAUSE_S
         while self._wants(account):
@@ -354,10 +355,12 @@ class Course:
             else:
                 self._members.directory.disproved(account, url)
             await asyncio.sleep(wait)
+            if once:
+                return False
             pause = min(LONGEST_PAUSE_S, 2 * pause)
         return False
 
-    async def _show_to(self, url: str, account: int) -> bool:
+    async def _show_to(self, url: str, account: int, once: bool) -> bool:
         """As long as there is an answer and no attestation that counts; never for good."""
         item, pause = self._closed_set().to_bytes(), FIRST_PAUSE_S
         while self._state.over is None and account not in self._state.counted:
@@ -374,6 +377,8 @@ class Course:
                 wait = min(max(wait, answer.retry_after or LONGEST_PAUSE_S), LONGEST_PAUSE_S)
             # What comes may not open its commitment: whoever says something else then contradicts itself.
             await asyncio.sleep(wait)
+            if once:
+                return False
             pause = min(LONGEST_PAUSE_S, 2 * pause)
         return False
 

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from contracts import channels
+from contracts.anvil import free_port
 from contracts.batches import longest_course
 from coordinator.lane.rows import BatchStage, Status
-from coordinator.lane.runner import FETCHES_OF_CHANNEL, RETRY_S
+from coordinator.lane.runner import FETCHES_OF_CHANNEL
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
@@ -22,7 +25,7 @@ from mlbridge.protocol.signatures import sign_digest
 from mlbridge.protocol.wire import Signed, sign
 from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import FEE, LaneScene, LaneStage, course_of, lane_scene, lane_stage
-from tests.support.lane_servers import Ways
+from tests.support.lane_servers import ScriptedSeat, Ways, serving
 from tests.support.seats import honest_label, wrong_label
 
 pytestmark = [
@@ -283,6 +286,25 @@ async def test_inputs_that_are_nowhere_take_nobody_s_place(
     assert not scene.here.runner._fetching
 
 
+async def test_of_two_nodes_of_one_account_the_one_that_committed_attests(scene: LaneScene) -> None:
+    """The first has proved itself before, and knows nothing of this order."""
+    offer = await scene.order()
+    model, directory = scene.rig.model, scene.here.runner._members.directory
+    committee = await scene.committee(offer)
+    empty = ScriptedSeat(committee[0].account, committee[0].key, committee[0].domain, committee[0].now)
+    empty.ways = Ways(refuses=True)
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    app = Starlette(routes=[Mount(f"/m/{empty.account}", empty.app(model, base))])
+    async with serving(app, port):
+        url = f"http://0.0.0.0:{port}/m/{empty.account}/model"  # sorts first
+        directory._claims[base] = {(empty.account, model): url}
+        directory.proved(empty.account, url)
+        directory.proved(empty.account, f"{scene.server.base}/m/{empty.account}/model")
+        assert (await scene.here.order(offer, 20.0)).state == "decided"
+    assert empty.seen["orders"] == 1
+
+
 async def test_two_processes_on_one_order_show_its_members_one_set(scene: LaneScene) -> None:
     """One was taken for dead while it only stalled, and the other closed the set with whom it had heard."""
     offer = await scene.order(seats=5)
@@ -304,7 +326,12 @@ async def test_two_processes_on_one_order_show_its_members_one_set(scene: LaneSc
     with pytest.raises(MLBridgeError) as caught:
         await scene.here.order(offer, 20.0)
     assert caught.value.code == "lane.interrupted"
-    await asyncio.sleep(RETRY_S)
+
+    async def decided() -> bool:
+        row = await runner.store.order(digest)
+        return row is not None and row.status is not Status.OPEN
+
+    await scene.until(decided)
     assert (await scene.here.order(offer, 20.0)).state == "decided"
     assert {root for seat in committee for root in seat.closed.get(digest, ())} == {others.root}
 
