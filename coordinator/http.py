@@ -30,6 +30,7 @@ STATUS_BY_CODE = {
     "chain.unreachable": 503,
     "lane.full": 503,
     "lane.interrupted": 503,
+    "lane.listeners": 503,
     "lane.no_seed": 503,
     "lane.not_settled": 404,
     "lane.seed": 503,

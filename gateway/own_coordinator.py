@@ -8,6 +8,8 @@ coordinator's key.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -23,6 +25,7 @@ from gateway.carrier import forever
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Settlement, Told
 from mlbridge.protocol.exchange import parse_offer
+from mlbridge.protocol.streams import Kind
 from mlbridge.sdk.coordinators import CoordinatorTerms
 from mlbridge.storage import open_store
 
@@ -110,6 +113,16 @@ class OwnDoor:
         room = await self._own.room()
         try:
             return await room.order(parse_offer(offer), wait_s)
+        except MLBridgeError as error:
+            raise _as_over_http(error) from error
+
+    async def stream(self, offer: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        """Hand over an order as `order` does, and listen."""
+        room = await self._own.room()
+        try:
+            async with aclosing(await room.stream(parse_offer(offer))) as frames:
+                async for found in frames:
+                    yield found
         except MLBridgeError as error:
             raise _as_over_http(error) from error
 

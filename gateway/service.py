@@ -38,7 +38,8 @@ log = structlog.get_logger(__name__)
 class Wish:
     """What one request asks for: one or several inputs of one kind for one model.
 
-    fields: of the kind's input, one map a task; deadline_s: seconds from now, None: the gateway's.
+    fields: of the kind's input, one map a task; deadline_s: seconds from now, None: the gateway's; stream: as
+    in Order.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Wish:
     fields: Sequence[Mapping[str, object]]
     choices: Choices
     deadline_s: int | None = None
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Service:
                 param="policy",
             )
         lane = self._lane(choices, model)
-        orders = [self._order(model, kind, fields, choices, wish.deadline_s) for fields in wish.fields]
+        orders = [self._order(model, kind, fields, choices, wish) for fields in wish.fields]
         offers = await asyncio.gather(*(self._lanes[lane].offer(order) for order in orders))
         placed = [Placed(offer, lane, wish.model, model.id, kind) for offer in offers]
         tasks, new = await self.book.accept(
@@ -204,7 +206,7 @@ class Service:
         kind: Kind,
         fields: Mapping[str, object],
         choices: Choices,
-        deadline_s: int | None,
+        wish: Wish,
     ) -> Order:
         rules = self.config.tasks
         limit = rules.max_price_wei
@@ -215,7 +217,8 @@ class Service:
             payload=encode_input(kind, fields),
             seats=choices.seats or rules.seats,
             max_price_wei=limit,
-            deadline_s=deadline_s or rules.deadline_s,
+            deadline_s=wish.deadline_s or rules.deadline_s,
+            stream=wish.stream and kind == "chat",
         )
 
     async def receipt(self, task: Task) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 
 import aiohttp
 from eth_account.signers.local import LocalAccount
@@ -22,6 +23,7 @@ from coordinator.lane.bodies import PLAIN
 from coordinator.lane.directory import Directory
 from coordinator.lane.members import Members
 from coordinator.lane.metrics import LaneMetrics
+from coordinator.lane.outcome import Outcome
 from coordinator.lane.reports import Reporter
 from coordinator.lane.retention import EVERY_S, Keeper
 from coordinator.lane.rows import BatchStage
@@ -34,6 +36,7 @@ from mlbridge.protocol import batch_data
 from mlbridge.protocol.answers import Settlement, Told
 from mlbridge.protocol.batch_wire import read_header
 from mlbridge.protocol.exchange import Offer
+from mlbridge.protocol.streams import Kind
 from mlbridge.storage import ContentStore
 
 LOOP_S = 1.0
@@ -56,6 +59,7 @@ class LaneRoom:
     ) -> None:
         self.address, self.config, self.runner = address, config, runner
         self._session, self._directory, self._content = session, directory, content
+        self._relay = runner.relay()
         self.metrics, self._batches = metrics, sender is not None and content is not None
         self._steps: list[tuple[str, Callable[[], Awaitable[bool]], float]] = [
             ("lane", runner.step, LOOP_S),
@@ -141,13 +145,29 @@ class LaneRoom:
     async def order(self, offer: Offer, wait_s: float) -> Told:
         """Take an order, or find it, and wait for its end. Raises as Runner.accept."""
         digest = await self.runner.accept(offer)
-        found = await self.runner.wait(digest, wait_s)
-        if found is None:
-            return Told("open")
-        if found.evidence is None:
-            return Told("failed", reason=found.reason or "")
-        evidence = found.evidence
-        return Told("decided", evidence.result, found.confidence, evidence.seats, found.output or b"")
+        return _told(await self.runner.wait(digest, wait_s))
+
+    async def stream(self, offer: Offer) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        """Take an order, or find it; what its streamer seals while it is made, at last what `order` tells.
+
+        Raises as Runner.accept, and `lane.listeners`; both before the first frame.
+        """
+        digest = await self.runner.accept(offer)
+        frames = self._frames(offer, digest)
+        first = await anext(frames)
+        return _after(first, frames)
+
+    async def _frames(self, offer: Offer, digest: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        order = offer.order.message
+        left = order.deadline + self.config.late_s - self.runner.view.now()
+        verdict = asyncio.create_task(self.runner.wait(digest, max(0.0, left)), name="lane-verdict")
+        try:
+            async with aclosing(self._relay.listen(offer, verdict.done)) as sealed:
+                async for piece in _until(verdict, sealed):
+                    yield Kind.SEALED, piece
+            yield Kind.TOLD, _told(await verdict).to_bytes()
+        finally:
+            verdict.cancel()
 
     async def settlement(self, digest: bytes) -> Settlement:
         """Where an order stands in the batch that holds it.
@@ -174,3 +194,39 @@ class LaneRoom:
         if found is None:
             raise RuntimeError(f"batch {batch.root} does not hold an order that is bound to it")
         return found
+
+
+def _told(found: Outcome | None) -> Told:
+    if found is None:
+        return Told("open")
+    if found.evidence is None:
+        return Told("failed", reason=found.reason or "")
+    evidence = found.evidence
+    return Told("decided", evidence.result, found.confidence, evidence.seats, found.output or b"")
+
+
+async def _until(
+    end: asyncio.Task[Outcome | None], pieces: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """The pieces that come before `end` is done; what it ends with is for its caller."""
+    while True:
+        following = asyncio.ensure_future(anext(pieces, None))
+        try:
+            await asyncio.wait({following, end}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not following.done():
+                following.cancel()
+                await asyncio.wait({following})
+        piece = None if following.cancelled() else following.result()
+        if piece is None:
+            return
+        yield piece
+
+
+async def _after(
+    first: tuple[Kind, bytes], rest: AsyncGenerator[tuple[Kind, bytes], None]
+) -> AsyncGenerator[tuple[Kind, bytes], None]:
+    async with aclosing(rest):
+        yield first
+        async for item in rest:
+            yield item

@@ -18,6 +18,7 @@ from coordinator.lane.course import Course
 from coordinator.lane.members import Members
 from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.outcome import Outcome
+from coordinator.lane.relay import Relay
 from coordinator.lane.rows import NewOrder, OrderRow, Status
 from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore
@@ -67,6 +68,10 @@ class Runner:
     def in_flight(self) -> int:
         """Orders without a verdict; those that only wait for slow seats to be paid do not count."""
         return len(self._undecided)
+
+    def relay(self) -> Relay:
+        """For streams of this process's orders."""
+        return Relay(self._members, self.view)
 
     @property
     def late(self) -> int:
@@ -148,7 +153,8 @@ class Runner:
         facts = ChannelFacts(
             offer.terms, channel.balance, channel.floor, channel.window, closing=channel.closes_at != 0
         )
-        return admit(offer.order, facts, await self._lane_facts(order.epoch), seconds=LEAST_S)
+        lane = await self._lane_facts(order.epoch)
+        return admit(offer.order, facts, lane, seconds=LEAST_S, stream=offer.stream)
 
     async def _lane_facts(self, epoch: int) -> LaneFacts:
         view, facts = self.view, self.view.facts

@@ -16,7 +16,7 @@ from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.committee import seated
 from mlbridge.protocol.course import Commission
 from mlbridge.protocol.evidence import MAX_SEATS, is_fit, split
-from mlbridge.protocol.exchange import NO_PARAMETERS
+from mlbridge.protocol.exchange import parameters_digest
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.orders712 import ChannelTerms, Domain, TaskOrder
 from mlbridge.protocol.snapshots import Snapshots
@@ -54,15 +54,23 @@ class LaneFacts:
     order_epochs: int
 
 
-def admit(signed: Signed[TaskOrder], channel: ChannelFacts, lane: LaneFacts, *, seconds: float) -> Commission:
-    """The order with its committee, if it can be done, settled and paid. seconds: least to its deadline.
+def admit(
+    signed: Signed[TaskOrder],
+    channel: ChannelFacts,
+    lane: LaneFacts,
+    *,
+    seconds: float,
+    stream: bytes | None = None,
+) -> Commission:
+    """The order with its committee, if it can be done, settled and paid. seconds: least to its deadline;
+    stream: the key in its offer.
 
     Raises MLBridgeError: `order.channel`, `order.policy`, `order.seats`, `order.params`, `order.epoch`,
     `order.deadline`, `order.sequence`, `order.sequence_ahead`, `order.closing`, `order.signature`,
     `order.price`, `order.funds`, `order.model` or `order.seed`; `committee.too_few`.
     """
     order = signed.message
-    require_form(order, channel.terms)
+    require_form(order, channel.terms, stream)
     require_time(order, lane.now, seconds)
     if not is_fit(order, int(lane.now), lane.epoch, lane.settle_window, lane.order_epochs):
         raise refuse("epoch", f"it is of epoch {order.epoch} and now is epoch {lane.epoch}", 2)
@@ -94,16 +102,16 @@ def admit(signed: Signed[TaskOrder], channel: ChannelFacts, lane: LaneFacts, *, 
     )
 
 
-def require_form(order: TaskOrder, terms: ChannelTerms) -> None:
-    """That the lane settles such orders, of a channel of these terms."""
+def require_form(order: TaskOrder, terms: ChannelTerms, stream: bytes | None = None) -> None:
+    """That the lane settles such orders, of a channel of these terms. stream: the key in its offer."""
     if terms.channel() != order.channel:
         raise refuse("channel", "it is for another channel", 2)
     if order.policy is not Policy.EXACT:
         raise refuse("policy", "this lane settles exact results alone", 2, "Use the direct lane.")
     if not MIN_SEATS <= order.seats <= MAX_SEATS:
         raise refuse("seats", f"a committee has {MIN_SEATS} to {MAX_SEATS} seats, not {order.seats}", 2)
-    if order.params_digest != NO_PARAMETERS:
-        raise refuse("params", "parameters stand in the input payload, so paramsDigest must be zero", 2)
+    if order.params_digest != parameters_digest(stream):
+        raise refuse("params", "its paramsDigest is not that of the key to which it is streamed", 2)
     if order.epoch <= terms.opened_in:
         raise refuse("epoch", "its channel is not older than its epoch", 2, "Sign the next epoch.")
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import admission as rules_of
-from mlbridge.protocol.committee import seated
+from mlbridge.protocol.committee import seated, streamer
 from mlbridge.protocol.exchange import Offer
 from mlbridge.protocol.orders712 import Domain, TaskOrder
 from mlbridge.protocol.snapshots import Snapshots
@@ -103,7 +103,7 @@ class Admission:
         order = offer.order.message
         if order.model_id != self._rules.model_id:
             raise _refused("model", "another model runs here")
-        rules_of.require_form(order, offer.terms)
+        rules_of.require_form(order, offer.terms, offer.stream)
         if isinstance(offer.content, bytes):
             rules_of.require_input(order, offer.content)
 
@@ -141,6 +141,13 @@ class Admission:
             if len(self._committees) > _KEPT_COMMITTEES:
                 self._committees.popitem(last=False)
         return found
+
+    def streamer(self, order: TaskOrder) -> int:
+        """Whose seat streams an order's answer, where that is wanted."""
+        seed = self._view.seed(order.epoch)
+        if seed is None:
+            raise _refused("seed_unknown", f"the seed of epoch {order.epoch} is not known", retry_after=2)
+        return streamer(order, seed, self._view.snapshots())
 
     async def _check_signature(self, offer: Offer, digest: bytes) -> None:
         requester = offer.terms.requester

@@ -84,6 +84,11 @@ async def test_a_channel_by_command(
             answer = (await said(*pay, *place, *whose)).json
             assert answer["confidence"] == 1.0
             assert answer["output"]["label"] in range(10)
+            # A classifier streams nothing: its answer comes with the verdict as ever.
+            streamed = await said(*pay, "--stream", *place[:2], *whose)
+            assert (streamed.code, streamed.out.strip()) == (0, str(answer["output"]["label"]))
+            direct = await said("run", model, NUMBERS, "--stream", *place[:2], *whose)
+            assert direct.code == 2
             receipt = answer["receipt"]
             alone = await said("verify", receipt, "--offline", *place)
             assert (alone.code, alone.json["ok"]) == (0, True)
