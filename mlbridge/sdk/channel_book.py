@@ -140,11 +140,19 @@ class ChannelBook:
     # ---- orders ----
 
     def take(
-        self, channel: bytes, key: str, *, least: int, kind: str | None, make: Callable[[int], bytes]
+        self,
+        channel: bytes,
+        key: str,
+        *,
+        least: int,
+        kind: str | None,
+        make: Callable[[int], bytes],
+        below: int | None = None,
     ) -> Kept:
         """The next sequence, with the order that `make` signs for it; both on disk before this returns.
 
-        least: the channel's floor. An order of this key that is open or done is given back instead.
+        least: the channel's floor; below: the first sequence that the chain does not take yet. An order of
+        this key that is open or done is given back instead. Raises MLBridgeError `channel.full`.
         """
         with self._writing():
             kept = self.current(channel, key)
@@ -152,6 +160,8 @@ class ChannelBook:
                 return kept
             (following,) = self._db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
             sequence = max(int(following), least)
+            if below is not None and sequence >= below:
+                raise full()
             offer = make(sequence)
             self._db.execute(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",
@@ -194,6 +204,16 @@ class ChannelBook:
             *(channel, OPEN),
         )
         return [Kept(*row) for row in rows]
+
+
+def full() -> MLBridgeError:
+    """What is said while a channel has no free sequence."""
+    return MLBridgeError(
+        "channel.full",
+        "The channel has no free sequence before its coordinator's next batch is posted.",
+        hint="Try again in a few seconds.",
+        retry_after_s=5,
+    )
 
 
 def _broken(path: Path, reason: str) -> MLBridgeError:

@@ -36,6 +36,16 @@ def test_sequences_follow_each_other_and_the_floor(book: ChannelBook) -> None:
     assert taken[2].offer == b"offer 7"
 
 
+def test_nothing_is_signed_that_the_chain_does_not_take_yet(book: ChannelBook) -> None:
+    first = book.take(CHANNEL, "k", least=0, kind=None, make=offer, below=1)
+    with pytest.raises(MLBridgeError) as full:
+        book.take(CHANNEL, "other", least=0, kind=None, make=offer, below=1)
+    assert full.value.code == "channel.full"
+    # What was signed before is found again, and no sequence is lost.
+    assert book.take(CHANNEL, "k", least=0, kind=None, make=offer, below=1) == first
+    assert book.take(CHANNEL, "other", least=0, kind=None, make=offer, below=2).sequence == 1
+
+
 def test_a_key_is_signed_once_unless_it_failed(book: ChannelBook) -> None:
     first = book.take(CHANNEL, "k", least=0, kind="chat", make=offer)
     assert book.take(CHANNEL, "k", least=0, kind="chat", make=offer) == first
