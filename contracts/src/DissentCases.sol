@@ -137,7 +137,8 @@ contract DissentCases is IDissentCases {
         uint256 bond = found.bond;
         uint256 toReserve = bond / BOND_FACTOR;
         uint256 burned;
-        if (status == Status.Ruled && found.taken >= toReserve) {
+        // Half of what was taken is the reserve's: then the panel is paid.
+        if (status == Status.Ruled && found.taken >= bond) {
             toReserve = 0;
         } else if (status == Status.Judged || status == Status.Ruled) {
             if (block.timestamp < found.until) revert TooEarly(found.until);

@@ -306,6 +306,28 @@ contract DissentCasesTest is ChannelTest {
         assertEq(token.balanceOf(address(judged)), 0);
     }
 
+    /// @dev Half of what was taken is the reserve's, so what only equals the panel's fees is too little.
+    function testACaseThatTakesLessThanItsBondDoesNotGetItBack() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        while (bondedOf(found.dissenter) > 2 * BOND - 100e18) {
+            uint256 excess = bondedOf(found.dissenter) - (2 * BOND - 100e18);
+            vm.prank(governor);
+            ledger.fine(found.dissenter, "another case", 1, excess < 7_500e18 ? excess : 7_500e18);
+        }
+        uint256 reserve = ledger.disputeReserve(1);
+        _open(found);
+        _judge(found, _one(RIGHT));
+        _rule(found, RIGHT);
+        judged.condemnReported(found.id, found.dissenter);
+        assertEq(judged.cases(found.id).taken, BOND - 50e18);
+        uint256 until = judged.cases(found.id).until;
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.TooEarly.selector, until));
+        judged.conclude(found.id);
+        vm.warp(until);
+        judged.conclude(found.id);
+        assertGe(ledger.disputeReserve(1), reserve);
+    }
+
     /// @dev The bond's end is not the end of what the panel found.
     function testWhoWasWrongStaysPunishableAfterTheBondIsGone() public {
         Dispute memory found = _ruled(WRONG, "44");

@@ -152,9 +152,9 @@ interface IDissentCases is IReviewer {
     /// @param order hash of the order, or the order itself
     /// @param account account id: operatorId * 2 + (1 if Verifier)
     function condemnReported(bytes32 order, uint32 account) external;
-    /// @notice Deal with the bond. It is returned once the case's slashes took what the panel cost. Otherwise half of it
-    /// pays for the panel, and the other half is returned if the panel was undecided, or burned a week after it agreed.
-    /// Anyone.
+    /// @notice Deal with the bond. It is returned once the case's slashes took as much, because half of that goes to the
+    /// reserve that paid the panel. Otherwise half of it pays for the panel, and the other half is returned if the panel was
+    /// undecided, or burned a week after it agreed. Anyone.
     /// @param order hash of the order, or the order itself
     function conclude(bytes32 order) external;
 
