@@ -22,6 +22,7 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "account": ("mlbridge.cli.accounts", "app", "Balances, stakes and claims of an address."),
     "deploy": ("mlbridge.cli.deploy", "deploy", "Put every contract on a chain; a run cut off goes on."),
     "gov": ("mlbridge.cli.governance", "app", "Propose, vote, delegate, carry out what was decided."),
+    "rewards": ("mlbridge.cli.rewards", "app", "What the reward pool owes an address, and fetching it."),
     "slash": ("mlbridge.cli.slashes", "app", "Slashes that wait: what was taken, why, how it ends."),
     "appeal": ("mlbridge.cli.appeals", "app", "Have a slash judged again by a larger panel."),
     "channel": ("mlbridge.cli.channels", "app", "Open, show, top up and close payment channels."),
