@@ -208,6 +208,13 @@ DEVNET: Final = DeployParams(
         summons_deposit=10**15,
     ),
 )
+DEVNET_REVIEWS: Final = ReviewParams(
+    # long enough to read about a slash and to appeal it by hand
+    escrow_window=1_800,
+    decoy_interval=60,
+    decoy_window=300,
+    game_window=300,
+)
 PUBLIC: Final = DeployParams(
     epoch_seconds=300,
     unbonding_delay=14 * DAY,
