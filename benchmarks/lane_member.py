@@ -25,7 +25,7 @@ from ray import serve
 from mlbridge.protocol import exchange, orders712, wire
 from mlbridge.protocol.exchange import ClosedSet, Pledge, Refusal
 from mlbridge.protocol.orders712 import Commitment
-from serve.lane.member import Signer
+from serve.lane.signer import Signer
 from tests.support import lane_members as made
 from tests.support.providers import write_keys
 from tests.support.ray_local import local_serve

@@ -19,7 +19,8 @@ from serve.http import HttpFace
 from serve.lane.admission import Admission, AdmissionRules
 from serve.lane.faults import conduct_for
 from serve.lane.http import LaneFace
-from serve.lane.member import LaneMember, Model, Signer
+from serve.lane.member import LaneMember, Model
+from serve.lane.signer import Signer
 from serve.lane.store import LaneStore
 from serve.lane.view import View
 from serve.lane.wallets import ChainWallets

@@ -6,7 +6,6 @@ Whatever is asked twice is answered with the same bytes, whatever else happened 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ from mlbridge.protocol.admission import require_input
 from mlbridge.protocol.evidence import SeatProof, passes
 from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal
 from mlbridge.protocol.hashing import payload_root
-from mlbridge.protocol.orders712 import Attestation, Commitment, Domain
+from mlbridge.protocol.orders712 import Attestation, Commitment
 from mlbridge.protocol.payload import MAX_INPUT_BYTES
 from mlbridge.storage import ContentStore
 from serve.engines.base import Hear
 from serve.lane.admission import Admission
 from serve.lane.faults import Conduct
+from serve.lane.signer import Signer
 from serve.lane.speech import Speech, Speeches
 from serve.lane.store import Claim, Held, LaneStore
 from serve.lane.view import View
@@ -36,23 +36,6 @@ log = structlog.get_logger()
 _LOOK_EVERY_S: Final = 1.0
 _ENOUGH: Final = 64
 _TO_BEGIN_S: Final = 0.5
-_SALT_LABEL: Final = b"mlb lane salt"
-
-
-@dataclass(frozen=True)
-class Signer:
-    """The node key (32 bytes) and what it signs for."""
-
-    key: bytes
-    domain: Domain
-
-    def salt(self, order: bytes, account: int) -> bytes:
-        """The salt of a commitment: secret like the key, and the same however often it is made.
-
-        With deterministic models and signatures even a lost store leads to the same words again.
-        """
-        seat = order + account.to_bytes(4, "big")
-        return hashlib.blake2b(seat, key=self.key, person=_SALT_LABEL, digest_size=32).digest()
 
 
 @dataclass(frozen=True)
@@ -189,8 +172,10 @@ class LaneMember:
         held = await self._store.accept(claim)
         if held is not None:
             return held
+        known = self._store.answered(digest)
         try:
-            output = await self._output(offer, speech)
+            # A word that was given on chain stands here too.
+            output = await self._output(offer, speech) if known is None else known.output
         except BaseException:
             await self._store.release(digest)
             raise

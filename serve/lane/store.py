@@ -1,4 +1,5 @@
-"""What a member must never forget: which orders it took, what it committed to, what it attested.
+"""What a member must never forget: which orders it took, what it committed to, what it attested, and what the
+provider's agent answered on chain.
 
 One SQLite file (WAL) for all replicas of a provider on a machine. The first word on an order stands: whoever
 writes a second one gets the first back, so neither a crash nor two replicas at once make a member sign two
@@ -20,8 +21,14 @@ from mlbridge import procs
 from mlbridge.errors import MLBridgeError
 from serve.lane.group import GroupWriter, broken, connect
 
-_SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = """
+_SCHEMA_VERSION: Final = 2
+_ANSWERS: Final = """
+CREATE TABLE answers (
+    digest BLOB PRIMARY KEY, result BLOB NOT NULL, salt BLOB NOT NULL, output BLOB NOT NULL,
+    until INTEGER NOT NULL
+);
+"""
+_SCHEMA: Final = f"""{_ANSWERS}
 CREATE TABLE orders (
     digest BLOB PRIMARY KEY, account INTEGER NOT NULL, channel BLOB NOT NULL, sequence INTEGER NOT NULL,
     fee TEXT NOT NULL, deadline INTEGER NOT NULL, coordinator TEXT NOT NULL, offer BLOB NOT NULL,
@@ -86,6 +93,15 @@ class Held:
     attestation: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider says to an order, off chain or on chain. output: the payload behind the result."""
+
+    result: bytes
+    salt: bytes
+    output: bytes
+
+
 _HELD: Final = ", ".join(Held.__match_args__)
 
 
@@ -110,12 +126,12 @@ class LaneStore:
         db = self._reader
         db.execute("BEGIN IMMEDIATE")
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
+        if version in (0, 1):
+            for statement in (_ANSWERS if version else _SCHEMA).split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
         db.execute("COMMIT")
-        if version not in (0, _SCHEMA_VERSION):
+        if version not in (0, 1, _SCHEMA_VERSION):
             raise MLBridgeError(
                 "lane.store",
                 f"{self._path} has format {version}; this program writes format {_SCHEMA_VERSION}.",
@@ -131,6 +147,10 @@ class LaneStore:
     def held(self, digest: bytes) -> Held | None:
         """The order, if a commitment to it stands."""
         return _held(self._reader, digest)
+
+    def answered(self, digest: bytes) -> Answer | None:
+        """What this provider bound itself to, to a coordinator or on chain; None: to nothing yet."""
+        return _answered(self._reader, digest)
 
     def owed(self, before: float, *, most: int = 100) -> list[Held]:
         """Attested orders of unknown ending whose deadline passed before `before` (unix seconds)."""
@@ -201,15 +221,38 @@ class LaneStore:
     async def bind(
         self, digest: bytes, *, result: bytes, salt: bytes, commitment: bytes, output: bytes
     ) -> Held:
-        """The member's commitment to an order: the one that stands, or else this one. On disk."""
+        """The member's commitment to an order: the one that stands, or else this one. On disk.
+
+        Raises MLBridgeError `lane.answered` if another result was given on chain meanwhile.
+        """
 
         def work(db: sqlite3.Connection) -> Held:
+            said = db.execute("SELECT result FROM answers WHERE digest=?", (digest,)).fetchone()
+            if said is not None and said[0] != result:
+                raise MLBridgeError(
+                    "lane.answered", "The order was answered on chain meanwhile.", retry_after=1
+                )
             db.execute(
                 "UPDATE orders SET result=?, salt=?, commitment=?, output=?, bound_at=? "
                 "WHERE digest=? AND commitment IS NULL",
                 (result, salt, commitment, output, self._clock(), digest),
             )
             return _known(db, digest)
+
+        return await self._writer.write(work, durable=True)
+
+    async def answer(self, digest: bytes, answer: Answer, *, until: int) -> Answer:
+        """What is said on chain to an order: what the provider bound itself to, or else this. On disk.
+
+        until: unix seconds after which nobody can ask for the order any more.
+        """
+
+        def work(db: sqlite3.Connection) -> Answer:
+            stands = _answered(db, digest)
+            if stands is None:
+                row = digest, answer.result, answer.salt, answer.output, until
+                db.execute("INSERT INTO answers VALUES (?,?,?,?,?)", row)
+            return stands or answer
 
         return await self._writer.write(work, durable=True)
 
@@ -250,6 +293,7 @@ class LaneStore:
                 "DELETE FROM others WHERE digest IN (SELECT digest FROM orders WHERE deadline<?)",
                 (int(before),),
             )
+            db.execute("DELETE FROM answers WHERE until<?", (int(before),))
             return db.execute("DELETE FROM orders WHERE deadline<?", (int(before),)).rowcount
 
         return await self._writer.write(work, durable=False)
@@ -312,6 +356,15 @@ def _held(db: sqlite3.Connection, digest: bytes) -> Held | None:
     query = f"SELECT {_HELD} FROM orders WHERE digest=? AND commitment IS NOT NULL"  # noqa: S608 - constants
     row = db.execute(query, (digest,)).fetchone()
     return Held(*row) if row else None
+
+
+def _answered(db: sqlite3.Connection, digest: bytes) -> Answer | None:
+    row = db.execute(
+        "SELECT result, salt, output FROM orders WHERE digest=:digest AND commitment IS NOT NULL "
+        "UNION ALL SELECT result, salt, output FROM answers WHERE digest=:digest",
+        {"digest": digest},
+    ).fetchone()
+    return Answer(*row) if row else None
 
 
 def _known(db: sqlite3.Connection, digest: bytes) -> Held:

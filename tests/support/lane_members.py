@@ -18,8 +18,9 @@ from mlbridge.storage import ContentStore
 from serve.engines.base import Hear
 from serve.lane.admission import Admission, AdmissionRules, Wallets
 from serve.lane.faults import conduct_for
-from serve.lane.member import LaneMember, Model, Signer
+from serve.lane.member import LaneMember, Model
 from serve.lane.settings import LaneFault
+from serve.lane.signer import Signer
 from serve.lane.store import LaneStore
 from serve.lane.view import ChannelRow, LaneRules, View, ViewWriter
 from tests.support.fake_serve import FakeRecorder

@@ -33,7 +33,8 @@ from mlbridge.storage import open_store
 from serve.lane.admission import Admission, AdmissionRules
 from serve.lane.faults import conduct_for
 from serve.lane.http import LaneFace
-from serve.lane.member import LaneMember, Model, Signer
+from serve.lane.member import LaneMember, Model
+from serve.lane.signer import Signer
 from serve.lane.store import LaneStore
 from serve.lane.view import View, ViewWriter
 from tests.support.fake_serve import FakeRecorder

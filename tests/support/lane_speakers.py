@@ -27,8 +27,9 @@ from serve.http import error_response
 from serve.lane.admission import Admission, AdmissionRules
 from serve.lane.faults import conduct_for
 from serve.lane.http import LaneFace
-from serve.lane.member import LaneMember, Model, Signer
+from serve.lane.member import LaneMember, Model
 from serve.lane.settings import LaneFault
+from serve.lane.signer import Signer
 from serve.lane.store import LaneStore
 from serve.lane.view import View, ViewWriter
 from tests.support.fake_serve import FakeRecorder

@@ -23,6 +23,7 @@ from mlbridge.protocol.orders712 import Commitment
 from mlbridge.protocol.types import Policy
 from mlbridge.storage import LocalStore
 from serve.config import parse
+from serve.lane.store import Answer
 from serve.lane.view import ChannelRow, ViewWriter
 from serve.lane.wallets import ChainWallets
 from tests.support.lane_members import (
@@ -105,6 +106,17 @@ async def test_an_output_is_sent_only_to_who_asks_and_large_ones_go_by_cid(tmp_p
     assert isinstance(with_output.output, str)
     assert await store.get(with_output.output, max_bytes=1 << 20) == large
     assert with_output.attestation == without.attestation
+
+
+async def test_what_was_answered_on_chain_is_committed_to_whatever_the_model_says(seat: Seat) -> None:
+    offer = offer_of(order_of())
+    digest, output = digest_of(offer.order.message), b"said on chain"
+    said = Answer(exchange.result_of(DOMAIN, digest, output), b"s" * 32, output)
+    assert await seat.store.answer(digest, said, until=NOW) == said
+    assert codes(await seat.commit(offer)) == ["ok"]
+    held = seat.store.held(digest)
+    assert held is not None
+    assert (held.result, held.output) == (said.result, output)
 
 
 async def test_an_input_by_cid_is_fetched_and_held_to_its_digest(tmp_path: Path) -> None:

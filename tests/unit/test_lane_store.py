@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlbridge.errors import MLBridgeError
-from serve.lane.store import Claim, Held, LaneStore
+from serve.lane.store import Answer, Claim, Held, LaneStore
 
 CHANNEL = b"c" * 32
 
@@ -173,3 +174,50 @@ def test_a_file_of_another_format_or_none_at_all_is_refused(tmp_path: Path) -> N
         with pytest.raises(MLBridgeError) as caught:
             LaneStore(tmp_path / f"{name}.sqlite")
         assert caught.value.code == "lane.store"
+
+
+async def test_on_chain_and_off_chain_one_word_stands(store: LaneStore, tmp_path: Path) -> None:
+    """Two results for one order would cost the whole stake."""
+    other = LaneStore(tmp_path / "lane.sqlite")
+    await store.accept(claim(0))
+    bound = await bind(store, 0)
+    later = Answer(b"other", b"salt", b"other output")
+    assert await other.answer(bound.digest, later, until=1000) == Answer(b"r", b"s", b"out")
+    # The other way round: what was answered on chain is what a member may bind itself to.
+    first = Answer(b"r", b"salt", b"output")
+    digest = claim(1).digest
+    assert store.answered(digest) is None
+    assert await other.answer(digest, first, until=1000) == first
+    assert await store.answer(digest, later, until=1000) == first
+    assert store.answered(digest) == first
+    await store.accept(claim(1))
+    with pytest.raises(MLBridgeError) as refused:
+        await store.bind(digest, result=b"other", salt=b"s", commitment=b"c", output=b"o")
+    assert refused.value.code == "lane.answered"
+    assert store.held(digest) is None
+    assert (await bind(store, 1)).result == b"r"
+
+
+async def test_answers_are_kept_as_long_as_they_can_be_asked_for(store: LaneStore) -> None:
+    said = Answer(b"r", b"s", b"o")
+    await store.answer(claim(0).digest, said, until=1000)
+    await store.prune(1000)
+    assert store.answered(claim(0).digest) == said
+    await store.prune(1001)
+    assert store.answered(claim(0).digest) is None
+
+
+async def test_a_store_of_the_format_before_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "lane.sqlite"
+    old = LaneStore(path)
+    await old.accept(claim(0))
+    held = await bind(old, 0)
+    old.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE answers")
+        db.execute("PRAGMA user_version=1")
+        db.commit()
+    store = LaneStore(path)
+    assert store.held(held.digest) == held
+    said = Answer(b"r", b"s", b"o")
+    assert await store.answer(claim(1).digest, said, until=1000) == said
