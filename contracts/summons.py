@@ -11,14 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from eth_utils.address import to_checksum_address
 from web3.contract import AsyncContract
+from web3.types import BlockIdentifier
 
+from contracts import artifacts
+from contracts.events import Event
 from contracts.lane import Lane
 from contracts.reads import call
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.evidence import Evidence
 from mlbridge.protocol.orders712 import Attestation, ChannelTerms, TaskOrder
+from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed
 
 
@@ -46,6 +51,18 @@ class Summoned:
     model: int
     status: SummonsStatus
     seats: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An order as its newest summons shows it. payload: the input; seats: summoned; block: of the summons."""
+
+    digest: bytes
+    terms: ChannelTerms
+    order: Signed[TaskOrder]
+    payload: bytes
+    seats: tuple[int, ...]
+    block: int
 
 
 class CaseStatus(IntEnum):
@@ -129,9 +146,9 @@ async def close(lane: Lane, sender: Sender, order: bytes) -> None:
     await sender.send(_summons(lane).functions.close(order))
 
 
-async def withdraw(lane: Lane, sender: Sender) -> None:
-    """Pay the sender what summonses owe it."""
-    await sender.send(_summons(lane).functions.withdraw())
+async def withdraw(lane: Lane, sender: Sender, address: str) -> None:
+    """Pay an address what summonses owe it; anyone."""
+    await sender.send(_summons(lane).functions.withdraw(address))
 
 
 async def owed(lane: Lane, address: str) -> int:
@@ -139,9 +156,44 @@ async def owed(lane: Lane, address: str) -> int:
     return int(await call(_summons(lane).functions.owed(address)))
 
 
-async def summoned(lane: Lane, order: bytes) -> Summoned:
+async def shown(lane: Lane, account: int, *, first: int, last: int) -> list[Shown]:
+    """Orders of which an account's seat was summoned in blocks first..last."""
+    events = await lane.events(artifacts.SUMMONS, "SeatsSummoned", first=first, last=last)
+    # One that was refuted may come again.
+    newest = {bytes(event.args["order"]): event for event in events if account in event.args["seats"]}
+    found = []
+    for digest, event in newest.items():
+        block, topic = event.block_number, "0x" + digest.hex()
+        orders = await lane.events(artifacts.SUMMONS, "OrderShown", topic, first=block, last=block)
+        # None where the block left the chain between the two questions.
+        for order in orders[-1:]:
+            found.append(_shown(digest, order, tuple(event.args["seats"])))
+    return found
+
+
+def _shown(digest: bytes, event: Event, seats: tuple[int, ...]) -> Shown:
+    requester, coordinator, *rest = event.args["terms"]
+    terms = ChannelTerms(to_checksum_address(requester), to_checksum_address(coordinator), *rest)
+    channel, sequence, epoch, model, content, params, count, policy, fee, deadline = event.args["ordered"]
+    order = TaskOrder(channel, sequence, epoch, model, content, params, count, Policy(policy), fee, deadline)
+    signed = Signed(order, bytes(event.args["signature"]))
+    return Shown(digest, terms, signed, bytes(event.args["inputData"])[1:], seats, event.block_number)
+
+
+async def opened(lane: Lane, order: bytes, root: bytes, *, first: int) -> list[Signed[Attestation]]:
+    """What the seats of a summons attested, from block `first` on. root: of its commitments."""
+    events = await lane.events(artifacts.SUMMONS, "SeatAnswered", "0x" + order.hex(), first=first)
+    found = []
+    for event in events:
+        args = event.args
+        message = Attestation(order, args["account"], bytes(args["result"]), bytes(args["salt"]), root)
+        found.append(Signed(message, bytes(args["signature"])))
+    return found
+
+
+async def summoned(lane: Lane, order: bytes, block: BlockIdentifier = "latest") -> Summoned:
     """The summons of an order."""
-    *numbers, status, seats = await call(_summons(lane).functions.summonses(order))
+    *numbers, status, seats = await call(_summons(lane).functions.summonses(order), block)
     summoner, fee, commit_until, reveal_until, committed, opened, model = numbers
     return Summoned(
         summoner,
@@ -156,9 +208,15 @@ async def summoned(lane: Lane, order: bytes) -> Summoned:
     )
 
 
-async def commitments(lane: Lane, order: bytes) -> list[bytes]:
+async def commitments(lane: Lane, order: bytes, block: BlockIdentifier = "latest") -> list[bytes]:
     """Commitments of a summons by seat; zero for a seat that has none."""
-    return [bytes(word) for word in await call(_summons(lane).functions.commitmentsOf(order))]
+    return [bytes(word) for word in await call(_summons(lane).functions.commitmentsOf(order), block)]
+
+
+async def windows(lane: Lane) -> tuple[int, int]:
+    """Seconds that seats have to commit, and then to open."""
+    commit_window, reveal_window, *_ = await call(_summons(lane).functions.limits())
+    return int(commit_window), int(reveal_window)
 
 
 async def case_bond(lane: Lane) -> int:

@@ -145,13 +145,13 @@ contract Summons is SummonsRules, ReentrancyGuard {
     }
 
     /// @inheritdoc ISummons
-    function withdraw() external nonReentrant returns (uint256 amount) {
-        amount = owed[msg.sender];
-        if (amount == 0) revert NothingToWithdraw(msg.sender);
-        owed[msg.sender] = 0;
-        emit Withdrawn(msg.sender, amount);
-        (bool sent,) = msg.sender.call{value: amount}("");
-        if (!sent) revert TransferFailed(msg.sender, amount);
+    function withdraw(address account) external nonReentrant returns (uint256 amount) {
+        amount = owed[account];
+        if (amount == 0) revert NothingToWithdraw(account);
+        owed[account] = 0;
+        emit Withdrawn(account, amount);
+        (bool sent,) = account.call{value: amount}("");
+        if (!sent) revert TransferFailed(account, amount);
     }
 
     // ---- views ----

@@ -444,8 +444,7 @@ contract SummonsLiarsTest is SummonsTest {
         uint256 due = summons.owed(client);
         vm.etch(client, hex"5f5ffd");
         vm.expectRevert(abi.encodeWithSelector(ISummons.TransferFailed.selector, client, due));
-        vm.prank(client);
-        summons.withdraw();
+        summons.withdraw(client);
         assertEq(summons.owed(client), due);
     }
 

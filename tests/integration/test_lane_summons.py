@@ -94,7 +94,7 @@ async def test_ignored_seats_answer_and_are_paid_by_the_channel(scene: Scene) ->
     assert [await summons.owed(lane, who) for who in operators] == [state.fee] * 3
     due = await summons.owed(lane, scene.client.address)
     assert due >= LANE.summons_deposit + state.fee
-    await summons.withdraw(lane, scene.client)
+    await summons.withdraw(lane, scene.client, scene.client.address)
     assert await summons.owed(lane, scene.client.address) == 0
 
 

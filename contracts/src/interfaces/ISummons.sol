@@ -293,9 +293,10 @@ interface ISummons {
     /// @notice End a summons when its time is over, or everybody is through: punish the silent, pay the others.
     /// @param order hash of the order, or the order itself
     function close(bytes32 order) external;
-    /// @notice Pay the caller what it is owed.
+    /// @notice Pay somebody what it is owed; anyone may, so that an operator's node does it without the operator's key.
+    /// @param account who is owed it, and gets it
     /// @return amount wei paid
-    function withdraw() external returns (uint256 amount);
+    function withdraw(address account) external returns (uint256 amount);
 
     // ---- views ----
 
