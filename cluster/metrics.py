@@ -21,7 +21,10 @@ class Meter(Protocol):
         """
 
     def earned(self, kind: str, amount: int) -> None:
-        """kind: seat (wei), lane (wei of batches), judge (MLB), slash (MLB lost); amount: base units."""
+        """kind: seat (wei), lane (wei of batches and summonses), judge (MLB), slash (MLB lost).
+
+        amount: base units.
+        """
 
     def lane_order(self, ending: str) -> None:
         """An attested channel order ended; ending: settled (by us), passed, expired."""

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import structlog
 
-from cluster.lane.evidence import Collector
+from cluster.lane.evidence import Collector, seat_fee
 from cluster.metrics import Meter
 from cluster.upkeep import worth_refreshing
-from contracts import batches, channels
+from contracts import batches, channels, summons
 from contracts.batches import BatchStatus, Posted
 from contracts.errors import ContractError
 from contracts.events import as_int
@@ -20,33 +20,40 @@ from contracts.lane import Lane
 from contracts.reads import call
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.evidence import Evidence, split
+from mlbridge.protocol.evidence import Evidence
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.watch import omitted
 from mlbridge.storage import ContentStore
 from mlbridge.storage.batches import fetch_batch
 from serve.lane.store import Held, LaneStore
-from serve.lane.view import View, ViewWriter
+from serve.lane.view import ViewWriter
 
 log = structlog.get_logger()
 
 _EVERY: Final = 1 << 32
 _GWEI: Final = 10**9
-_SETTLE_GAS: Final = 220_000
+SETTLE_GAS: Final = 220_000
 _CLAIM_GAS: Final = 150_000
+_WITHDRAW_GAS: Final = 60_000
+_WORTH: Final = 2  # what is withdrawn must be this many times its gas
 _PRUNE_EVERY_S: Final = 3600.0
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 120.0
 # The chain says that the order is done with, whoever did it.
-_DONE: Final = frozenset({"AlreadySettled", "OrderExpired", "OrderTooOld"})
+DONE: Final = frozenset({"AlreadySettled", "OrderExpired", "OrderTooOld"})
 
 
 @dataclass(frozen=True)
 class Seat:
-    """For whom this is done. margin_s: how long after its deadline an order may stay unsettled."""
+    """For whom this is done.
+
+    margin_s: how long after its deadline an order may stay unsettled; owners: addresses to which summonses
+    owe what the seat did.
+    """
 
     account: int
     margin_s: float
+    owners: tuple[str, ...] = ()
 
 
 class Pauses:
@@ -105,6 +112,7 @@ class Earnings:
             await self._record(model)
         await self._batches()
         await self._owed()
+        await self._withdraw()
         await self._prune()
 
     # ---- being drawn ----
@@ -231,7 +239,7 @@ class Earnings:
         try:
             await channels.settle_reopened(self._lane, self._sender, evidence, end)
         except ContractError as error:
-            if error.name not in _DONE:
+            if error.name not in DONE:
                 raise
         await self._store.end(digest, "settled")
         self._meter.lane_order("settled")
@@ -297,23 +305,37 @@ class Earnings:
             return "expired"
         evidence = await self._collector.of(held)
         # Gas may be cheaper later, as long as there is time.
-        if evidence is None or self._fee(evidence, view) < _SETTLE_GAS * await self._gas_price():
+        if evidence is None or seat_fee(evidence, view) < SETTLE_GAS * await self._gas_price():
             return None
         try:
             await channels.settle(self._lane, self._sender, evidence)
         except ContractError as error:
-            if error.name not in _DONE:
+            if error.name not in DONE:
                 raise
             return "passed" if error.name == "AlreadySettled" else "expired"
         return "settled"
 
-    def _fee(self, evidence: Evidence, view: View) -> int:
-        """What our seat gets of it, in wei."""
-        order = evidence.order
-        terms = view.snapshots().terms(order.model_id, order.epoch)
-        if terms is None:
-            return 0
-        return split(order, evidence.terms, bytes(32), (), terms.price, terms.provider).seat_fee
+    # ---- being paid by summonses ----
+    async def _withdraw(self) -> None:
+        """Have summonses pay operator and node what they owe them, once that is worth the gas."""
+        if self._lane.summons is None:
+            return
+        for owner in self._seat.owners:
+            name = owner.encode()
+            if not self._pauses.over(name):
+                continue
+            self._pauses.lengthen(name)
+            due = await summons.owed(self._lane, owner)
+            if due >= _WORTH * _WITHDRAW_GAS * await self._gas_price() and due > 0:
+                try:
+                    await summons.withdraw(self._lane, self._sender, owner)
+                except ContractError as error:
+                    # Somebody was faster, or it is a contract that takes nothing now.
+                    log.warning("lane_withdrawal_refused", to=owner, problem=str(error))
+                    continue
+                self._pauses.forget(name)
+                self._meter.earned("lane", due)
+                log.info("lane_summons_paid", to=owner, amount=due)
 
     # ---- shared ----
     async def _now(self) -> float:

@@ -1,14 +1,19 @@
-"""What settles an order without its coordinator: our attestation, and those that the other seats gave."""
+"""What settles an order without its coordinator: our attestation, and those that the other seats gave.
+
+They gave them off chain, or to a summons.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from cluster.lane.peers import Peers
+from contracts.summons import Shown
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange, orders712, wire
-from mlbridge.protocol.evidence import Evidence, SeatProof, passes
+from mlbridge.protocol.evidence import Evidence, SeatProof, passes, split
 from mlbridge.protocol.exchange import ClosedSet, Offer
 from mlbridge.protocol.orders712 import Attestation, Domain
 from serve.lane.store import Held, LaneStore
@@ -35,7 +40,7 @@ class Collector:
         for account, told in self._store.others(held.digest).items():
             known[account] = wire.parse(told, Attestation)
         evidence = _assemble(offer, closed, held, known)
-        if not _settles(evidence, view):
+        if not settles(evidence, view):
             model = offer.order.message.model_id
             heard = await self._peers.attestations(model, held.digest)
             right = [signed for signed in heard if self._is_right(signed, held, closed, view)]
@@ -43,7 +48,7 @@ class Collector:
             await self._store.keep_others(held.digest, rows)
             known |= {signed.message.account: signed for signed in right}
             evidence = _assemble(offer, closed, held, known)
-        return evidence if _settles(evidence, view) else None
+        return evidence if settles(evidence, view) else None
 
     def _is_right(self, signed: wire.Signed[Attestation], held: Held, closed: ClosedSet, view: View) -> bool:
         """Whether an attestation counts together with ours."""
@@ -60,7 +65,10 @@ class Collector:
 
     def view(self, held: Held) -> View:
         """What is known of the chain about its model."""
-        model = exchange.parse_offer(held.offer).order.message.model_id
+        return self.view_of(exchange.parse_offer(held.offer).order.message.model_id)
+
+    def view_of(self, model: bytes) -> View:
+        """What is known of the chain about a model (id, 32 bytes)."""
         if model not in self._views:
             self._views[model] = View(self._view_path, model, stale_s=_NEVER_STALE_S)
         return self._views[model]
@@ -80,7 +88,31 @@ def _assemble(
     return Evidence(offer.terms, order.message, order.signature, held.result, tuple(seats))
 
 
-def _settles(evidence: Evidence, view: View) -> bool:
+def settles(evidence: Evidence, view: View) -> bool:
+    """Whether the seats that attested are a verdict."""
     order = evidence.order
     weights = [view.snapshots().weight(order.model_id, order.epoch, seat.account) for seat in evidence.seats]
     return passes(evidence.seats, weights)
+
+
+def seat_fee(evidence: Evidence, view: View) -> int:
+    """What each seat that attested gets of an order, in wei."""
+    order = evidence.order
+    terms = view.snapshots().terms(order.model_id, order.epoch)
+    if terms is None:
+        return 0
+    return split(order, evidence.terms, bytes(32), (), terms.price, terms.provider).seat_fee
+
+
+def of_summons(
+    shown: Shown, words: Sequence[bytes], told: Mapping[int, wire.Signed[Attestation]], result: bytes
+) -> Evidence:
+    """What settles a summoned order. words: commitments by seat; told: what seats opened, by account."""
+    seats = []
+    for account, word in zip(shown.seats, words, strict=True):
+        signed = told.get(account)
+        if signed is None or signed.message.result != result:
+            seats.append(SeatProof(account, word))
+        else:
+            seats.append(SeatProof(account, signed.message.salt, signed.signature))
+    return Evidence(shown.terms, shown.order.message, shown.order.signature, result, tuple(seats))

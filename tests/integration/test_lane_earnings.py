@@ -376,24 +376,27 @@ async def test_nothing_is_recorded_of_models_that_have_no_seat_in_the_lane(
 
 
 async def test_an_agent_keeps_a_desk_for_the_lane(scene: Scene, tmp_path: Path) -> None:
-    rig, home = scene.rig, tmp_path / "agent"
-    member = rig.members[1]
-    write_keys(home, member.node, member.operator)
-    network = rig.chain.network.model_copy(
-        update={"lane": rig.lane.addresses, "storage_url": f"file://{tmp_path / 'store'}"}
-    )
-    fields = provider_fields(home, save(network, tmp_path / "network.yaml"), "agent")
+    rig, member = scene.rig, scene.rig.members[1]
+    plain = rig.lane.addresses.model_copy(update={"summons": None})
     channel = scene.world.terms(0).channel()
-    for joins in (True, False):
+    # Where there are summonses, whoever takes no orders needs a desk too: it answers them.
+    for joins, addresses in ((False, plain), (True, plain), (False, rig.lane.addresses)):
+        home = tmp_path / f"{joins}-{addresses.summons}"
+        write_keys(home, member.node, member.operator)
+        network = rig.chain.network.model_copy(
+            update={"lane": addresses, "storage_url": f"file://{tmp_path / 'store'}"}
+        )
+        fields = provider_fields(home, save(network, tmp_path / "network.yaml"), "agent")
         config = parse_config(fields | {"lane": {"join": joins}})
+        has_desk = joins or addresses is not plain
         context = await Context.open(config)
         agent = Agent(context)
         running = asyncio.create_task(agent.run())
 
-        async def at_work(agent: Agent = agent, joins: bool = joins) -> bool:
+        async def at_work(agent: Agent = agent, has_desk: bool = has_desk) -> bool:
             told = agent.status()
             lane = told["lane"]
-            return told["state"] == "running" and (lane["caught_up"] if joins else lane is None)
+            return told["state"] == "running" and (lane["caught_up"] if has_desk else lane is None)
 
         try:
             await until(at_work, timeout_s=60)
