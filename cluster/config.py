@@ -149,7 +149,10 @@ class Limits(_Section):
 class LaneConfig(_Section):
     """The provider's part in the channel lane, where the network has one."""
 
-    join: bool = Field(default=True, description="false: take no orders of the channel lane")
+    join: bool = Field(
+        default=True,
+        description="false: take no orders of the channel lane; summonses are answered all the same",
+    )
     coordinators: tuple[str, ...] | None = Field(
         default=None, description="addresses of the coordinators to work for; default: any"
     )
