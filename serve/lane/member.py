@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 1.0
 _ENOUGH: Final = 64
+_KEPT_COORDINATORS: Final = 1_024
 _SALT_LABEL: Final = b"mlb lane salt"
 
 
@@ -145,6 +146,9 @@ class LaneMember:
             unclosed, total = self._store.unclosed(coordinator)
             idle = total >= _ENOUGH and 2 * unclosed > total
             self._idle[coordinator] = self._clock(), idle
+            if len(self._idle) > _KEPT_COORDINATORS:
+                # Anybody is one who has a key.
+                del self._idle[next(iter(self._idle))]
         if idle:
             raise MLBridgeError(
                 "lane.unclosed",
