@@ -7,7 +7,7 @@ coordinator says about it is believed in nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -17,21 +17,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.batches import Posted, rules_of
+from contracts.channels import ChannelState
 from contracts.lane import Lane
 from contracts.laneview import LaneView
 from contracts.reads import call
 from coordinator.lane.bodies import read_body
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import Batch, BatchStatement, Header, debits_hash
 from mlbridge.protocol.batch_wire import read_debits, read_statement, write_debits, write_statement
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.leaves import ChannelDebit
 from mlbridge.protocol.signatures import well_formed
-from mlbridge.protocol.watch import examine
+from mlbridge.protocol.watch import Rules, examine
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.storage import ContentStore
+from mlbridge.storage.batches import fetch_batch
 
 log = structlog.get_logger(__name__)
 
@@ -39,19 +39,6 @@ PATH: Final = "/v1/lane/batches"
 MAX_REQUEST: Final = 128 << 10
 MAX_ANSWER: Final = 4_096
 PATIENCE_S: Final = 60.0
-
-
-async def fetch_batch(content: ContentStore, data: bytes) -> Batch:
-    """The batch whose stored bytes have this digest. Raises `content.*` or `batch.unreadable`."""
-    problem: MLBridgeError | None = None
-    for cid in batch_data.cids(data):
-        try:
-            stored = await content.get(cid, max_bytes=batch_data.MAX_BYTES)
-        except MLBridgeError as error:
-            problem = problem or error
-            continue
-        return batch_data.from_bytes(stored)
-    raise problem or MLBridgeError("content.missing", "The batch's bytes cannot be had.", exit_code=5)
 
 
 class Attester:
@@ -84,17 +71,17 @@ class Attester:
             data=statement.data,
             debits=statement.debits,
         )
+        states: dict[bytes, ChannelState] = {}
         for debit in debits:
             channel = debit.channel(statement.coordinator)
-            state = await view.channel(channel)
+            state = states[channel] = await view.channel(channel)
             if state.floor != debit.start or state.balance < debit.debit:
                 raise MLBridgeError(
                     "batch.floor",
                     f"Channel 0x{channel.hex()} does not stand where the batch takes its debit.",
                     exit_code=3,
                 )
-        rules = await rules_of(view.lane, Posted(header, tuple(debits)), batch, view.facts)
-        report = examine(header, debits, batch, rules)
+        report = examine(header, debits, batch, await self._rules(batch, states))
         if report.faults:
             raise MLBridgeError(
                 "batch.faulty",
@@ -105,6 +92,18 @@ class Attester:
         if report.unchecked:
             raise MLBridgeError("batch.unchecked", "The seed of an order's epoch is unknown.", retry_after=5)
         return sign(statement, view.lane.batch_domain, self._key)
+
+    async def _rules(self, batch: Batch, states: Mapping[bytes, ChannelState]) -> Rules:
+        """What the chain says beside a batch that is not posted: all of it is in the view."""
+        view = self._view
+        epochs = {item.evidence.order.epoch for item in batch.items}
+        seeds = {epoch: seed for epoch in sorted(epochs) if (seed := await view.seed(epoch)) is not None}
+        settled = frozenset(
+            item.leaf.key
+            for item in batch.items
+            if (state := states.get(item.leaf.channel)) is not None and state.settled(item.leaf.sequence)
+        )
+        return Rules(view.facts, view.times.settle_window, view.times.order_epochs, seeds, settled)
 
 
 def attester_app(attester: Attester) -> Starlette:

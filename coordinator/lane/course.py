@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,10 +12,12 @@ import structlog
 
 from contracts.laneview import LaneView
 from coordinator.lane.members import Members
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.outcome import Outcome, state_of
 from coordinator.lane.outputs import first_right
+from coordinator.lane.rows import OrderRow
 from coordinator.lane.settings import LaneConfig
-from coordinator.lane.store import LaneStore, OrderRow
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import coordinator_side as core
 from mlbridge.protocol import coordinator_steps as steps
@@ -61,11 +64,15 @@ class Course:
         view: LaneView,
         config: LaneConfig,
         content: ContentStore | None,
+        metrics: LaneMetrics,
     ) -> None:
         self.digest = commission.digest
         self._commission, self._offer, self._row = commission, offer, row
         self._members, self._store, self._view = members, store, view
-        self._config, self._content = config, content
+        self._config, self._content, self._metrics = config, content, metrics
+        self._since = self._accepted = time.monotonic()
+        if row is not None:
+            self._accepted -= max(0.0, time.time() - row.accepted_at)
         self._began = view.now()
         left = max(0.0, commission.order.deadline - self._began)
         self._desk = core.Desk(commission, self._began + left * config.collect_share, config.late_s)
@@ -190,6 +197,7 @@ class Course:
                     self._deliver()
                 case Settle():
                     await self._store.ripen(self.digest)
+                    self._measure("late")
                 case steps.ReportDissent(attestation=signed):
                     first = next(
                         s for s in self._state.counted.values() if s.message.result != signed.message.result
@@ -208,13 +216,25 @@ class Course:
                 if not await self._store.close(self.digest, self._closed_set().to_bytes()):
                     # Whoever took this process for dead closed the set already: go on with that one.
                     raise MLBridgeError("lane.closed", "Another process closed the order's set.")
+                self._measure("commit")
             case steps.Counted():
                 if self._state.decided is not None and self._told.done():
                     await self._store.attest(self.digest, self._attested())
             case steps.Decided():
                 await self._decide(record)
             case steps.Over(settled=False, reason=reason):
-                await self._store.fail(self.digest, reason)
+                await self._fail(reason)
+
+    async def _fail(self, reason: str) -> None:
+        await self._store.fail(self.digest, reason)
+        self._metrics.orders.labels("failed").inc()
+
+    def _measure(self, phase: str) -> None:
+        """From the end of the phase before until now; what began in another process is not known."""
+        now = time.monotonic()
+        if self._row is None:
+            self._metrics.took(phase, now - self._since)
+        self._since = now
 
     async def _decide(self, verdict: steps.Decided) -> None:
         self._payload = await self._answer(verdict.result)
@@ -222,7 +242,7 @@ class Course:
             # The seats may settle it themselves; this coordinator pays nobody for an answer that nobody gave.
             reason = "no seat handed over the answer that it attested"
             self._state = replace(self._state, over=steps.Over(False, reason))
-            await self._store.fail(self.digest, reason)
+            await self._fail(reason)
             self._tell(Outcome(self.digest, None, 0, None, reason))
             return
         output, cid = self._payload
@@ -235,6 +255,9 @@ class Course:
             output=output,
             output_cid=cid,
         )
+        self._measure("reveal")
+        self._metrics.orders.labels("decided").inc()
+        self._metrics.verdict.observe(time.monotonic() - self._accepted)
 
     def _deliver(self) -> None:
         if self._state.decided is None or self._payload == (None, None):

@@ -19,11 +19,11 @@ from contracts.errors import ContractError
 from contracts.laneview import LaneView
 from contracts.reads import call
 from contracts.sender import Sender
-from coordinator.lane.attest import fetch_batch
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import Header
 from mlbridge.protocol.watch import Challenge, Fault, examine
 from mlbridge.storage import ContentStore
+from mlbridge.storage.batches import fetch_batch
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,9 @@ class Watcher:
         await self._view.refresh()
         found: list[Finding] = []
         oldest: int | None = None
-        for posted, block in await self._posted():
+        listed = await self._posted()
+        self._sound &= {posted.header.batch_id() for posted, _ in listed}
+        for posted, block in listed:
             header = posted.header
             batch_id = header.batch_id()
             state = await batches.batch_state(self._lane, batch_id)

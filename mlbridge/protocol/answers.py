@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.batch import Header
+from mlbridge.protocol.batch import Batch, Header
 from mlbridge.protocol.batch_wire import read_header, write_header
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.evidence import Outcome, SeatProof
 from mlbridge.protocol.leaves import TaskLeaf
+from mlbridge.protocol.merkle import root_of
 from mlbridge.protocol.payload import MAX_OUTPUT_BYTES
 from mlbridge.protocol.spelling import Kind, parse, parse_one, spell
 
@@ -91,6 +92,20 @@ class Settlement:
     leaf: TaskLeaf
     path: tuple[bytes, ...]
     outcome: Outcome
+
+    @classmethod
+    def of(cls, header: Header, batch: Batch, key: tuple[bytes, int]) -> Settlement | None:
+        """From a batch's leaves; None if it does not hold the order. key: channel and sequence."""
+        for place, item in enumerate(batch.items):
+            if item.leaf.key == key:
+                return cls(header, item.leaf, tuple(batch.tasks.path(place)), item.outcome)
+        return None
+
+    def holds(self, key: tuple[bytes, int]) -> bool:
+        """Whether it shows that a batch of this header holds the order of this channel and sequence."""
+        leaf = self.leaf
+        led = root_of(leaf.hash(), list(self.path)) == self.header.task_root
+        return leaf.key == key and led and leaf.outcome == self.outcome.hash()
 
     def to_bytes(self) -> bytes:
         """As it travels."""

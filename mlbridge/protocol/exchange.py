@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Final
@@ -41,7 +41,7 @@ MAX_INLINE_BYTES: Final = 64 << 10
 """Inputs and outputs above this size travel by CID."""
 LONGEST_REQUEST_S: Final = 120
 NO_PARAMETERS: Final = bytes(32)
-"""An order's paramsDigest: the parameters stand in the input payload (mlbridge.protocol.payload)."""
+"""An order's paramsDigest if nothing is streamed: the model's parameters stand in the input payload."""
 SILENT: Final = bytes(32)
 """What a closed set holds in the place of a seat that did not commit."""
 
@@ -67,11 +67,20 @@ class LaneRequest(Message):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An order offered to a member. content: the input payload, or the CID under which it lies."""
+    """An order offered to a member. content: the input payload, or the CID under which it lies.
+
+    stream: X25519 key (32 bytes) to which the answer is streamed; None: it is not.
+    """
 
     order: Signed[TaskOrder]
     terms: ChannelTerms
     content: bytes | str
+    stream: bytes | None = None
+
+    @property
+    def parameters_hold(self) -> bool:
+        """Whether the order names these parameters: without its requester nobody can change them."""
+        return self.order.message.params_digest == parameters_digest(self.stream)
 
     def to_bytes(self) -> bytes:
         """Its item in a request."""
@@ -82,6 +91,8 @@ class Offer:
             "terms": dict(zip(_TERMS, values, strict=True)),
             "input": self.content,
         }
+        if self.stream is not None:
+            fields["stream"] = self.stream
         return encode(fields, max_bytes=_MAX_ITEM_BYTES)
 
 
@@ -153,6 +164,11 @@ class Revealed:
 Answer = Signed[Commitment] | Revealed | Refusal
 
 
+def parameters_digest(stream: bytes | None) -> bytes:
+    """An order's paramsDigest. stream: as in `Offer`."""
+    return NO_PARAMETERS if stream is None else keccak(encode({"stream": stream}))
+
+
 def result_of(domain: Domain, order: bytes, output: bytes) -> bytes:
     """The result that members attest: binds an output payload to chain and order (its digest)."""
     return result_digest(domain.chain_id, order, payload_root(output))
@@ -217,13 +233,16 @@ def split(body: bytes) -> list[bytes]:
 
 def parse_offer(item: bytes) -> Offer:
     """Raises MLBridgeError `message.malformed`."""
-    fields = _fields(item, "offer", {"order", "terms", "input"})
-    order, content = fields["order"], fields["input"]
+    fields = _fields(item, "offer", {"order", "terms", "input"}, optional={"stream"})
+    order, content, stream = fields["order"], fields["input"], fields.get("stream")
     if not isinstance(order, bytes):
         raise _malformed("offer", "order must be bytes")
     if not isinstance(content, bytes | str) or len(content) > MAX_INLINE_BYTES:
         raise _malformed("offer", f"input must be at most {MAX_INLINE_BYTES} bytes, or a CID")
-    return Offer(wire.parse(order, TaskOrder), _terms(fields["terms"]), content)
+    if "stream" in fields and not (isinstance(stream, bytes) and len(stream) == 32):
+        raise _malformed("offer", "stream must be a key of 32 bytes")
+    key = stream if isinstance(stream, bytes) else None
+    return Offer(wire.parse(order, TaskOrder), _terms(fields["terms"]), content, key)
 
 
 def parse_closed_set(item: bytes) -> ClosedSet:
@@ -297,12 +316,14 @@ def read_answer(item: bytes) -> Answer:
 
 
 # ---- parts ----
-def _fields(item: bytes, what: str, names: set[str] | None) -> dict[str, object]:
+def _fields(
+    item: bytes, what: str, names: set[str] | None, *, optional: Set[str] = frozenset()
+) -> dict[str, object]:
     try:
         fields = decode(item, max_bytes=_MAX_ITEM_BYTES, max_depth=3, max_items=_MAX_MEMBERS)
     except MLBridgeError as error:
         raise _malformed(what, "it is not canonical CBOR") from error
-    if not isinstance(fields, dict) or (names is not None and fields.keys() != names):
+    if not isinstance(fields, dict) or (names is not None and fields.keys() - optional != names):
         raise _malformed(what, f"it must hold exactly {', '.join(sorted(names or ()))}")
     return fields
 

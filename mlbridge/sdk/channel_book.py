@@ -145,7 +145,13 @@ class ChannelBook:
     # ---- orders ----
 
     def take(
-        self, channel: bytes, key: str, *, least: int, kind: str | None, make: Callable[[int], bytes]
+        self,
+        channel: bytes,
+        key: str,
+        *,
+        least: int,
+        kind: str | None,
+        make: Callable[[int], bytes],
     ) -> Kept:
         """The next sequence, with the order that `make` signs for it; both on disk before this returns.
 
@@ -160,12 +166,7 @@ class ChannelBook:
             (following,) = self._db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
             sequence = max(int(following), least)
             if sequence >= least + WINDOW:
-                raise MLBridgeError(
-                    "channel.full",
-                    "The channel has no free sequence before its coordinator's next batch is posted.",
-                    hint="Try again in a few seconds.",
-                    retry_after_s=5,
-                )
+                raise full()
             offer = make(sequence)
             self._db.execute(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",
@@ -208,6 +209,16 @@ class ChannelBook:
             *(channel, OPEN),
         )
         return [Kept(*row) for row in rows]
+
+
+def full() -> MLBridgeError:
+    """What is said while a channel has no free sequence."""
+    return MLBridgeError(
+        "channel.full",
+        "The channel has no free sequence before its coordinator's next batch is posted.",
+        hint="Try again in a few seconds.",
+        retry_after_s=5,
+    )
 
 
 def _broken(path: Path, reason: str) -> MLBridgeError:

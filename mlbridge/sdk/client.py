@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 from contracts.channels import ChannelState
 from contracts.network import Network
 from contracts.reads import ModelInfo, TaskInfo
+from contracts.sealing import SealingKey
 from contracts.sender import SendPolicy
 from mlbridge.models import Manifest
 from mlbridge.protocol.orders712 import ChannelTerms
@@ -136,6 +137,35 @@ class Channel:
             idempotency_key=idempotency_key,
         )
         return self._loop.run(work)
+
+    def stream(
+        self,
+        model: str | bytes,
+        input: Input,
+        *,
+        seats: int = DEFAULT_SEATS,
+        max_price_wei: int | None = None,
+        deadline_s: float = DEFAULT_S,
+        idempotency_key: str | None = None,
+    ) -> Iterator[str | ChannelResult]:
+        """See AsyncChannel.stream."""
+        found = self._channel.stream(
+            model,
+            input,
+            seats=seats,
+            max_price_wei=max_price_wei,
+            deadline_s=deadline_s,
+            idempotency_key=idempotency_key,
+        )
+
+        async def following() -> str | ChannelResult | None:
+            return await anext(found, None)
+
+        try:
+            while (item := self._loop.run(following())) is not None:
+                yield item
+        finally:
+            self._loop.run(found.aclose())
 
     def resume(self) -> list[ChannelResult]:
         """See AsyncChannel.resume."""
@@ -268,6 +298,10 @@ class Client:
     def channel(self, channel: bytes | str, *, url: str | None = None) -> Channel:
         """See AsyncClient.channel."""
         return Channel(self._loop.run(self._client.channel(channel, url=url)), self._loop)
+
+    def sealing_key(self, operator: str) -> SealingKey | None:
+        """See AsyncClient.sealing_key."""
+        return self._loop.run(self._client.sealing_key(operator))
 
     def claim(self) -> Claimed:
         """See AsyncClient.claim."""

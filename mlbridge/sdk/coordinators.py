@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -12,11 +13,13 @@ import structlog
 from mlbridge.errors import MLBridgeError
 from mlbridge.outside import Answer, ask
 from mlbridge.protocol.answers import MAX_SETTLEMENT, MAX_TOLD, Settlement, Told, one_line
+from mlbridge.protocol.streams import MAX_STREAM_BYTES, FrameReader, Kind
 
 PATIENCE_S: Final = 15.0
 WAIT_S: Final = 60.0
 MAX_PAGE: Final = 64 << 10
 _RETRY: Final = "retry_after_s"
+_CBOR: Final = {"Content-Type": "application/cbor"}
 _CODE: Final = re.compile(r"[a-z_]{1,24}\.[A-Za-z_]{1,48}", re.ASCII)
 # What keeps an order's fate open: nothing that can be read was said about the order itself.
 _UNTOLD: Final = frozenset({"coordinator", "http", "message"})
@@ -45,6 +48,10 @@ class Coordinator(Protocol):
 
     async def order(self, offer: bytes, wait_s: float) -> Told:
         """Hand over an order, or ask again for the same one. offer: as it travels."""
+        ...
+
+    def stream(self, offer: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        """Hand over an order as `order` does, and listen; ends after a TOLD frame, or breaks off."""
         ...
 
     async def settlement(self, digest: bytes) -> Settlement:
@@ -88,6 +95,29 @@ class CoordinatorDoor:
         )
         return Told.from_bytes(answer.body)
 
+    async def stream(self, offer: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        """Hand over an order as `order` does, and listen; ends after a TOLD frame, or breaks off."""
+        reader, left = FrameReader(), MAX_STREAM_BYTES + MAX_TOLD
+        url, headers = self.url + "/v1/lane/streams", {"Accept-Encoding": "identity", **_CBOR}
+        try:
+            async with self._http.stream(
+                "POST", url, content=offer, headers=headers, follow_redirects=False
+            ) as answer:
+                refused = b""
+                async for piece in answer.aiter_raw():
+                    left -= len(piece)
+                    if left < 0:
+                        raise self._unreadable("its stream is longer than any answer.")
+                    if answer.status_code == 200:
+                        for found in reader.feed(piece):
+                            yield found
+                    elif len(refused) <= MAX_PAGE:
+                        refused += piece
+                if answer.status_code != 200:
+                    raise self._problem(Answer(answer.status_code, {**answer.headers}, refused))
+        except httpx2.HTTPError as error:
+            raise self._unreachable(type(error).__name__) from error
+
     async def settlement(self, digest: bytes) -> Settlement:
         """Where an order stands in a batch. Raises `lane.not_settled` while none holds it."""
         answer = await self._ask(
@@ -104,7 +134,7 @@ class CoordinatorDoor:
         max_bytes: int = MAX_PAGE,
         wait_s: float = 0.0,
     ) -> Answer:
-        headers = {"Content-Type": "application/cbor"} if content is not None else {}
+        headers = _CBOR if content is not None else {}
         try:
             answer = await ask(
                 self._http,
@@ -118,14 +148,17 @@ class CoordinatorDoor:
         except MLBridgeError as error:
             if error.code != "outside.silent":
                 raise self._unreadable(error.message) from error
-            raise MLBridgeError(
-                "coordinator.unreachable",
-                f"The coordinator at {self.url} does not answer: {error.message}",
-                hint="Try again; an order that it has taken is found again by its bytes.",
-            ) from error
+            raise self._unreachable(error.message) from error
         if answer.status >= 400:
             raise self._problem(answer)
         return answer
+
+    def _unreachable(self, why: str) -> MLBridgeError:
+        return MLBridgeError(
+            "coordinator.unreachable",
+            f"The coordinator at {self.url} does not answer: {why}",
+            hint="Try again; an order that it has taken is found again by its bytes.",
+        )
 
     def _problem(self, answer: Answer) -> MLBridgeError:
         code, detail, hint = "coordinator.http", f"It answered with status {answer.status}.", ""

@@ -23,7 +23,7 @@ from contracts.anvil import free_port
 from contracts.reads import call, claimable, get_account
 from coordinator.lane.attest import PATH, Attesters
 from coordinator.lane.batching import MOST_TRIES, Batcher
-from coordinator.lane.store import BatchStage
+from coordinator.lane.rows import BatchStage
 from coordinator.lane.watching import Finding, Watcher
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data

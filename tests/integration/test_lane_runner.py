@@ -14,8 +14,9 @@ from starlette.routing import Mount
 
 from contracts import channels
 from contracts.anvil import free_port
+from contracts.batches import longest_course
+from coordinator.lane.rows import BatchStage, Status
 from coordinator.lane.runner import FETCHES_OF_CHANNEL
-from coordinator.lane.store import BatchStage, Status
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
@@ -122,14 +123,14 @@ async def test_an_order_that_could_not_be_paid_or_settled_is_not_taken(scene: La
     stranger = sign(order, scene.rig.lane.domain, b"\x07" * 32)
     refused = {
         "order.signature": replace(good, order=stranger),
-        "lane.input": replace(good, content=b"another input"),
+        "order.input": replace(good, content=b"another input"),
         "lane.coordinator": replace(good, terms=replace(good.terms, coordinator=scene.requester.address)),
         "order.channel": replace(good, terms=replace(good.terms, opened_in=good.terms.opened_in + 1)),
         "order.funds": await scene.order(sequence=0, max_fee=10**20),
         "order.price": await scene.order(sequence=0, max_fee=10**12),
         "order.deadline": await scene.order(sequence=0, deadline=int(scene.view.now())),
         "lane.validity": await scene.order(sequence=0, deadline=int(scene.view.now()) + 10**5),
-        "order.sequence": await scene.order(sequence=64),
+        "order.sequence_ahead": await scene.order(sequence=64),
         "order.seats": await scene.order(sequence=0, seats=2),
         "committee.too_few": await scene.order(sequence=0, seats=9),
         "order.epoch": await scene.order(sequence=0, epoch=order.epoch - 5),
@@ -431,6 +432,85 @@ async def test_a_batch_survives_death_and_reorganisation_and_is_posted_once(scen
     await scene.until(lambda: at_floor(scene, 3))
     await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
     assert [row.root for row in await room.runner.store.batches(BatchStage.POSTED)] == [batch.root]
+
+
+async def test_what_happens_is_measured(scene: LaneScene) -> None:
+    def value(name: str, **labels: str) -> float:
+        found = scene.here.metrics.registry.get_sample_value(f"mlbridge_lane_{name}", labels)
+        assert found is not None, f"{name}{labels} is not exported"
+        return found
+
+    offers = [await scene.order() for _ in range(4)]
+    (await scene.committee(offers[3]))[0].ways = Ways(refuses=True)
+    await scene.here.order(offers[3], 20.0)
+    for seat in scene.seats:
+        seat.ways = Ways()
+    await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers[:3]))
+    with pytest.raises(MLBridgeError):
+        await scene.here.order(await scene.order(sequence=4, max_fee=10**20), 1.0)
+    assert value("orders_accepted_total") == 4
+    assert value("orders_total", outcome="decided") == 3
+    assert value("orders_total", outcome="failed") == 1
+    assert value("orders_refused_total", reason="order.funds") == 1
+    assert value("verdict_seconds_count") == 3
+    for phase in ("commit", "reveal"):
+        assert value("phase_seconds_count", phase=phase) >= 3
+
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    (gauges,) = [step for name, step, _ in scene.here.steps if name == "lane-gauges"]
+    await gauges()
+    assert value("queue_depth", queue="batches") >= 1
+    assert value("queue_depth", queue="undecided") == 0
+    await scene.until(lambda: at_floor(scene, 3))
+    posted = value("batches_total", outcome="posted")
+    await scene.rig.warp(CHALLENGE)
+    await scene.until(lambda: all_done(scene, 3))
+    assert value("batches_total", outcome="final") == posted == value("batch_orders_count")
+    assert value("batch_orders_sum") == value("orders_settled_total", how="batch") == 3
+    assert value("phase_seconds_count", phase="post") == 3
+    assert value("phase_seconds_count", phase="payout") == posted
+    assert value("challenges_total", kind="strike") == 0
+
+
+async def all_done(scene: LaneScene, count: int) -> bool:
+    return (await scene.here.runner.store.counts()).get("done") == count
+
+
+async def test_whoever_dies_while_a_batch_ends_is_followed_by_one_that_ends_it(scene: LaneScene) -> None:
+    await scene.here.order(await scene.order(), 20.0)
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    store, marked = scene.here.runner.store, scene.here.runner.store.mark_batch
+    await scene.rig.warp(CHALLENGE)
+
+    async def dies(root: str, **values: object) -> None:
+        raise MLBridgeError("test.killed", "killed")
+
+    store.mark_batch = dies  # type: ignore[method-assign]
+    with pytest.raises(MLBridgeError, match="killed"):
+        await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
+    store.mark_batch = marked  # type: ignore[method-assign]
+    await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
+    assert await store.counts() == {"done": 1}
+
+
+async def test_orders_are_forgotten_once_nobody_can_ask_about_them(scene: LaneScene) -> None:
+    await scene.kill()
+    room = await scene.open(keep_s=0)
+    (retain,) = [step for name, step, _ in room.steps if name == "lane-retention"]
+    offers = [await scene.order() for _ in range(2)]
+    await asyncio.gather(*(room.order(offer, 20.0) for offer in offers))
+    await scene.until(lambda: at_floor(scene, 2))
+    await scene.rig.warp(CHALLENGE)
+    await scene.until(lambda: all_done(scene, 2))
+    await retain()
+    assert await room.runner.store.counts() == {"done": 2}
+    await scene.rig.warp(await longest_course(scene.rig.lane) + 60)
+    await retain()
+    assert await room.runner.store.counts() == {}
+    # Whoever sends a forgotten order again is told that its time is over.
+    with pytest.raises(MLBridgeError) as late:
+        await room.order(offers[0], 1.0)
+    assert late.value.code == "order.deadline"
 
 
 async def at_floor(scene: LaneScene, floor: int) -> bool:

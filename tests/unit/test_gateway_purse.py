@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts.channels import ChannelState
 from gateway.config import ChannelConfig
+from gateway.metrics import Metrics
 from gateway.purse import Purse
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.orders712 import ChannelTerms
@@ -44,17 +45,24 @@ class Client:
         return [(TERMS, await self._state(b""), None)] if self.mined else []
 
     async def channel(self, identity: bytes, *, url: str) -> Any:
-        return SimpleNamespace(id=identity)
+        return _channel(identity)
 
     async def open_channel(self, url: str, deposit: int, *, salt: bytes) -> Any:
         assert salt == SALT
         self.opened.append(deposit)
-        return SimpleNamespace(id=TERMS.channel())
+        return _channel(TERMS.channel())
+
+
+def _channel(identity: bytes) -> Any:
+    async def room() -> int:
+        return 256
+
+    return SimpleNamespace(id=identity, room=room)
 
 
 async def kept(client: Client, tmp_path: Path) -> Purse:
     config = ChannelConfig(coordinator="http://one", deposit_wei=DEPOSIT, limit_wei=2 * DEPOSIT)
-    purse = Purse(client, config, name="shop", lock=tmp_path / "lock")  # type: ignore[arg-type]
+    purse = Purse(client, config, Metrics(), name="shop", lock=tmp_path / "lock")  # type: ignore[arg-type]
     await purse.keep()
     return purse
 
