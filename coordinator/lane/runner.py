@@ -25,6 +25,7 @@ from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.admission import ChannelFacts, LaneFacts, admit, require_input
+from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.committee import seated
 from mlbridge.protocol.course import Commission
 from mlbridge.protocol.exchange import Offer, parse_offer
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 LEASE_S: Final = 15.0
 RETRY_S: Final = 2.0
 POLL_S: Final = 0.25
+FRESH_S: Final = 0.2
 FETCHES: Final = 64
 FETCHES_OF_CHANNEL: Final = 4
 LEAST_S: Final = 2.0
@@ -165,9 +167,9 @@ class Runner:
         if order.deadline > view.now() + self._config.max_seconds:
             raise _refused("validity", f"its deadline is more than {self._config.max_seconds} s ahead")
         channel = await view.channel(order.channel)
-        if channel.deposited == 0:
-            # It may have been opened a moment ago.
-            await view.refresh()
+        if channel.deposited == 0 or order.sequence >= channel.floor + WINDOW:
+            # It may have been opened, or its floor moved by a batch, a moment ago; anybody can ask for it.
+            await view.refresh(FRESH_S)
             channel = await view.channel(order.channel)
         facts = ChannelFacts(
             offer.terms, channel.balance, channel.floor, channel.window, closing=channel.closes_at != 0
