@@ -123,6 +123,8 @@ async def test_a_wrongly_slashed_operator_appeals_and_gets_its_stake_back(
     assert again["appeal"] == opened["appeal"]
     assert await operator.tokens() == 500 * MLB
     assert refusal(await operator.does("appeal", "settle", review)) == (6, "appeal.pending")
+    assert (await operator.looks("task", "show", review)).json["asked_by"] == "Appeals"
+    assert (await operator.looks("task", "show", loser.receipt.task.id)).json["asked_by"] is None
 
     async with acting(panel):
         await court_sits(court, bank, review)
