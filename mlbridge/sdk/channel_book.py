@@ -6,6 +6,7 @@ written down, before the order leaves; whoever is killed finds it again and send
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.batch import WINDOW
 
 _VERSION: Final = 1
 _SCHEMA: Final = """
@@ -71,6 +73,9 @@ class ChannelBook:
         self._turn = threading.RLock()  # the connection is one for all threads, and so is its transaction
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # What was asked and answered stands in it; SQLite gives its other files the same rights.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             # A sequence must not come back after a power cut: its order may be settled.
@@ -140,11 +145,19 @@ class ChannelBook:
     # ---- orders ----
 
     def take(
-        self, channel: bytes, key: str, *, least: int, kind: str | None, make: Callable[[int], bytes]
+        self,
+        channel: bytes,
+        key: str,
+        *,
+        least: int,
+        kind: str | None,
+        make: Callable[[int], bytes],
     ) -> Kept:
         """The next sequence, with the order that `make` signs for it; both on disk before this returns.
 
-        least: the channel's floor. An order of this key that is open or done is given back instead.
+        least: the channel's floor. An order of this key that is open or done is given back instead. Raises
+        MLBridgeError `channel.full` where the chain takes no sequence so far from the floor: none is used up
+        then, because whoever goes on beyond it never comes back.
         """
         with self._writing():
             kept = self.current(channel, key)
@@ -152,6 +165,8 @@ class ChannelBook:
                 return kept
             (following,) = self._db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
             sequence = max(int(following), least)
+            if sequence >= least + WINDOW:
+                raise full()
             offer = make(sequence)
             self._db.execute(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",
@@ -194,6 +209,16 @@ class ChannelBook:
             *(channel, OPEN),
         )
         return [Kept(*row) for row in rows]
+
+
+def full() -> MLBridgeError:
+    """What is said while a channel has no free sequence."""
+    return MLBridgeError(
+        "channel.full",
+        "The channel has no free sequence before its coordinator's next batch is posted.",
+        hint="Try again in a few seconds.",
+        retry_after_s=5,
+    )
 
 
 def _broken(path: Path, reason: str) -> MLBridgeError:
