@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from coordinator import database, tables
 from coordinator.events import TaskEvent, dump_args
-from coordinator.state import Effect, TransitionError, advance, due_poke, effects
+from coordinator.state import PUNISHMENTS, Effect, TransitionError, advance, due_poke, effects
 from coordinator.task import TaskState
 from mlbridge.errors import MLBridgeError
 
@@ -150,6 +150,8 @@ class Store:
         anomalies: list[TransitionError] = []
         for event in events:
             before = states.get(event.task_id)
+            if before is None and event.name in PUNISHMENTS:
+                continue  # of no task
             try:
                 after = advance(before, event)
             except TransitionError as error:
