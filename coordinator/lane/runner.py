@@ -73,10 +73,18 @@ class Runner:
         Raises MLBridgeError: `lane.full` (retry_after), `lane.coordinator`, `lane.input`, `lane.params`,
         `lane.validity`, `lane.sequence_taken`, `lane.funds`, `order.*`, `committee.too_few`, `content.*`.
         """
-        order = offer.order.message
-        digest = order.digest(self.view.lane.domain)
-        if digest in self._under_way or await self.store.order(digest) is not None:
+        digest = offer.order.message.digest(self.view.lane.domain)
+        if digest in self._under_way:
             return digest
+        try:
+            await self._begin_new(offer, digest)
+        except MLBridgeError:
+            # What was taken once is answered, however things stand by now.
+            if await self.store.order(digest) is None:
+                raise
+        return digest
+
+    async def _begin_new(self, offer: Offer, digest: bytes) -> None:
         if self._stopping or self.in_flight >= self._config.max_in_flight:
             raise MLBridgeError(
                 "lane.full",
@@ -90,7 +98,6 @@ class Runner:
         finally:
             if digest not in self._under_way:
                 self._undecided.discard(digest)
-        return digest
 
     async def _take(self, offer: Offer, digest: bytes) -> None:
         order = offer.order.message
@@ -284,7 +291,7 @@ class Runner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._members.close()
         await self.store.beat(0.0)
-        await self.store.drain()
+        await self.store.release()
 
 
 def _refused(what: str, why: str) -> MLBridgeError:
