@@ -5,7 +5,7 @@ Amounts in wei, times in unix seconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -115,14 +115,20 @@ async def posted_at(
     return [(Posted(header_of(event), await _debits(lane, event)), event.block_number) for event in events]
 
 
-async def rules_of(lane: Lane, found: Posted, batch: Batch, facts: Facts) -> Rules:
-    """What the chain says beside a batch: seeds of its orders' epochs, and what was settled before it."""
+async def rules_of(
+    lane: Lane, found: Posted, batch: Batch, facts: Facts, *, alone: Collection[bytes] | None = None
+) -> Rules:
+    """What the chain says beside a batch: seeds of its orders' epochs, and what was settled before it.
+
+    alone: channels of which an order was ever settled by itself; None: not known, so each leaf is asked for.
+    """
     epochs = {item.evidence.order.epoch for item in batch.items}
     seeds = {epoch: seed for epoch in sorted(epochs) if (seed := await lane.seed(epoch)) is not None}
     starts = {debit.channel(found.header.coordinator): debit.start for debit in found.debits}
     settled = set()
     for leaf in (item.leaf for item in batch.items):
-        if leaf.channel in starts and await _settled_before(lane, leaf.channel, starts, leaf.sequence):
+        possible = leaf.channel in starts and (alone is None or leaf.channel in alone)
+        if possible and await _settled_before(lane, leaf.channel, starts, leaf.sequence):
             settled.add(leaf.key)
     functions = lane.channels.functions
     window, epochs_open = await call(functions.settleWindow()), await call(functions.orderEpochs())

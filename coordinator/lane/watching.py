@@ -119,7 +119,8 @@ class Watcher:
             return overdue
         try:
             batch = await fetch_batch(self._content, posted.header.data)
-            rules = await batches.rules_of(self._lane, posted, batch, self._view.facts)
+            view = self._view
+            rules = await batches.rules_of(self._lane, posted, batch, view.facts, alone=view.alone)
             report = examine(posted.header, posted.debits, batch, rules)
         except MLBridgeError as error:
             if error.code not in _HIDDEN and not error.code.startswith("content."):
