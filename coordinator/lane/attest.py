@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from contracts.batches import Posted, rules_of
+from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
@@ -82,16 +84,25 @@ class Attester:
             data=statement.data,
             debits=statement.debits,
         )
+        states: dict[bytes, ChannelState] = {}
         for debit in debits:
             channel = debit.channel(statement.coordinator)
-            state = await view.channel(channel)
+            state = states[channel] = await view.channel(channel)
             if state.floor != debit.start or state.balance < debit.debit:
                 raise MLBridgeError(
                     "batch.floor",
                     f"Channel 0x{channel.hex()} does not stand where the batch takes its debit.",
                     exit_code=3,
                 )
-        rules = await rules_of(view.lane, Posted(header, tuple(debits)), batch, view.facts)
+        posted = Posted(header, tuple(debits))
+        rules = await rules_of(view.lane, posted, batch, view.facts, alone=view.alone)
+        # What the chain keeps with a batch once it is posted: the channel's window as it stands then.
+        settled = {
+            leaf.key
+            for leaf in (item.leaf for item in batch.items)
+            if leaf.channel in states and states[leaf.channel].settled(leaf.sequence)
+        }
+        rules = replace(rules, settled=rules.settled | settled)
         report = examine(header, debits, batch, rules)
         if report.faults:
             raise MLBridgeError(
