@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-import httpx2
+import aiohttp
+from pydantic_core import from_json
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import MAX_TOLD, Settlement, Told
@@ -13,6 +14,7 @@ from mlbridge.protocol.answers import MAX_TOLD, Settlement, Told
 PATIENCE_S: Final = 15.0
 WAIT_S: Final = 60.0
 _RETRY: Final = "retry_after_s"
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=PATIENCE_S, sock_read=WAIT_S + PATIENCE_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +57,17 @@ class CoordinatorDoor:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx2.AsyncClient(timeout=httpx2.Timeout(PATIENCE_S, read=WAIT_S + PATIENCE_S))
+        self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        await self._http.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     async def terms(self) -> CoordinatorTerms:
         """Who it is."""
         answer = await self._ask("GET", "/v1/lane")
         try:
-            told = answer.json()
+            told = from_json(answer)
             return CoordinatorTerms(
                 str(told["coordinator"]), int(told["share"]), int(told["chain_id"]), str(told["channels"])
             )
@@ -75,36 +78,41 @@ class CoordinatorDoor:
         """Hand over an order, or ask again for the same one. offer: as it travels."""
         wait = f"{min(wait_s, WAIT_S):.3f}"
         answer = await self._ask("POST", f"/v1/lane/orders?wait={wait}", content=offer)
-        return Told.from_bytes(answer.content[: MAX_TOLD + 1])
+        return Told.from_bytes(answer)
 
     async def settlement(self, digest: bytes) -> Settlement:
         """Where an order stands in a batch. Raises `lane.not_settled` while none holds it."""
         answer = await self._ask("GET", f"/v1/lane/orders/0x{digest.hex()}/proof")
-        return Settlement.from_bytes(answer.content)
+        return Settlement.from_bytes(answer)
 
-    async def _ask(self, method: str, path: str, *, content: bytes | None = None) -> httpx2.Response:
+    async def _ask(self, method: str, path: str, *, content: bytes | None = None) -> bytes:
+        if self._session is None:
+            # Many orders may be under way, each for as long as its model takes.
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=_TIMEOUT)
         headers = {"Content-Type": "application/cbor"} if content is not None else {}
         try:
-            answer = await self._http.request(method, self.url + path, content=content, headers=headers)
-        except httpx2.HTTPError as error:
+            async with self._session.request(
+                method, self.url + path, data=content, headers=headers, allow_redirects=False
+            ) as answer:
+                body = await _body(answer)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise MLBridgeError(
                 "coordinator.unreachable",
                 f"The coordinator at {self.url} does not answer ({type(error).__name__}).",
                 hint="Try again; an order that it has taken is found again by its bytes.",
             ) from error
-        if answer.status_code >= 400:
-            raise self._problem(answer)
-        return answer
+        if answer.status >= 300:
+            raise self._problem(answer.status, answer.headers.get("Retry-After", ""), body)
+        return body
 
-    def _problem(self, answer: httpx2.Response) -> MLBridgeError:
+    def _problem(self, status: int, after: str, body: bytes) -> MLBridgeError:
         try:
-            found: Any = answer.json()
+            found: Any = from_json(body)
             code, detail, hint = str(found["code"]), str(found["detail"]), str(found.get("hint", ""))
         except (AttributeError, KeyError, TypeError, ValueError):
-            code, detail, hint = "coordinator.http", f"It answered with status {answer.status_code}.", ""
-        after = answer.headers.get("retry-after", "")
+            code, detail, hint = "coordinator.http", f"It answered with status {status}.", ""
         context: dict[str, Any] = {}
-        if answer.status_code in (429, 502, 503, 504):
+        if status in (429, 502, 503, 504):
             context[_RETRY] = int(after) if after.isdecimal() and len(after) < 4 else 1
         return MLBridgeError(code, detail[:500], hint=hint[:500], exit_code=4, **context)
 
@@ -114,6 +122,14 @@ class CoordinatorDoor:
             f"The coordinator at {self.url} answers nonsense: {what} cannot be read.",
             hint="Choose another coordinator.",
         )
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    """At most a piece more than an answer may have."""
+    read = bytearray()
+    while len(read) <= MAX_TOLD and (piece := await answer.content.readany()):
+        read += piece
+    return bytes(read)
 
 
 def retry_after(error: MLBridgeError) -> float | None:
