@@ -5,9 +5,10 @@ Amounts in wei, times in unix seconds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from eth_abi.abi import encode as abi_encode
@@ -23,6 +24,7 @@ from contracts.sender import Sender
 from mlbridge.protocol.batch import Batch, BatchStatement, Header
 from mlbridge.protocol.evidence import Facts
 from mlbridge.protocol.leaves import ChannelDebit
+from mlbridge.protocol.orders712 import ChannelTerms
 from mlbridge.protocol.watch import Challenge, Fault, Rules
 from mlbridge.protocol.wire import Signed
 
@@ -111,8 +113,27 @@ async def posted_at(
     lane: Lane, *, first: int | None = None, last: int | None = None
 ) -> list[tuple[Posted, int]]:
     """As `posted`, each with its block."""
-    events = await lane.events(artifacts.SETTLEMENT, "BatchPosted", first=first, last=last)
-    return [(Posted(header_of(event), await _debits(lane, event)), event.block_number) for event in events]
+    events = await postings(lane, first=first, last=last)
+    terms = partial(find_terms, lane)
+    return [(await read_posting(lane, event, terms), event.block_number) for event in events]
+
+
+async def postings(lane: Lane, *, first: int | None = None, last: int | None = None) -> list[Event]:
+    """BatchPosted in blocks first..last; `header_of` and `read_posting` say more."""
+    return await lane.events(artifacts.SETTLEMENT, "BatchPosted", first=first, last=last)
+
+
+async def read_posting(lane: Lane, event: Event, terms: Callable[[bytes], Awaitable[ChannelTerms]]) -> Posted:
+    """The batch of one BatchPosted with its debits. terms: of a channel."""
+    # From events, because a coordinator that is a contract account posts through another call.
+    block, batch = event.block_number, "0x" + event.args["batch"].hex()
+    taken = await lane.events(artifacts.CHANNELS, "Debited", None, batch, first=block, last=block)
+    debits = []
+    for debited in taken:
+        args = debited.args
+        details = (await terms(args["channel"])).details()
+        debits.append(ChannelDebit(details, args["amount"], args["from"], args["to"]))
+    return Posted(header_of(event), tuple(debits))
 
 
 async def rules_of(
@@ -184,18 +205,6 @@ async def _settled_before(lane: Lane, channel: bytes, starts: dict[bytes, int], 
     return sequence >= start and bool(
         await call(lane.channels.functions.settledBefore(channel, start, sequence))
     )
-
-
-async def _debits(lane: Lane, event: Event) -> tuple[ChannelDebit, ...]:
-    # From events, because a coordinator that is a contract account posts through another call.
-    block, batch = event.block_number, "0x" + event.args["batch"].hex()
-    taken = await lane.events(artifacts.CHANNELS, "Debited", None, batch, first=block, last=block)
-    listed = []
-    for debited in taken:
-        args = debited.args
-        terms = await find_terms(lane, args["channel"])
-        listed.append(ChannelDebit(terms.details(), args["amount"], args["from"], args["to"]))
-    return tuple(listed)
 
 
 def header_of(event: Event) -> Header:
