@@ -17,7 +17,7 @@ from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.payload import ClassificationInput, decode_input, encode_input, encode_output
 from serve.assembly import lane_face, torch_runner
 from serve.config import ModelAppConfig
-from serve.engines.base import EngineInfo
+from serve.engines.base import EngineInfo, Hear
 from serve.gate import Gate, SingleFlight
 from serve.guard import Guard, GuardRules
 from serve.http import HttpFace
@@ -42,7 +42,7 @@ class Sleeper:
     async def start(self) -> None:
         return None
 
-    async def run(self, data: bytes) -> bytes:
+    async def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         told = decode_input(data)
         assert isinstance(told, ClassificationInput)
         if told.image[0]:

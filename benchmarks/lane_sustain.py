@@ -13,7 +13,8 @@ from benchmarks.lane_load import Inputs, Orders
 from benchmarks.timing import measure_for
 from contracts import artifacts
 from coordinator import database
-from coordinator.lane.store import BatchStage, LaneStore, Status
+from coordinator.lane.rows import BatchStage, Status
+from coordinator.lane.store import LaneStore
 from mlbridge.protocol.batch_wire import read_header
 
 SAMPLE_S: Final = 10.0

@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import structlog
+
+from cluster import engine_logs
 from cluster.config import ProviderConfig
 from cluster.driver import App, Apply, Shutdown
 from cluster.provision import mine
 from cluster.raycluster import Cluster
 from contracts.network import write_whole
 from mlbridge.errors import MLBridgeError
+
+log = structlog.get_logger()
 
 _DRIVER = "cluster.driver"
 _AGENT = "\0agent"  # no application can have this name
@@ -65,6 +70,7 @@ class Deployments:
         reply = self._cluster.run(_DRIVER, {"apply": request.model_dump()}, timeout=timeout + _STARTUP)
         found: dict[str, Any] = reply["apps"]  # type: ignore[assignment]
         states = {name: AppState(name, item["status"], item["message"]) for name, item in found.items()}
+        states |= self._explained([state for state in states.values() if state.status == "DEPLOY_FAILED"])
         ran = {name: digest for name, digest in digests.items() if name in states and states[name].running}
         write_whole(self._record, json.dumps(ran | {_AGENT: agent}))
         for name in digests.keys() - states.keys():
@@ -79,6 +85,25 @@ class Deployments:
                 exit_code=6,
             )
         return states
+
+    def _explained(self, failed: list[AppState]) -> dict[str, AppState]:
+        """The same with what an engine's process said of it; its logs are kept, because Ray's go with the
+        cluster.
+        """
+        logs = self._cluster.logs
+        if not failed or logs is None:
+            return {}
+        kept = self._config.home / "logs" / "failed"
+        try:
+            engine_logs.keep(logs, kept)
+            cause = engine_logs.root_cause(logs)
+        except OSError as error:
+            log.warning("logs_not_kept", reason=str(error))
+            return {}
+        words = f" Last error of an engine: {cause}" if cause else ""
+        return {
+            state.name: replace(state, message=f"{state.message}{words} Logs: {kept}") for state in failed
+        }
 
     def as_recorded(self, apps: list[App]) -> bool:
         """Whether exactly these, and this agent, were running when `apply` last ended."""

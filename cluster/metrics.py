@@ -21,7 +21,10 @@ class Meter(Protocol):
         """
 
     def earned(self, kind: str, amount: int) -> None:
-        """kind: seat (wei), judge (MLB), slash (MLB lost); amount: base units."""
+        """kind: seat (wei), lane (wei of batches), judge (MLB), slash (MLB lost); amount: base units."""
+
+    def lane_order(self, ending: str) -> None:
+        """An attested channel order ended; ending: settled (by us), passed, expired."""
 
     def open_seats(self, count: int) -> None:
         """Assignments in work now."""
@@ -40,6 +43,9 @@ class NoMeter:
         """See Meter."""
 
     def earned(self, kind: str, amount: int) -> None:
+        """See Meter."""
+
+    def lane_order(self, ending: str) -> None:
         """See Meter."""
 
     def open_seats(self, count: int) -> None:
@@ -72,8 +78,13 @@ class RayMeter:
         )
         self._earnings = Counter(
             "mlbridge_provider_earnings_total",
-            description="Earned or lost: seat in coin, judge and slash in MLB",
+            description="Earned or lost: seat and lane in coin, judge and slash in MLB",
             tag_keys=("provider", "kind"),
+        )
+        self._lane_orders = Counter(
+            "mlbridge_provider_lane_orders_total",
+            description="Attested channel orders that the agent saw to the end, by how",
+            tag_keys=("provider", "ending"),
         )
         self._open = Gauge(
             "mlbridge_provider_open_assignments", description="Assignments in work", tag_keys=("provider",)
@@ -96,6 +107,10 @@ class RayMeter:
         """See Meter. Whole coins and MLB: Prometheus keeps floats."""
         if amount > 0:
             self._earnings.inc(amount / 10**18, tags={**self._provider, "kind": kind})
+
+    def lane_order(self, ending: str) -> None:
+        """See Meter."""
+        self._lane_orders.inc(tags={**self._provider, "ending": ending})
 
     def open_seats(self, count: int) -> None:
         """See Meter."""

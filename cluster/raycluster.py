@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 from cluster.config import ProviderConfig
@@ -18,6 +19,11 @@ class Cluster(Protocol):
     @property
     def owned(self) -> bool:
         """Whether stopping the provider stops the cluster."""
+        ...
+
+    @property
+    def logs(self) -> Path | None:
+        """Where its processes write while it runs; None for a cluster that is not ours."""
         ...
 
     def start(self) -> bool:
@@ -49,6 +55,10 @@ class OwnCluster:
     def __init__(self, config: ProviderConfig) -> None:
         self.head = RayHead(head_spec(config))
 
+    @property
+    def logs(self) -> Path:
+        return self.head.spec.logs
+
     def start(self) -> bool:
         return self.head.start()
 
@@ -71,6 +81,7 @@ class JoinedCluster:
     """
 
     owned = False
+    logs = None
 
     def __init__(self, config: ProviderConfig) -> None:
         self._address = config.ray.address or ""

@@ -5,7 +5,8 @@ Amounts in wei, times in unix seconds.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -17,11 +18,11 @@ from web3.types import TxReceipt
 
 from contracts import artifacts
 from contracts.channels import find_terms
-from contracts.events import Event, decode_all
+from contracts.events import Event, as_int, decode_all
 from contracts.lane import Lane
 from contracts.reads import call
 from contracts.sender import Sender
-from mlbridge.protocol.batch import Batch, BatchStatement, Header
+from mlbridge.protocol.batch import WINDOW, Batch, BatchStatement, Header
 from mlbridge.protocol.evidence import Facts
 from mlbridge.protocol.leaves import ChannelDebit
 from mlbridge.protocol.orders712 import ChannelTerms
@@ -136,24 +137,54 @@ async def read_posting(lane: Lane, event: Event, terms: Callable[[bytes], Awaita
     return Posted(header_of(event), tuple(debits))
 
 
+async def longest_course(lane: Lane) -> int:
+    """Seconds after an order's deadline from which on the chain takes nothing about it any more, whatever
+    becomes of the batches that passed it.
+    """
+    functions = lane.settlement.functions
+    windows = await asyncio.gather(
+        call(lane.channels.functions.settleWindow()),
+        call(functions.challengeWindow()),
+        call(functions.answerWindow()),
+    )
+    # A demand may come at a window's end, and each answer may be challenged for as long again.
+    return 2 * sum(int(window) for window in windows)
+
+
+async def passing(lane: Lane, channel: bytes, sequence: int) -> list[Header]:
+    """Batches that passed a sequence of a channel, newest first; void ones among them."""
+    taken = await lane.events(artifacts.CHANNELS, "Debited", "0x" + channel.hex())
+    found = []
+    for debited in reversed(taken):
+        if not debited.args["from"] <= sequence < debited.args["to"]:
+            continue
+        batch, block = "0x" + debited.args["batch"].hex(), debited.block_number
+        events = await lane.events(artifacts.SETTLEMENT, "BatchPosted", batch, first=block, last=block)
+        found += [header_of(event) for event in events]
+    return found
+
+
+async def struck_in(lane: Lane, batch_id: bytes) -> set[int]:
+    """Places of the task leaves of a batch that were shown to be wrong."""
+    struck = await lane.events(artifacts.SETTLEMENT, "LeafStruck", "0x" + batch_id.hex())
+    return {int(event.args["index"]) for event in struck}
+
+
 async def rules_of(
     lane: Lane, found: Posted, batch: Batch, facts: Facts, *, alone: Collection[bytes] | None = None
 ) -> Rules:
-    """What the chain says beside a batch: seeds of its orders' epochs, and what was settled before it.
+    """What the chain says beside a posted batch: seeds of its orders' epochs, and what was settled before.
 
     alone: channels of which an order was ever settled by itself; None: not known, so each leaf is asked for.
     """
     epochs = {item.evidence.order.epoch for item in batch.items}
     seeds = {epoch: seed for epoch in sorted(epochs) if (seed := await lane.seed(epoch)) is not None}
     starts = {debit.channel(found.header.coordinator): debit.start for debit in found.debits}
-    settled = set()
-    for leaf in (item.leaf for item in batch.items):
-        possible = leaf.channel in starts and (alone is None or leaf.channel in alone)
-        if possible and await _settled_before(lane, leaf.channel, starts, leaf.sequence):
-            settled.add(leaf.key)
+    keys = [item.leaf.key for item in batch.items if alone is None or item.leaf.channel in alone]
+    settled = await _settled_before(lane, starts, keys) if keys else frozenset()
     functions = lane.channels.functions
     window, epochs_open = await call(functions.settleWindow()), await call(functions.orderEpochs())
-    return Rules(facts, int(window), int(epochs_open), seeds, frozenset(settled))
+    return Rules(facts, int(window), int(epochs_open), seeds, settled)
 
 
 async def challenge(lane: Lane, sender: Sender, header: Header, fault: Fault) -> TxReceipt:
@@ -200,11 +231,22 @@ async def withdraw(lane: Lane, sender: Sender) -> None:
     await sender.send(lane.settlement.functions.withdraw())
 
 
-async def _settled_before(lane: Lane, channel: bytes, starts: dict[bytes, int], sequence: int) -> bool:
-    start = starts[channel]
-    return sequence >= start and bool(
-        await call(lane.channels.functions.settledBefore(channel, start, sequence))
-    )
+async def _settled_before(
+    lane: Lane, starts: Mapping[bytes, int], keys: Sequence[tuple[bytes, int]]
+) -> frozenset[tuple[bytes, int]]:
+    """Of these sequences those that were settled by themselves. starts: floors before the batch."""
+    # Only those within a window of the floor could settle by themselves.
+    asked = [key for key in keys if 0 <= key[1] - starts.get(key[0], key[1] + 1) < WINDOW]
+    contract = lane.channels
+    calls = [
+        {
+            "to": contract.address,
+            "data": contract.encode_abi("settledBefore", [channel, starts[channel], sequence]),
+        }
+        for channel, sequence in asked
+    ]
+    told = await lane.chain.provider.request_many("eth_call", [[one, "latest"] for one in calls])
+    return frozenset(key for key, answer in zip(asked, told, strict=True) if as_int(answer))
 
 
 def header_of(event: Event) -> Header:

@@ -77,6 +77,13 @@ async def find_terms(lane: Lane, channel: bytes) -> ChannelTerms:
     return _terms(opened[0])
 
 
+async def settled_alone(lane: Lane, order: TaskOrder) -> int | None:
+    """Wei that an order was debited when it settled by itself; None if it did not."""
+    topics = "0x" + order.channel.hex(), f"0x{order.sequence:064x}", "0x" + order.digest(lane.domain).hex()
+    settled = await lane.events(artifacts.CHANNELS, "OrderSettled", *topics)
+    return int(settled[-1].args["debit"]) if settled else None
+
+
 async def open_channel(
     lane: Lane, sender: Sender, coordinator: str, *, deposit: int, salt: bytes, share: int
 ) -> ChannelTerms:

@@ -37,6 +37,8 @@ IDEMPOTENT = frozenset(
     }
 )
 ATTEMPTS = 4
+BATCH = 100
+"""Requests that travel together; several public nodes take no more."""
 
 
 class RpcError(MLBridgeError):
@@ -182,6 +184,45 @@ class Provider(AsyncHTTPProvider):
             return json.loads(body)["result"]
         except (ValueError, KeyError, TypeError) as error:
             raise RpcUnreachableError(self._url, f"not a JSON-RPC answer: {body[:80]!r}") from error
+
+    async def request_many(self, method: str, many: Sequence[Sequence[object]]) -> list[Any]:
+        """The bare results of one read with many parameters, BATCH of them in a request, in their order.
+
+        A node that takes no batches is asked one by one. Raises as `request`, for the first that failed.
+        """
+        found: list[Any] = []
+        for start in range(0, len(many), BATCH):
+            some = many[start : start + BATCH]
+            answers = await self._batch(method, some)
+            if answers is None:
+                answers = [await self.request(method, params) for params in some]
+            found += answers
+        return found
+
+    async def _batch(self, method: str, some: Sequence[Sequence[object]]) -> list[Any] | None:
+        """None: the node takes no batches."""
+        asked = [
+            {"jsonrpc": "2.0", "id": next(self.request_counter), "method": method, "params": list(params)}
+            for params in some
+        ]
+        body = await self._make_request(RPCEndpoint(method), json.dumps(asked).encode())
+        try:
+            told = json.loads(body)
+        except ValueError:
+            told = None
+        if not isinstance(told, list):
+            return None
+        by_id = {answer.get("id"): answer for answer in told if isinstance(answer, dict)}
+        found = []
+        for one in asked:
+            answer = by_id.get(one["id"], {})
+            problem = answer.get("error")
+            if isinstance(problem, dict):
+                raise RpcError(method, _code(problem), str(problem.get("message", "")), problem.get("data"))
+            if "result" not in answer:
+                raise RpcUnreachableError(self._url, "an answer is missing in its batch")
+            found.append(answer["result"])
+        return found
 
     async def disconnect(self) -> None:
         """Close the connections; the next request opens new ones."""

@@ -167,6 +167,7 @@ class Engine:
             content=self.storage,
             sender=self.sender,
             lock=self.store.writing,
+            metrics=self.metrics.lane,
         )
 
     def _begin(self) -> None:

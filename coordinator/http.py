@@ -30,10 +30,12 @@ STATUS_BY_CODE = {
     "chain.unreachable": 503,
     "lane.full": 503,
     "lane.interrupted": 503,
+    "lane.listeners": 503,
     "lane.no_seed": 503,
     "lane.not_settled": 404,
     "lane.seed": 503,
     "order.seed": 503,
+    "order.sequence_ahead": 503,
     "coordinator.budget": 402,
     "task.too_expensive": 402,
     "submission.key_reused": 422,
@@ -115,7 +117,9 @@ def _problems(app: FastAPI) -> None:
         status = STATUS_BY_CODE.get(error.code) or STATUS_BY_EXIT.get(error.exit_code, 400)
         headers = {}
         if status == 503:
-            headers["Retry-After"] = str(error.context.get("retry_after_s", 5))
+            headers["Retry-After"] = str(
+                error.context.get("retry_after_s", error.context.get("retry_after", 5))
+            )
         facts = {"code": error.code, "hint": error.hint, "detail": error.message, **_plain(error.context)}
         return problem(status, error.code, facts, headers)
 

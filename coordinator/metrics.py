@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.store import Change
 from coordinator.task import RoundState, TaskState
 from mlbridge.protocol.types import Fault, RoundKind, TaskStatus
@@ -20,6 +21,10 @@ from mlbridge.protocol.types import Fault, RoundKind, TaskStatus
 PHASES = ("assign", "commit", "reveal", "verdict", "judges", "total")
 OUTCOMES = ("finalized", "refunded", "cancelled")
 POKE_OUTCOMES = ("sent", "lost", "skipped", "unprofitable", "failed")
+LOOPS = (
+    *("follow", "poke", "submit", "receipt", "claim", "lane", "lane-members", "lane-gauges", "lane-batch"),
+    *("lane-report", "lane-retention", "lane-seed"),
+)
 QUEUES = ("submissions", "pokes", "receipts", "tasks")
 GAS_STEPS = ("submit", "poke", "claim")
 SUBMISSION_OUTCOMES = ("accepted", "repeated", "refused", "sent", "failed")
@@ -94,6 +99,7 @@ class Metrics:
             "Start of this process, unix seconds.",
             registry=registry,
         )
+        self.lane = LaneMetrics(registry)
         self._fix_labels()
 
     def _fix_labels(self) -> None:
@@ -105,7 +111,7 @@ class Metrics:
             (self.pokes, POKE_OUTCOMES),
             (self.submissions, SUBMISSION_OUTCOMES),
             (self.queue, QUEUES),
-            (self.failures, ("follow", "poke", "submit", "receipt", "claim")),
+            (self.failures, LOOPS),
         ):
             for value in values:
                 metric.labels(value)

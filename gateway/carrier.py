@@ -25,6 +25,7 @@ from gateway.lanes import (
 )
 from gateway.metrics import Metrics
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.payload import ChatOutput, decode_output
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,8 @@ TAKE_OVER = 64
 UPKEEP_S = 60.0
 FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 30.0
+OVERRULED = "answer.overruled"
+TAKEN_BACK = "What was streamed is not the answer that the network agreed on."
 LOOK_S = 1.0  # other replicas' tasks are looked at this often
 
 
@@ -43,7 +46,7 @@ class Carrier:
     def __init__(self, book: Book, lanes: Mapping[str, Lane], metrics: Metrics) -> None:
         self._book, self._lanes, self._metrics = book, lanes, metrics
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._tokens: dict[str, list[str]] = {}
+        self._told: dict[str, str] = {}
         self._changes = Changes()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -85,11 +88,11 @@ class Carrier:
                 return found
             await self._changes.wait(waiting[0], min(left, LOOK_S))
 
-    async def tokens(self, task_id: str, shown: int, timeout_s: float) -> list[str]:
-        """Pieces of an answer that come before its verdict, from number `shown` on; may be none."""
-        if len(self._tokens.get(task_id, ())) <= shown:
+    async def told(self, task_id: str, shown: int, timeout_s: float) -> str:
+        """The answer's text as it was told before its verdict; waits for more than `shown` characters."""
+        if len(self._told.get(task_id, "")) <= shown:
             await self._changes.wait(task_id, min(timeout_s, LOOK_S))
-        return self._tokens.get(task_id, [])[shown:]
+        return self._told.get(task_id, "")
 
     # ---- carrying ----
 
@@ -102,7 +105,7 @@ class Carrier:
                 pause = min(LONGEST_RETRY_S, 2 * pause)
         finally:
             self._under_way.pop(task.id, None)
-            self._tokens.pop(task.id, None)
+            self._told.pop(task.id, None)
 
     async def _try(self, task: Task, resumed: bool) -> bool:
         """One try; whether the task has ended."""
@@ -110,7 +113,6 @@ class Carrier:
         if lane is None:
             log.error("lane_missing", task=task.id, lane=task.lane)
             return False
-        self._tokens.pop(task.id, None)  # another try tells them again from the first
         try:
             async for event in lane.carry(task.offer, resumed=resumed):
                 await self._take(task, event)
@@ -131,7 +133,12 @@ class Carrier:
             case Seated():
                 await self._book.change(task.id, committee=json.dumps(event.committee))
             case Tokens():
-                self._tokens.setdefault(task.id, []).append(event.text)
+                # Another try tells it again from the beginning; what contradicts what was shown is kept back.
+                if event.text.startswith(self._told.get(task.id, "")):
+                    self._told[task.id] = event.text
+            case Verdict() if not begins(event.payload, task.kind, self._told.get(task.id, "")):
+                log.error("answer_overruled", task=task.id)
+                await self._decide(task, "failed", 0, error_code=OVERRULED, error=TAKEN_BACK)
             case Verdict():
                 seated = {} if event.committee is None else {"committee": json.dumps(event.committee)}
                 facts = {"payload": event.payload, "confidence": event.confidence, **seated}
@@ -155,7 +162,7 @@ class Carrier:
 
     async def _decide(self, task: Task, status: str, cost: int, **values: Any) -> None:
         if await self._book.decide(task.id, status=status, cost=cost, **values):
-            self._metrics.tasks.labels(status).inc()
+            self._metrics.tasks.labels(status, task.lane).inc()
             self._metrics.cost.inc(cost)
             log.info("task_decided", task=task.id, status=status, cost_wei=cost)
 
@@ -172,6 +179,14 @@ class Carrier:
         await self._book.forget_marks()
         for lane in self._lanes.values():
             await lane.upkeep()
+
+
+def begins(payload: bytes, kind: str, told: str) -> bool:
+    """Whether an answer begins with what was told of it."""
+    if not told:
+        return True
+    output = decode_output(kind, payload)
+    return isinstance(output, ChatOutput) and output.text.startswith(told)
 
 
 async def forever(step: Callable[[], Awaitable[object]], pause_s: float) -> None:

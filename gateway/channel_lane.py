@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 import structlog
 
 from gateway.config import ChannelConfig
-from gateway.lanes import Accepted, LaneEvent, Offer, Order, Receipt, Refunded, Refused, Verdict
+from gateway.lanes import Accepted, LaneEvent, Offer, Order, Receipt, Refunded, Refused, Tokens, Verdict
 from gateway.purse import Purse
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import decode_input
-from mlbridge.sdk import AsyncChannel, ChannelResult, OrderFailedError
+from mlbridge.sdk import AsyncChannel, ChannelResult, LaneReceipt, OrderFailedError, StreamMismatchError
 from mlbridge.sdk.channel import DEFAULT_SEATS
+from mlbridge.sdk.channel_stream import Latest
 from mlbridge.sdk.coordinators import retry_after
 
 log = structlog.get_logger(__name__)
@@ -38,7 +40,9 @@ _PASSING_ROOMS: Final = frozenset({"chain", "storage", "tx"})
 
 @dataclass(frozen=True)
 class _Terms:
-    """channel, model, payload: 0x hex; price: wei; expires: unix seconds on the chain's clock."""
+    """channel, model, payload: 0x hex; price: wei; expires: unix seconds on the chain's clock; stream: as in
+    Order.
+    """
 
     channel: str
     model: str
@@ -46,6 +50,7 @@ class _Terms:
     seats: int
     price: int
     expires: int
+    stream: bool = False
 
     @classmethod
     def of(cls, offer: Offer) -> Self:
@@ -107,6 +112,7 @@ class ChannelLane:
             seats=seats,
             price=price,
             expires=int(now) + order.deadline_s,
+            stream=order.stream,
         )
         return Offer("0x" + secrets.token_hex(32), price, terms.to_dict())
 
@@ -122,9 +128,15 @@ class ChannelLane:
     async def carry(self, offer: Offer, *, resumed: bool) -> AsyncIterator[LaneEvent]:
         """See Lane.carry."""
         terms = _Terms.of(offer)
-        working = asyncio.create_task(self._ordered(offer.id, terms))
+        latest = Latest()
+        work = self._ordered(offer.id, terms, latest.hear if terms.stream else None)
+        working = asyncio.create_task(work)
+        working.add_done_callback(lambda _: latest.end())
         try:
             yield Accepted()
+            async with aclosing(latest.texts()) as texts:
+                async for text in texts:
+                    yield Tokens(text)
             result = await working
         finally:
             working.cancel()
@@ -134,8 +146,13 @@ class ChannelLane:
         yield Verdict(result.payload, result.confidence, _cost(result), result.committee)
         yield Receipt(result.receipt.to_bytes().decode())
 
-    async def _ordered(self, task: str, terms: _Terms) -> ChannelResult | Refunded | Refused:
-        """The task's answer or how it ended without one. Raises what another try may mend."""
+    async def _ordered(
+        self, task: str, terms: _Terms, hear: Callable[[str], None] | None
+    ) -> ChannelResult | Refunded | Refused:
+        """The task's answer or how it ended without one. hear: as AsyncChannel.order has it.
+
+        Raises what another try may mend.
+        """
         channel = await self._purse.channel(bytes.fromhex(terms.channel[2:]))
         view = await self._purse.view()
         failed: OrderFailedError | None = None
@@ -154,7 +171,11 @@ class ChannelLane:
                     deadline_s=min(float(self._config.order_s), max(LEAST_S, left)),
                     idempotency_key=task,
                     tries=1,
+                    hear=hear,
                 )
+            except StreamMismatchError as error:
+                # Whoever showed the stream compares it with this answer (gateway.carrier).
+                return error.result
             except OrderFailedError as error:
                 failed = error
             except MLBridgeError as error:
@@ -170,6 +191,17 @@ class ChannelLane:
                     return Refunded(0, error.message)
                 raise
         return Refunded(0, "its time is over" if failed is None else failed.message)
+
+    async def proof(self, receipt: str) -> str:
+        """See Lane.proof: with its place in a batch, once one holds the order."""
+        known = LaneReceipt.from_bytes(receipt.encode())
+        try:
+            channel = await self._purse.channel(known.task_order().channel)
+            return (await channel.settled(known)).to_bytes().decode()
+        except MLBridgeError as error:
+            if error.code != "lane.not_settled":
+                log.warning("receipt_not_proved", order="0x" + known.digest.hex(), reason=error.message)
+            return receipt
 
     async def cancel(self, offer: Offer) -> None:
         """See Lane.cancel: whoever holds a signed order can have it done."""

@@ -19,7 +19,7 @@ class Order:
     """What a requester wants.
 
     payload: canonical task input; seats: committee size, None: the network's; max_price_wei: most to pay;
-    deadline_s: seconds from now.
+    deadline_s: seconds from now; stream: whether its answer is to be told while it is made, if that can be.
     """
 
     model: Model
@@ -27,6 +27,7 @@ class Order:
     seats: int | None
     max_price_wei: int
     deadline_s: int
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Seated:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A piece of the answer before its verdict: it may yet turn out wrong."""
+    """The answer's text so far, before its verdict: it may yet turn out wrong. Another try begins anew."""
 
     text: str
 
@@ -115,6 +116,10 @@ class Lane(Protocol):
 
         resumed: somebody may have carried it before. Raises what another try may mend.
         """
+        ...
+
+    async def proof(self, receipt: str) -> str:
+        """A receipt with what the chain has come to prove since it was made; unchanged where nothing has."""
         ...
 
     async def cancel(self, offer: Offer) -> None:

@@ -107,21 +107,25 @@ async def cancel_task(request: Request, task_id: TaskId) -> TaskView:
 
 @router.get("/receipts/{task_id}", responses=NATIVE_ANSWERS, response_model=dict[str, Any])
 async def retrieve_receipt(request: Request, task_id: TaskId) -> Response:
-    """A task's receipt, as `mlbridge verify` takes it."""
+    """A task's receipt, as `mlbridge verify` takes it.
+
+    Of a channel task it names its batch, path and root from the moment that one is on the chain.
+    """
     key = key_of(request)
     key.allow("read")
     service = service_of(request)
     task = await service.book.get(task_id, key_id=key.id)
     if task.status == "finalized" and task.receipt is None:
         task = (await service.carrier.decided([task.id], RECEIPT_S, ended=True))[0]
-    if task.receipt is None:
+    receipt = await service.receipt(task)
+    if receipt is None:
         raise MLBridgeError(
             "receipt.none",
             f"The task {task.id} has no receipt: it is {task.status}.",
             hint="A receipt comes with the end of a task that the network took.",
             exit_code=5,
         )
-    return Response(task.receipt, media_type="application/json")
+    return Response(receipt, media_type="application/json")
 
 
 def view(task: Task) -> TaskView:

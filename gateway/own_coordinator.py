@@ -8,6 +8,8 @@ coordinator's key.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,11 +19,13 @@ from contracts.keyfile import load_key
 from coordinator import database
 from coordinator.config import CoordinatorConfig
 from coordinator.http import STATUS_BY_CODE
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.room import LaneRoom
 from gateway.carrier import forever
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Settlement, Told
 from mlbridge.protocol.exchange import parse_offer
+from mlbridge.protocol.streams import Kind
 from mlbridge.sdk.coordinators import CoordinatorTerms
 from mlbridge.storage import open_store
 
@@ -31,8 +35,8 @@ log = structlog.get_logger(__name__)
 class OwnCoordinator:
     """Opened at its first use. config: the coordinator's file; it must have a key and a lane."""
 
-    def __init__(self, config: CoordinatorConfig) -> None:
-        self._config = config
+    def __init__(self, config: CoordinatorConfig, metrics: LaneMetrics) -> None:
+        self._config, self._metrics = config, metrics
         self._opening = asyncio.Lock()
         self._room: LaneRoom | None = None
         self._chain: Chain | None = None
@@ -73,6 +77,7 @@ class OwnCoordinator:
             config.lane,
             content=open_store(network.storage_url) if network.storage_url else None,
             sender=None,
+            metrics=self._metrics,
         )
         for name, step, pause in self._room.steps:
             self._loops.append(asyncio.create_task(forever(step, pause), name=f"gateway-{name}"))
@@ -108,6 +113,16 @@ class OwnDoor:
         room = await self._own.room()
         try:
             return await room.order(parse_offer(offer), wait_s)
+        except MLBridgeError as error:
+            raise _as_over_http(error) from error
+
+    async def stream(self, offer: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        """Hand over an order as `order` does, and listen."""
+        room = await self._own.room()
+        try:
+            async with aclosing(await room.stream(parse_offer(offer))) as frames:
+                async for found in frames:
+                    yield found
         except MLBridgeError as error:
             raise _as_over_http(error) from error
 

@@ -18,6 +18,7 @@ import structlog
 from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from gateway.config import ChannelConfig
+from gateway.metrics import Metrics
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.hashing import keccak
 from mlbridge.sdk import AsyncChannel, AsyncClient
@@ -31,8 +32,10 @@ STUCK_S: Final = 300.0
 class Purse:
     """Made for one client; `keep` is called every second or so. name: the gateway's; lock: a file's path."""
 
-    def __init__(self, client: AsyncClient, config: ChannelConfig, *, name: str, lock: Path) -> None:
-        self._client, self._config, self._lock = client, config, lock
+    def __init__(
+        self, client: AsyncClient, config: ChannelConfig, metrics: Metrics, *, name: str, lock: Path
+    ) -> None:
+        self._client, self._config, self._metrics, self._lock = client, config, metrics, lock
         self._salt = keccak(f"mlbridge-gateway:{name}".encode())
         self._known: dict[bytes, AsyncChannel] = {}
         self._channel: AsyncChannel | None = None
@@ -121,10 +124,17 @@ class Purse:
                     self._channel = await self._open()
                 if self._channel is not None and mine:
                     await self._top_up(self._channel)
+            await self._measure(view)
             self._problem = None
         except MLBridgeError as error:
             self._problem = error
             raise
+
+    async def _measure(self, view: LaneView) -> None:
+        channel = self._channel
+        balance = 0 if channel is None else (await view.channel(channel.id)).balance
+        self._metrics.channel_balance.set(balance)
+        self._metrics.channel_sequences.set(0 if channel is None else await channel.room())
 
     async def collect(self) -> None:
         """Bring home what replaced channels still hold, once they are due."""
@@ -165,6 +175,11 @@ class Purse:
         return None
 
     async def _open(self) -> AsyncChannel:
+        # An earlier process may have been killed while its opening was on its way.
+        await self._client.settle()
+        found = await self._find()
+        if found is not None:
+            return found
         amount = min(self._config.deposit_wei, self._config.limit_wei)
         channel = await self._client.open_channel(self._config.coordinator, amount, salt=self._salt)
         self._known[channel.id] = channel

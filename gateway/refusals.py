@@ -38,6 +38,7 @@ _STATUS: Final = {
     "task.timeout": 504,
     "task.unsent": 409,
     "answer.none": 502,
+    "answer.overruled": 502,
     "contract.TooLateToCancel": 409,
     "contract.TooFewProviders": 503,
     "contract.TooBusy": 503,

@@ -38,7 +38,8 @@ log = structlog.get_logger(__name__)
 class Wish:
     """What one request asks for: one or several inputs of one kind for one model.
 
-    fields: of the kind's input, one map a task; deadline_s: seconds from now, None: the gateway's.
+    fields: of the kind's input, one map a task; deadline_s: seconds from now, None: the gateway's; stream: as
+    in Order.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Wish:
     fields: Sequence[Mapping[str, object]]
     choices: Choices
     deadline_s: int | None = None
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,12 @@ class Service:
         store: Store,
         client: AsyncClient,
         lanes: Mapping[str, Lane],
+        metrics: Metrics,
         own: OwnCoordinator | None = None,
     ) -> None:
         self.config, self._store, self._lanes, self._own = config, store, lanes, own
         self._client = client
-        self.metrics = Metrics()
+        self.metrics = metrics
         self.keys = Keys(store)
         self.catalogue = Catalogue(client)
         self.tokens = TokenCounter(client, self.catalogue)
@@ -90,7 +93,8 @@ class Service:
         """
         account = load_key(config.key)
         file = None if config.channel is None else config.channel.coordinator_file
-        own = None if file is None else OwnCoordinator(load_coordinator(file))
+        metrics = Metrics()
+        own = None if file is None else OwnCoordinator(load_coordinator(file), metrics.lane)
         client = AsyncClient(
             config.load_network(),
             account,
@@ -107,9 +111,10 @@ class Service:
         store = await Store.open(config)
         lanes: dict[str, Lane] = {"direct": DirectLane(client, claim_wei=config.tasks.claim_wei)}
         if config.channel is not None:
-            purse = Purse(client, config.channel, name=config.name, lock=config.home / "channel.lock")
+            lock = config.home / "channel.lock"
+            purse = Purse(client, config.channel, metrics, name=config.name, lock=lock)
             lanes["channel"] = ChannelLane.start(purse, config.channel)
-        service = cls(config, store, client, lanes, own)
+        service = cls(config, store, client, lanes, metrics, own)
         service.carrier.start()
         log.info("gateway_started", network=client.network.name, address=account.address)
         return service
@@ -117,6 +122,7 @@ class Service:
     async def stop(self) -> None:
         """Let go of everything; tasks under way are carried on by whoever starts next."""
         await self.carrier.stop()
+        self.tokens.close()
         for lane in self._lanes.values():
             await lane.close()
         if self._own is not None:
@@ -161,7 +167,7 @@ class Service:
                 param="policy",
             )
         lane = self._lane(choices, model)
-        orders = [self._order(model, kind, fields, choices, wish.deadline_s) for fields in wish.fields]
+        orders = [self._order(model, kind, fields, choices, wish) for fields in wish.fields]
         offers = await asyncio.gather(*(self._lanes[lane].offer(order) for order in orders))
         placed = [Placed(offer, lane, wish.model, model.id, kind) for offer in offers]
         tasks, new = await self.book.accept(
@@ -201,7 +207,7 @@ class Service:
         kind: Kind,
         fields: Mapping[str, object],
         choices: Choices,
-        deadline_s: int | None,
+        wish: Wish,
     ) -> Order:
         rules = self.config.tasks
         limit = rules.max_price_wei
@@ -212,8 +218,19 @@ class Service:
             payload=encode_input(kind, fields),
             seats=choices.seats or rules.seats,
             max_price_wei=limit,
-            deadline_s=deadline_s or rules.deadline_s,
+            deadline_s=wish.deadline_s or rules.deadline_s,
+            stream=wish.stream and kind == "chat",
         )
+
+    async def receipt(self, task: Task) -> str | None:
+        """A task's receipt, with what the chain has come to prove since; None: it has none yet."""
+        lane = self._lanes.get(task.lane)
+        if task.receipt is None or lane is None:
+            return task.receipt
+        proved = await lane.proof(task.receipt)
+        if proved != task.receipt:
+            await self.book.keep_receipt(task.id, proved)
+        return proved
 
     async def cancel(self, key: ApiKey, task_id: str) -> Task:
         """Take a task back before its committee can be known. Raises MLBridgeError when it is too late."""

@@ -109,6 +109,16 @@ class HeadSpec:
         return Path(root) / f"mlb-{digest}"
 
     @property
+    def logs(self) -> Path:
+        """What Ray's processes write; it goes with the cluster."""
+        return self._rays / "session_latest" / "logs"
+
+    @property
+    def _rays(self) -> Path:
+        # Ray opens its directory to everybody; the one around it stays ours alone.
+        return self.temp_dir / "r"
+
+    @property
     def token_file(self) -> Path:
         return self.state_dir / "ray.token"
 
@@ -146,8 +156,7 @@ class HeadSpec:
             "num-cpus": max(1, int(self.num_cpus)),
             "num-gpus": int(self.num_gpus),
             "object-store-memory": self.object_store_memory,
-            # Ray opens its directory to everybody; the one around it stays ours alone.
-            "temp-dir": self.temp_dir / "r",
+            "temp-dir": self._rays,
             "resources": json.dumps(dict(self.resources)),
         }
         head = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
+from pydantic_core import from_json
 from starlette.requests import Request
 
 from mlbridge.errors import MLBridgeError
@@ -37,10 +37,15 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises MLBridgeError request.json and request.too_large."""
+    """The body as a JSON object, nested at most 200 deep.
+
+    json.loads recurses as deep as Python's limit, which a dependency of web3 raises beyond what the C stack
+    holds: brackets alone would end the replica and its model. Raises MLBridgeError request.json and
+    request.too_large.
+    """
     body = await read_body(request, MAX_JSON_BYTES)
     try:
-        value = json.loads(body)
+        value = from_json(body)
     except ValueError as error:
         raise MLBridgeError("request.json", f"The body is not JSON: {error}.", exit_code=2) from error
     if not isinstance(value, dict):

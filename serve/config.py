@@ -90,8 +90,12 @@ class ModelAppConfig(BaseModel):
 
     @property
     def room_in_serve(self) -> int:
-        """max_ongoing_requests: more than the gate holds, so that it is the gate that refuses, in words."""
-        return self.slots + self.queue + 16
+        """max_ongoing_requests: more than the gate holds, so that it is the gate that refuses, in words.
+
+        In the channel lane each order may have a second request, which streams its answer.
+        """
+        held = self.slots + self.queue
+        return (held if self.lane is None else 2 * held) + 16
 
 
 def parse(args: dict[str, Any]) -> ModelAppConfig:

@@ -39,7 +39,9 @@ _STATUS: Final = {
     "request.expired": 401,
     "request.foreign": 403,
     "request.malformed": 400,
+    "lane.no_stream": 404,
     "lane.stale": 503,
+    "lane.unknown_order": 503,
     "serve.busy": 503,
     "engine.starting": 503,
 }

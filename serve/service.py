@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from mlbridge.errors import MLBridgeError
+from serve.engines.base import Hear
 from serve.gate import Checkup, Gate, SingleFlight
 from serve.guard import Guard, order_key
 from serve.worker import Runner
@@ -60,14 +61,14 @@ class ModelService:
         self._recorder.finished("ok", self._clock() - started)
         return result
 
-    async def run(self, data: bytes) -> bytes:
-        """The output payload for an input of the operator, without an order.
+    async def run(self, data: bytes, hear: Hear | None = None) -> bytes:
+        """The output payload for an input of the operator, without an order. hear: see Runner.run.
 
         Raises MLBridgeError serve.busy, payload.*, input.* or engine.*.
         """
         started = self._clock()
         try:
-            result = await self._run(data)
+            result = await self._run(data, hear)
         except MLBridgeError as error:
             self._recorder.finished(error.code, self._clock() - started)
             raise
@@ -85,6 +86,6 @@ class ModelService:
         """What this replica serves and how full it is. JSON-ready."""
         return {**self._description, "capacity": self._gate.capacity, "in_flight": self._gate.in_flight}
 
-    async def _run(self, data: bytes) -> bytes:
+    async def _run(self, data: bytes, hear: Hear | None = None) -> bytes:
         async with self._gate.enter():
-            return await self._runner.run(data)
+            return await self._runner.run(data, hear)

@@ -5,6 +5,7 @@ Inside instead of in an ingress deployment of its own: that saves a hop of 4-8 m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ray.llm._internal.common.callbacks.base import CallbackBase
@@ -16,7 +17,14 @@ from starlette.responses import Response
 from mlbridge.errors import MLBridgeError
 from serve.assembly import start
 from serve.config import ModelAppConfig
-from serve.engines.vllm import Generation, Sampling, VllmRunner, engine_arguments, environment
+from serve.engines.vllm import (
+    Generation,
+    Sampling,
+    VllmRunner,
+    engine_arguments,
+    environment,
+    gather_stream,
+)
 from serve.metrics import RayRecorder
 
 
@@ -46,7 +54,9 @@ class GuardedLLMServer(LLMServer):  # type: ignore[misc]  # ray is untyped here
         # The base class also starts a telemetry actor, which costs 250 MB and has nobody to report to.
         await self.engine.start()
 
-    async def _continue(self, prompt: list[int], sampling: Sampling) -> Generation:
+    async def _continue(
+        self, prompt: list[int], sampling: Sampling, spoken: Callable[[int], None] | None
+    ) -> Generation:
         from ray.serve.llm.openai_api_models import CompletionRequest, ErrorResponse
 
         request = CompletionRequest(
@@ -58,8 +68,10 @@ class GuardedLLMServer(LLMServer):  # type: ignore[misc]  # ray is untyped here
             seed=sampling.seed,
             stop_token_ids=list(sampling.stop_token_ids),
             return_token_ids=True,
-            stream=False,
+            stream=spoken is not None,
         )
+        if spoken is not None:
+            return await gather_stream(await self.completions(request), spoken, ErrorResponse)
         answer = None
         async for answer in await self.completions(request):
             if isinstance(answer, ErrorResponse):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 from mlbridge.errors import MLBridgeError
-from serve.engines.base import Engine, EngineInfo, probe
+from serve.engines.base import Engine, EngineInfo, Hear, probe
 
 T = TypeVar("T")
 
@@ -20,8 +20,11 @@ class Runner(Protocol):
     async def start(self) -> None:
         """Makes the model ready. Raises MLBridgeError engine.*."""
 
-    async def run(self, data: bytes) -> bytes:
-        """Output payload of an input payload. Raises MLBridgeError payload.*, input.* or engine.*."""
+    async def run(self, data: bytes, hear: Hear | None = None) -> bytes:
+        """Output payload of an input payload. Raises MLBridgeError payload.*, input.* or engine.*.
+
+        hear: called in the event loop, by engines whose answers grow.
+        """
 
     async def check(self) -> None:
         """Raises MLBridgeError engine.unhealthy when the model no longer answers as it did at the start."""
@@ -51,12 +54,13 @@ class ThreadRunner:
         await self._call(self._engine.load)
         self._expected = await self._call(lambda: probe(self._engine))
 
-    async def run(self, data: bytes) -> bytes:
+    async def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         """See Runner."""
+        aloud = None if hear is None else _from_thread(hear)
         started = self._clock()
         self._running.append(started)
         try:
-            return await self._call(lambda: self._engine.run(data))
+            return await self._call(lambda: self._engine.run(data, aloud))
         except MLBridgeError:
             raise
         except Exception as error:
@@ -81,6 +85,16 @@ class ThreadRunner:
 
     async def _call(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _from_thread(hear: Hear) -> Hear:
+    """The same, for another thread than that of the event loop."""
+    loop = asyncio.get_running_loop()
+
+    def aloud(piece: str) -> None:
+        loop.call_soon_threadsafe(hear, piece)
+
+    return aloud
 
 
 def _unhealthy(reason: str) -> MLBridgeError:

@@ -48,6 +48,7 @@ class LaneDesk:
             store=self._store,
             content=context.store,
             collector=Collector(self._store, view, self._peers, lane.domain),
+            meter=context.meter,
         )
         self._problem: str | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from cluster.lane.evidence import Collector
+from cluster.metrics import Meter
 from cluster.upkeep import worth_refreshing
 from contracts import batches, channels
 from contracts.batches import BatchStatus, Posted
@@ -20,12 +20,11 @@ from contracts.lane import Lane
 from contracts.reads import call
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import batch_data
-from mlbridge.protocol.batch import Batch
 from mlbridge.protocol.evidence import Evidence, split
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.watch import omitted
 from mlbridge.storage import ContentStore
+from mlbridge.storage.batches import fetch_batch
 from serve.lane.store import Held, LaneStore
 from serve.lane.view import View, ViewWriter
 
@@ -84,6 +83,7 @@ class Earnings:
         store: LaneStore,
         content: ContentStore,
         collector: Collector,
+        meter: Meter,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lane = lane
@@ -93,6 +93,7 @@ class Earnings:
         self._store = store
         self._content = content
         self._collector = collector
+        self._meter = meter
         self._recorded: dict[bytes, int] = {}
         self._pauses = Pauses(clock=clock)
         self._looked: set[bytes] = set()
@@ -158,13 +159,13 @@ class Earnings:
         state = await batches.batch_state(self._lane, batch_id)
         posted = await self._posted(batch_id, block)
         if state.status is BatchStatus.NONE or posted is None:
-            self._writer.end_batch(batch_id, "unknown")
+            self._end(batch_id, "unknown")
         elif state.status is BatchStatus.VOID:
             await self._after_void(posted)
-            self._writer.end_batch(batch_id, "void")
+            self._end(batch_id, "void")
         elif state.final_at <= await self._now() and state.demands == 0:
             if await self._claim(posted):
-                self._writer.end_batch(batch_id, "claimed")
+                self._end(batch_id, "claimed")
             else:
                 self._pauses.lengthen(batch_id)
         elif batch_id not in self._looked:
@@ -172,24 +173,20 @@ class Earnings:
             await self._after_omission(posted)
             self._looked.add(batch_id)
 
+    def _end(self, batch_id: bytes, ending: str) -> None:
+        self._writer.end_batch(batch_id, ending)
+        self._looked.discard(batch_id)
+        self._pauses.forget(batch_id)
+
     async def _posted(self, batch_id: bytes, block: int) -> Posted | None:
         for posted in await batches.posted(self._lane, first=block, last=block):
             if posted.header.batch_id() == batch_id:
                 return posted
         return None
 
-    async def _data(self, posted: Posted) -> Batch:
-        problem: MLBridgeError | None = None
-        for cid in batch_data.cids(posted.header.data):
-            try:
-                return batch_data.from_bytes(await self._content.get(cid, max_bytes=batch_data.MAX_BYTES))
-            except MLBridgeError as error:
-                problem = error
-        raise problem or MLBridgeError("content.missing", "The batch's data cannot be found.")
-
     async def _claim(self, posted: Posted) -> bool:
         """Whether there is nothing more to get; gas may be cheaper later."""
-        batch, party = await self._data(posted), self._seat.account
+        batch, party = await fetch_batch(self._content, posted.header.data), self._seat.account
         place = batch.claims().get(party)
         if place is None:
             return True
@@ -201,6 +198,7 @@ class Earnings:
         except ContractError as error:
             if error.name != "AlreadyClaimed":
                 raise
+        self._meter.earned("lane", amount)
         log.info("lane_claimed", batch="0x" + posted.header.batch_id().hex()[:16], amount=amount)
         return True
 
@@ -209,7 +207,7 @@ class Earnings:
         held = await self._in_ranges(posted)
         if not held:
             return
-        batch = await self._data(posted)
+        batch = await fetch_batch(self._content, posted.header.data)
         for evidence in held:
             for fault in omitted(posted.header, posted.debits, batch, [evidence]):
                 await batches.challenge(self._lane, self._sender, posted.header, fault)
@@ -236,6 +234,7 @@ class Earnings:
             if error.name not in _DONE:
                 raise
         await self._store.end(digest, "settled")
+        self._meter.lane_order("settled")
         log.info("lane_settled_reopened", order="0x" + digest.hex()[:16])
 
     def _range(self, posted: Posted, evidence: Evidence) -> int:
@@ -270,6 +269,7 @@ class Earnings:
             else:
                 self._pauses.forget(held.digest)
                 await self._store.end(held.digest, ending)
+                self._meter.lane_order(ending)
                 log.info("lane_order_ended", order="0x" + held.digest.hex()[:16], ending=ending)
 
     async def _pressing(self, now: float) -> list[Held]:
@@ -327,14 +327,8 @@ class Earnings:
         if self._pruned_at is not None and time.monotonic() - self._pruned_at < _PRUNE_EVERY_S:
             return
         self._pruned_at = time.monotonic()
-        functions = self._lane.settlement.functions
-        windows = await asyncio.gather(
-            call(self._lane.channels.functions.settleWindow()),
-            call(functions.challengeWindow()),
-            call(functions.answerWindow()),
-        )
-        # A demand may come at a window's end, and each answer may be challenged for as long again.
-        keep = 2 * sum(int(window) for window in windows)
-        gone = await self._store.prune(await self._now() - keep)
-        if gone:
-            log.info("lane_pruned", orders=gone)
+        gone = await self._store.prune(await self._now() - await batches.longest_course(self._lane))
+        with self._writer:
+            ended = self._writer.forget_batches()
+        if gone or ended:
+            log.info("lane_pruned", orders=gone, batches=ended)

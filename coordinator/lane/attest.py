@@ -7,8 +7,7 @@ coordinator says about it is believed in nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import aiohttp
@@ -18,20 +17,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.batches import Posted, rules_of
 from contracts.channels import ChannelState
+from contracts.lane import Lane
 from contracts.laneview import LaneView
+from contracts.reads import call
+from coordinator.lane.bodies import read_body
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import Batch, BatchStatement, Header, debits_hash
 from mlbridge.protocol.batch_wire import read_debits, read_statement, write_debits, write_statement
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.leaves import ChannelDebit
-from mlbridge.protocol.orders712 import Domain
 from mlbridge.protocol.signatures import well_formed
-from mlbridge.protocol.watch import examine
+from mlbridge.protocol.watch import Rules, examine
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.storage import ContentStore
+from mlbridge.storage.batches import fetch_batch
 
 log = structlog.get_logger(__name__)
 
@@ -39,19 +39,6 @@ PATH: Final = "/v1/lane/batches"
 MAX_REQUEST: Final = 128 << 10
 MAX_ANSWER: Final = 4_096
 PATIENCE_S: Final = 60.0
-
-
-async def fetch_batch(content: ContentStore, data: bytes) -> Batch:
-    """The batch whose stored bytes have this digest. Raises `content.*` or `batch.unreadable`."""
-    problem: MLBridgeError | None = None
-    for cid in batch_data.cids(data):
-        try:
-            stored = await content.get(cid, max_bytes=batch_data.MAX_BYTES)
-        except MLBridgeError as error:
-            problem = problem or error
-            continue
-        return batch_data.from_bytes(stored)
-    raise problem or MLBridgeError("content.missing", "The batch's bytes cannot be had.", exit_code=5)
 
 
 class Attester:
@@ -94,16 +81,7 @@ class Attester:
                     f"Channel 0x{channel.hex()} does not stand where the batch takes its debit.",
                     exit_code=3,
                 )
-        posted = Posted(header, tuple(debits))
-        rules = await rules_of(view.lane, posted, batch, view.facts, alone=view.alone)
-        # What the chain keeps with a batch once it is posted: the channel's window as it stands then.
-        settled = {
-            leaf.key
-            for leaf in (item.leaf for item in batch.items)
-            if leaf.channel in states and states[leaf.channel].settled(leaf.sequence)
-        }
-        rules = replace(rules, settled=rules.settled | settled)
-        report = examine(header, debits, batch, rules)
+        report = examine(header, debits, batch, await self._rules(batch, states))
         if report.faults:
             raise MLBridgeError(
                 "batch.faulty",
@@ -114,6 +92,18 @@ class Attester:
         if report.unchecked:
             raise MLBridgeError("batch.unchecked", "The seed of an order's epoch is unknown.", retry_after=5)
         return sign(statement, view.lane.batch_domain, self._key)
+
+    async def _rules(self, batch: Batch, states: Mapping[bytes, ChannelState]) -> Rules:
+        """What the chain says beside a batch that is not posted: all of it is in the view."""
+        view = self._view
+        epochs = {item.evidence.order.epoch for item in batch.items}
+        seeds = {epoch: seed for epoch in sorted(epochs) if (seed := await view.seed(epoch)) is not None}
+        settled = frozenset(
+            item.leaf.key
+            for item in batch.items
+            if (state := states.get(item.leaf.channel)) is not None and state.settled(item.leaf.sequence)
+        )
+        return Rules(view.facts, view.times.settle_window, view.times.order_epochs, seeds, settled)
 
 
 def attester_app(attester: Attester) -> Starlette:
@@ -140,19 +130,41 @@ def attester_app(attester: Attester) -> Starlette:
 class Attesters:
     """The verifiers that a coordinator asks. urls: of their HTTP faces."""
 
-    def __init__(self, urls: Sequence[str], session: aiohttp.ClientSession, domain: Domain) -> None:
-        self._urls, self._session, self._domain = tuple(urls), session, domain
+    def __init__(self, urls: Sequence[str], session: aiohttp.ClientSession, lane: Lane) -> None:
+        self._urls, self._session, self._lane = tuple(urls), session, lane
 
     async def sign(
         self, statement: BatchStatement, debits: Sequence[ChannelDebit]
     ) -> list[tuple[int, Signed[BatchStatement]]]:
-        """Signatures of all that gave one, by account; whether they count is the contract's to say."""
+        """Signatures of all that gave one, by account.
+
+        Only such as the contract counts now: it takes none of a batch's if it does not take all.
+        """
         body = encode(
             {"statement": write_statement(statement), "debits": write_debits(debits)}, max_bytes=MAX_REQUEST
         )
         answers = await asyncio.gather(*(self._ask(url, body) for url in self._urls))
-        found = dict(answer for answer in answers if answer is not None)
-        return [(account, Signed(statement, signature)) for account, signature in sorted(found.items())]
+        given = [(one[0], Signed(statement, one[1])) for one in answers if one is not None]
+        counts = await asyncio.gather(*(self._counts(account, signed) for account, signed in given))
+        found = dict(one for one, right in zip(given, counts, strict=True) if right)
+        return sorted(found.items(), key=lambda one: one[0])
+
+    async def _counts(self, account: int, signed: Signed[BatchStatement]) -> bool:
+        """Whether a key of a Verifier account with weight signed."""
+        chain = self._lane.chain
+        try:
+            node = signed.signer(self._lane.batch_domain)
+        except MLBridgeError as error:
+            log.warning("attester_failed", account=account, reason=error.message)
+            return False
+        operator, weight = await asyncio.gather(
+            call(chain.tasks.functions.operatorOfNode(node)),
+            call(chain.distributor.functions.weightOf(account)),
+        )
+        right = account % 2 == 1 and operator == account // 2 and weight > 0
+        if not right:
+            log.warning("attester_failed", account=account, reason="its signature does not count")
+        return bool(right)
 
     async def _ask(self, url: str, body: bytes) -> tuple[int, bytes] | None:
         try:
@@ -162,7 +174,7 @@ class Attesters:
                 timeout=aiohttp.ClientTimeout(total=PATIENCE_S),
                 allow_redirects=False,
             ) as response:
-                read = await response.content.read(MAX_ANSWER)
+                read = await read_body(response, MAX_ANSWER)
                 if response.status != 200:
                     raise ValueError(f"HTTP status {response.status}: {read[:200].decode(errors='replace')}")
             return _read_answer(read)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,9 +22,11 @@ from contracts.laneview import LaneView
 from contracts.reads import call
 from contracts.sender import Sender
 from coordinator.lane.attest import Attesters
+from coordinator.lane.metrics import LaneMetrics
+from coordinator.lane.rows import BatchRow, BatchStage, OrderRow, Status
 from coordinator.lane.runner import Runner
 from coordinator.lane.settings import LaneConfig
-from coordinator.lane.store import BatchRow, BatchStage, LaneStore, OrderRow, Status
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import MAX_DEBITS, MAX_STRIDE, WINDOW, Batch, Header, build
@@ -60,9 +62,11 @@ class Batcher:
         content: ContentStore,
         attesters: Attesters,
         config: LaneConfig,
+        metrics: LaneMetrics,
     ) -> None:
         self._runner, self._store, self._sender = runner, store, sender
         self._content, self._attesters, self._config = content, attesters, config
+        self._metrics = metrics
         self._view: LaneView = runner.view
         self._lane = runner.view.lane
 
@@ -70,14 +74,22 @@ class Batcher:
         """Look after what is on chain, post what is made, make what is due. Whether there is more at once."""
         await self._view.refresh()
         for row in await self._store.batches(BatchStage.POSTED):
-            await self._look_after(row)
-        await self._settle_alone()
+            await self._apart(self._look_after(row), row.root)
+        await self._apart(self._settle_alone(), None)
         made = await self._store.batches(BatchStage.MADE)
         if made:
             if await self._store.batches(BatchStage.MADE, due=time.time()):
                 await self._post(made[0])
             return False
         return await self._make()
+
+    async def _apart(self, work: Awaitable[None], root: str | None) -> None:
+        """What goes wrong with one batch, such as that its bytes are lost, holds up none of the others."""
+        try:
+            await work
+        except Exception as error:
+            unforeseen = not isinstance(error, MLBridgeError)
+            log.warning("lane_batch_failed", root=root, reason=str(error), exc_info=unforeseen)
 
     # ---- making ----
 
@@ -99,6 +111,9 @@ class Batcher:
         await self._store.make_batch(
             root, digests, cid=cid, debits=write_debits(debits), at=time.time(), block=self._view.head.number
         )
+        self._metrics.batch_orders.observe(len(chosen))
+        oldest = min(item.row.accepted_at for item in chosen)
+        self._metrics.batch_age.observe(max(0.0, time.time() - oldest))
         log.info("lane_batch_made", root=root, orders=len(chosen), channels=len(debits))
         return True
 
@@ -139,7 +154,7 @@ class Batcher:
                 continue
             now, epoch = int(self._view.now()), self._view.epoch()
             if not is_fit(item.evidence.order, now, epoch, times.settle_window, times.order_epochs):
-                await self._store.finish([row.digest], "its time to settle passed")
+                await self._finish([row.digest], "its time to settle passed", "unpaid")
                 continue
             if spent + item.outcome.debit > state.balance:
                 break
@@ -152,13 +167,13 @@ class Batcher:
         await asyncio.sleep(0)
         found = await self._runner.outcome_of(row)
         if found.evidence is None:
-            await self._store.finish([row.digest], found.reason or "no verdict")
+            await self._finish([row.digest], found.reason or "no verdict", "unpaid")
             return None
         try:
             return _Settled(row, found.evidence, prove(found.evidence, self._view.facts))
         except MLBridgeError as error:
             log.error("lane_order_unprovable", order=_hex(row.digest), reason=error.message)
-            await self._store.finish([row.digest], error.message)
+            await self._finish([row.digest], error.message, "unpaid")
             return None
 
     async def _settle_alone(self) -> None:
@@ -176,9 +191,9 @@ class Batcher:
                 await channels.settle(self._lane, self._sender, item.evidence)
             except ContractError as error:
                 log.warning("lane_order_unsettled", order=_hex(row.digest), reason=error.message)
-                await self._store.finish([row.digest], error.message)
+                await self._finish([row.digest], error.message, "unpaid")
                 continue
-            await self._store.finish([row.digest], "settled by itself")
+            await self._finish([row.digest], "settled by itself", "alone")
 
     async def _settled_elsewhere(self, row: OrderRow) -> None:
         """Below its channel's floor or settled by itself: a seat or the requester may have seen to it."""
@@ -189,9 +204,9 @@ class Batcher:
                 await channels.settle_reopened(self._lane, self._sender, found.evidence, end)
             except ContractError as error:
                 log.warning("lane_order_unsettled", order=_hex(row.digest), reason=error.message)
-                await self._store.finish([row.digest], error.message)
+                await self._finish([row.digest], error.message, "unpaid")
                 return
-        await self._store.finish([row.digest], "settled by itself")
+        await self._finish([row.digest], "settled by itself", "elsewhere")
 
     async def _reopened(self, row: OrderRow) -> int | None:
         """End of the range in which its sequence was opened again."""
@@ -208,12 +223,12 @@ class Batcher:
                 header = await self._send(row)
             except ContractError as error:
                 # The chain moved on, so this batch can never be posted; its orders go into another.
-                log.warning("lane_batch_refused", root=row.root, reason=error.message)
-                await self._store.dissolve(row.root, error.message)
+                await self._refused(row, error)
                 return
             except MLBridgeError as error:
-                if row.tries >= MOST_TRIES:
-                    await self._store.dissolve(row.root, error.message)
+                # A transaction that is out may still bring it on chain, where it wants to be looked after.
+                if row.tries >= MOST_TRIES and error.code != "tx.timeout":
+                    await self._refused(row, error)
                     return
                 pause = min(LONGEST_PAUSE_S, 2.0 ** min(row.tries, 8))
                 log.warning("lane_batch_waits", root=row.root, reason=error.message, retry_s=pause)
@@ -224,7 +239,14 @@ class Batcher:
         await self._store.mark_batch(
             row.root, status=BatchStage.POSTED.value, header=write_header(header), note=None
         )
+        now = time.time()
+        self._metrics.posted(now - at for at in await self._store.accepted_at(row.root))
         log.info("lane_batch_posted", root=row.root, batch=_hex(header.batch_id()), pot=header.pot)
+
+    async def _refused(self, row: BatchRow, error: MLBridgeError) -> None:
+        log.warning("lane_batch_refused", root=row.root, reason=error.message)
+        await self._store.dissolve(row.root, error.message)
+        self._metrics.batches.labels("refused").inc()
 
     async def _find(self, row: BatchRow) -> Header | None:
         """The header under which an earlier try was posted after all."""
@@ -270,6 +292,7 @@ class Batcher:
         state = await batches.batch_state(self._lane, header.batch_id())
         if state.status is BatchStatus.NONE:
             log.warning("lane_batch_taken_back", root=row.root)
+            self._metrics.batches.labels("taken_back").inc()
             await self._store.mark_batch(row.root, status=BatchStage.MADE.value, header=None)
         elif state.status is BatchStatus.VOID:
             await self._restore(row, header)
@@ -288,6 +311,8 @@ class Batcher:
                 if error.name != "AlreadyRestored":
                     raise
         await self._store.dissolve(row.root, "void")
+        self._metrics.batches.labels("void").inc()
+        self._metrics.challenges.labels("void").inc()
 
     async def _answer(self, row: BatchRow, header: Header) -> None:
         batch = await self._stored(row)
@@ -301,6 +326,8 @@ class Batcher:
             except ContractError as error:
                 if error.name != "NoDemand":
                     raise
+                continue
+            self._metrics.challenges.labels("demand").inc()
 
     async def _claim(self, row: BatchRow, header: Header) -> None:
         batch = await self._stored(row)
@@ -311,11 +338,21 @@ class Batcher:
             except ContractError as error:
                 if error.name != "AlreadyClaimed":
                     raise
-        await self._store.mark_batch(row.root, status=BatchStage.FINAL.value)
         orders = await self._store.orders_of(row.root)
         done = [order.digest for order in orders if order.status is Status.DECIDED]
-        await self._store.finish(done, "final in a batch")
+        # The batch last: whoever is killed in between finds it here again.
+        await self._finish(done, "final in a batch", "batch")
+        await self._store.mark_batch(row.root, status=BatchStage.FINAL.value)
+        struck = await batches.struck_in(self._lane, header.batch_id())
+        self._metrics.challenges.labels("strike").inc(len(struck))
+        self._metrics.batches.labels("final").inc()
+        self._metrics.took("payout", self._view.now() - header.posted_at)
         log.info("lane_batch_final", root=row.root, orders=len(orders))
+
+    async def _finish(self, digests: Sequence[bytes], reason: str, how: str) -> None:
+        """how: one of metrics.HOWS."""
+        await self._store.finish(digests, reason)
+        self._metrics.settled.labels(how).inc(len(digests))
 
     async def _stored(self, row: BatchRow) -> Batch:
         stored = await self._content.get(row.cid, max_bytes=batch_data.MAX_BYTES)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,9 +12,12 @@ import structlog
 
 from contracts.laneview import LaneView
 from coordinator.lane.members import Members
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.outcome import Outcome, state_of
+from coordinator.lane.outputs import first_right
+from coordinator.lane.rows import OrderRow
 from coordinator.lane.settings import LaneConfig
-from coordinator.lane.store import LaneStore, OrderRow
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import coordinator_side as core
 from mlbridge.protocol import coordinator_steps as steps
@@ -60,17 +64,22 @@ class Course:
         view: LaneView,
         config: LaneConfig,
         content: ContentStore | None,
+        metrics: LaneMetrics,
     ) -> None:
         self.digest = commission.digest
         self._commission, self._offer, self._row = commission, offer, row
         self._members, self._store, self._view = members, store, view
-        self._config, self._content = config, content
+        self._config, self._content, self._metrics = config, content, metrics
+        self._since = self._accepted = time.monotonic()
+        if row is not None:
+            self._accepted -= max(0.0, time.time() - row.accepted_at)
         self._began = view.now()
         left = max(0.0, commission.order.deadline - self._began)
         self._desk = core.Desk(commission, self._began + left * config.collect_share, config.late_s)
         self._state = core.Order()
         self._events: asyncio.Queue[steps.Event | _Gone] = asyncio.Queue()
         self._gone: set[int] = set()
+        self._bound: set[int] = set()
         self._pledges: tuple[Pledge, ...] = ()
         self._outputs: dict[int, bytes | str] = {}
         self._payload: tuple[bytes | None, str | None] = (None, None)
@@ -190,6 +199,7 @@ class Course:
                 case Settle():
                     if not self._ripe:
                         await self._store.ripen(self.digest)
+                    self._measure("late")
                 case steps.ReportDissent(attestation=signed):
                     first = next(
                         s for s in self._state.counted.values() if s.message.result != signed.message.result
@@ -205,14 +215,28 @@ class Course:
         match record:
             case steps.Closed():
                 self._pledges = self._pledged(record)
-                await self._store.close(self.digest, self._closed_set().to_bytes())
+                if not await self._store.close(self.digest, self._closed_set().to_bytes()):
+                    # Whoever took this process for dead closed the set already: go on with that one.
+                    raise MLBridgeError("lane.closed", "Another process closed the order's set.")
+                self._measure("commit")
             case steps.Counted():
                 if self._state.decided is not None and self._told.done():
                     await self._store.attest(self.digest, self._attested())
             case steps.Decided():
                 await self._decide(record)
             case steps.Over(settled=False, reason=reason):
-                await self._store.fail(self.digest, reason)
+                await self._fail(reason)
+
+    async def _fail(self, reason: str) -> None:
+        await self._store.fail(self.digest, reason)
+        self._metrics.orders.labels("failed").inc()
+
+    def _measure(self, phase: str) -> None:
+        """From the end of the phase before until now; what began in another process is not known."""
+        now = time.monotonic()
+        if self._row is None:
+            self._metrics.took(phase, now - self._since)
+        self._since = now
 
     async def _decide(self, verdict: steps.Decided) -> None:
         self._payload = await self._answer(verdict.result)
@@ -220,7 +244,7 @@ class Course:
             # The seats may settle it themselves; this coordinator pays nobody for an answer that nobody gave.
             reason = "no seat handed over the answer that it attested"
             self._state = replace(self._state, over=steps.Over(False, reason))
-            await self._store.fail(self.digest, reason)
+            await self._fail(reason)
             self._tell(Outcome(self.digest, None, 0, None, reason))
             return
         output, cid = self._payload
@@ -240,6 +264,9 @@ class Course:
             ripe=whole,
         )
         self._ripe = whole
+        self._measure("reveal")
+        self._metrics.orders.labels("decided").inc()
+        self._metrics.verdict.observe(time.monotonic() - self._accepted)
 
     def _deliver(self) -> None:
         if self._state.decided is None or self._payload == (None, None):
@@ -285,51 +312,84 @@ class Course:
 
     async def _ask(self, account: int) -> None:
         """Offer the order until the member binds itself, refuses for good, or the set is closed."""
-        item = self._offer.to_bytes()
         pause = FIRST_PAUSE_S
-        while self._state.closed is None and self._state.over is None:
-            refused, wait = 0, pause
-            urls = self._members.directory.endpoints(account, self._commission.order.model_id)
-            for url in urls:
-                answer = await self._one(url, account, "orders", item)
-                if isinstance(answer, Signed) and self._binds(answer, account):
-                    self._members.directory.proved(account, url)
-                    self._events.put_nowait(steps.Committed(answer))
-                    return
-                if isinstance(answer, Signed | Revealed):
-                    self._members.directory.disproved(account, url)
-                if isinstance(answer, Refusal):
-                    self._note(account, answer)
-                    refused += answer.retry_after is None
-                    wait = min(max(wait, answer.retry_after or 0), LONGEST_PAUSE_S)
-            if urls and refused == len(urls):
+        while self._wants(account):
+            if await self._each(account, self._offer_to):
                 self._events.put_nowait(_Gone(account))
                 return
-            await asyncio.sleep(wait)
+            await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, 2 * pause)
 
     async def _reveal(self, account: int) -> None:
         """Show the closed set until the member attests, refuses for good, or the order is over."""
         pause = FIRST_PAUSE_S
-        while self._state.over is None:
-            item = self._closed_set().to_bytes()
-            wait = pause
-            for url in self._members.directory.endpoints(account, self._commission.order.model_id):
-                answer = await self._one(url, account, "reveals", item)
-                if isinstance(answer, Revealed) and self._is_from(answer.attestation, account):
-                    self._members.directory.proved(account, url)
-                    if answer.output is not None:
-                        self._outputs[account] = answer.output
-                    self._events.put_nowait(steps.Attested(answer.attestation, self._view.now()))
-                    break
-                if isinstance(answer, Refusal):
-                    self._note(account, answer)
-                    wait = min(max(wait, answer.retry_after or LONGEST_PAUSE_S), LONGEST_PAUSE_S)
-            await asyncio.sleep(wait)
-            if account in self._state.counted:
-                return
-            # What came does not open its commitment: whoever says something else now contradicts itself.
+        while self._state.over is None and account not in self._state.counted:
+            await self._each(account, self._show_to)
+            await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, 2 * pause)
+
+    async def _each(self, account: int, speak: Callable[[str, int, bool], Awaitable[bool]]) -> bool:
+        """Speak to whoever claims an account; whether all of them refuse for good.
+
+        Until one of them has proved to be it they are asked side by side, each again and again: one that only
+        stalls must not keep the others from being asked.
+        """
+        gone: list[bool] = []
+        for urls in self._members.directory.in_turn(account, self._commission.order.model_id):
+            once = len(urls) == 1
+            gone += await asyncio.gather(*(speak(url, account, once) for url in urls))
+        return bool(gone) and all(gone)
+
+    def _wants(self, account: int) -> bool:
+        """Whether a commitment is still waited for."""
+        return self._state.closed is None and self._state.over is None and account not in self._bound
+
+    async def _offer_to(self, url: str, account: int, once: bool) -> bool:
+        """As long as there is an answer and no commitment; whether it refuses for good."""
+        item, pause = self._offer.to_bytes(), FIRST_PAUSE_S
+        while self._wants(account):
+            answer, wait = await self._one(url, account, "orders", item), pause
+            if answer is None:
+                return False
+            if isinstance(answer, Signed) and self._binds(answer, account):
+                self._members.directory.proved(account, url)
+                self._bound.add(account)
+                self._events.put_nowait(steps.Committed(answer))
+                return False
+            if isinstance(answer, Refusal):
+                self._note(account, answer)
+                if answer.retry_after is None:
+                    return True
+                wait = min(max(wait, answer.retry_after), LONGEST_PAUSE_S)
+            else:
+                self._members.directory.disproved(account, url)
+            await asyncio.sleep(wait)
+            if once:
+                return False
+            pause = min(LONGEST_PAUSE_S, 2 * pause)
+        return False
+
+    async def _show_to(self, url: str, account: int, once: bool) -> bool:
+        """As long as there is an answer and no attestation that counts; never for good."""
+        item, pause = self._closed_set().to_bytes(), FIRST_PAUSE_S
+        while self._state.over is None and account not in self._state.counted:
+            answer, wait = await self._one(url, account, "reveals", item), pause
+            if answer is None:
+                return False
+            if isinstance(answer, Revealed) and self._is_from(answer.attestation, account):
+                self._members.directory.proved(account, url)
+                if answer.output is not None:
+                    self._outputs[account] = answer.output
+                self._events.put_nowait(steps.Attested(answer.attestation, self._view.now()))
+            if isinstance(answer, Refusal):
+                self._note(account, answer)
+                wait = min(max(wait, answer.retry_after or LONGEST_PAUSE_S), LONGEST_PAUSE_S)
+            # What comes may not open its commitment: whoever says something else then contradicts itself.
+            await asyncio.sleep(wait)
+            if once:
+                return False
+            pause = min(LONGEST_PAUSE_S, 2 * pause)
+        return False
 
     async def _one(self, url: str, account: int, route: str, item: bytes) -> Answer | None:
         try:
@@ -363,21 +423,12 @@ class Course:
         winners = [
             account for account, signed in self._state.counted.items() if signed.message.result == result
         ]
-        for account in winners:
-            output = self._outputs.get(account)
-            if output is not None and await self._is_answer(output, result):
-                return (output, None) if isinstance(output, bytes) else (None, output)
-        return None, None
-
-    async def _is_answer(self, output: bytes | str, result: bytes) -> bool:
-        if isinstance(output, str):
-            if self._content is None:
-                return False
-            left = self._commission.order.deadline - self._view.now()
-            try:
-                async with asyncio.timeout(max(1.0, left)):
-                    output = await self._content.get(output)
-            except (MLBridgeError, TimeoutError) as error:
-                log.info("lane_output_missing", order="0x" + self.digest.hex(), reason=str(error))
-                return False
-        return result_of(self._commission.domain, self.digest, output) == result
+        handed = [self._outputs[account] for account in winners if account in self._outputs]
+        left = max(1.0, self._commission.order.deadline - self._view.now())
+        domain = self._commission.domain
+        return await first_right(
+            handed,
+            lambda payload: result_of(domain, self.digest, payload) == result,
+            self._content,
+            left,
+        )

@@ -15,10 +15,13 @@ import aiohttp
 import structlog
 from pydantic_core import from_json
 
+from coordinator.lane.bodies import read_body
+
 log = structlog.get_logger(__name__)
 
 MAX_PAGE: Final = 256 << 10
 MAX_MODELS: Final = 1_024
+MAX_ACCOUNTS: Final = 64
 PATIENCE_S: Final = 5.0
 
 Key = tuple[int, bytes]
@@ -43,6 +46,13 @@ class Directory:
         }
         return sorted(found, key=lambda url: (-self._trust.get((account, url), 0), url))
 
+    def in_turn(self, account: int, model_id: bytes) -> list[list[str]]:
+        """The same: who has proved to be the account one after the other, then all others together."""
+        found = self.endpoints(account, model_id)
+        proved = [url for url in found if self._trust.get((account, url), 0) > 0]
+        others = found[len(proved) :]
+        return [*([url] for url in proved), *([others] if others else [])]
+
     def proved(self, account: int, url: str) -> None:
         """An answer from there bore the account's signature."""
         self._trust[account, url] = 1
@@ -57,7 +67,7 @@ class Directory:
             async with self._session.get(
                 url, timeout=aiohttp.ClientTimeout(total=PATIENCE_S), allow_redirects=False
             ) as response:
-                body = await response.content.read(MAX_PAGE + 1)
+                body = await read_body(response, MAX_PAGE)
             if len(body) > MAX_PAGE:
                 raise ValueError("the page is too long")
             self._claims[node] = dict(_claims(from_json(body), origin=_origin(node)))
@@ -71,6 +81,9 @@ def _claims(page: Any, *, origin: tuple[str, str]) -> Iterable[tuple[Key, str]]:
     accounts, models = page.get("accounts"), page.get("models")
     if not isinstance(accounts, dict) or not isinstance(models, list) or len(models) > MAX_MODELS:
         raise ValueError("the page names no accounts and models")
+    if len(accounts) > MAX_ACCOUNTS:
+        # Each is claimed for each model.
+        raise ValueError("the page names too many accounts")
     numbers = [int(account) for account in accounts if account.isdecimal() and len(account) <= 10]
     for model in models:
         name, endpoint = model["id"], model["endpoint"]

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
 import structlog
 
+from coordinator.lane.bodies import read_body
 from coordinator.lane.directory import Directory
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.exchange import Answer, Refusal
 from mlbridge.protocol.orders712 import Domain
+from mlbridge.protocol.streams import MAX_STREAM_BYTES, FrameReader, Kind
 
 log = structlog.get_logger(__name__)
 
@@ -161,31 +163,56 @@ class Members:
 
     async def _exchange(self, pipe: _Pipe, items: list[_Item]) -> list[Answer | MLBridgeError]:
         body = exchange.join([item.body for item in items])
-        now = self._now()
-        left = max(1.0, max(item.until for item in items) - now)
-        expires = int(now) + VALID_S
-        header = exchange.sign_request(body, pipe.account, expires, self._domain, self._key)
+        left = max(1.0, max(item.until for item in items) - self._now())
         try:
             async with self._session.post(
                 pipe.url,
                 data=body,
-                headers={exchange.HEADER: header, "Content-Type": "application/cbor"},
+                headers=self._headers(body, pipe.account),
                 timeout=aiohttp.ClientTimeout(total=left, sock_connect=CONNECT_S),
                 allow_redirects=False,
             ) as response:
                 status = response.status
-                read = await _body(response)
+                read = await read_body(response, exchange.MAX_ANSWER_BYTES)
                 after = response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise MLBridgeError(
-                "member.unreachable", f"Member {pipe.account} does not answer: {reason}."
-            ) from error
+            raise _unreachable(pipe.account, error) from error
         if status != 200:
             wait = int(after) if after.isdecimal() and len(after) < 6 else 1
             refusal = Refusal(f"http.{status}", "The member's door refused the whole request.", wait)
             return [*[refusal] * len(items)]
         return _read(pipe.account, read, len(items))
+
+    async def stream(
+        self, endpoint: str, account: int, order: bytes, *, until: float
+    ) -> AsyncGenerator[bytes, None]:
+        """What a member seals of an order's answer, as it comes. order: digest; until: as in `ask`.
+
+        Raises MLBridgeError `member.unreachable`, `member.unreadable`, `member.refused` or, where it never
+        will, `member.no_stream`.
+        """
+        body = exchange.join([order])
+        left = max(1.0, until - self._now())
+        try:
+            async with self._session.post(
+                f"{endpoint}/v1/lane/streams",
+                data=body,
+                headers=self._headers(body, account),
+                timeout=aiohttp.ClientTimeout(total=left, sock_connect=CONNECT_S),
+                allow_redirects=False,
+            ) as response:
+                if response.status != 200:
+                    code = "member.no_stream" if response.status == 404 else "member.refused"
+                    raise MLBridgeError(code, f"Member {account} streams nothing: {response.status}.")
+                async for sealed in _sealed(response):
+                    yield sealed
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(account, error) from error
+
+    def _headers(self, body: bytes, account: int) -> dict[str, str]:
+        expires = int(self._now()) + VALID_S
+        header = exchange.sign_request(body, account, expires, self._domain, self._key)
+        return {exchange.HEADER: header, "Content-Type": "application/cbor"}
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -197,12 +224,25 @@ class Members:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """At most one byte more than an answer may have."""
-    read = bytearray()
-    while len(read) <= exchange.MAX_BODY_BYTES and (piece := await response.content.readany()):
-        read += piece
-    return bytes(read)
+async def _sealed(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    reader, left = FrameReader(), MAX_STREAM_BYTES
+    while piece := await response.content.readany():
+        try:
+            frames = reader.feed(piece)
+        except MLBridgeError as error:
+            raise MLBridgeError("member.unreadable", f"A stream cannot be read: {error.message}") from error
+        for kind, payload in frames:
+            left -= len(payload)
+            if kind is not Kind.SEALED or left < 0:
+                raise MLBridgeError(
+                    "member.unreadable", "A stream holds what is not a member's, or too much."
+                )
+            yield payload
+
+
+def _unreachable(account: int, error: Exception) -> MLBridgeError:
+    reason = str(error) or type(error).__name__
+    return MLBridgeError("member.unreachable", f"Member {account} does not answer: {reason}.")
 
 
 def _take(waiting: deque[_Item]) -> list[_Item]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from coordinator.lane.store import OrderRow, Status
+from coordinator.lane.rows import OrderRow, Status
 from mlbridge.protocol import coordinator_side as desk_of
 from mlbridge.protocol import coordinator_steps as steps
 from mlbridge.protocol.course import Commission

@@ -8,6 +8,7 @@ from contracts import channels
 from contracts.errors import ContractError
 from contracts.sender import Sender
 from coordinator.lane.course import CONTRADICTION, DISSENT
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.runner import Runner
 from coordinator.lane.store import LaneStore
 from mlbridge.protocol.orders712 import Attestation
@@ -19,8 +20,9 @@ log = structlog.get_logger(__name__)
 class Reporter:
     """Sends what a store holds against members, each once."""
 
-    def __init__(self, runner: Runner, store: LaneStore, sender: Sender) -> None:
+    def __init__(self, runner: Runner, store: LaneStore, sender: Sender, metrics: LaneMetrics) -> None:
         self._runner, self._store, self._sender = runner, store, sender
+        self._metrics = metrics
         self._lane = runner.view.lane
 
     async def step(self) -> bool:
@@ -29,6 +31,7 @@ class Reporter:
             pair = parse(first, Attestation), parse(second, Attestation)
             try:
                 await channels.report_contradiction(self._lane, self._sender, *pair)
+                self._metrics.reports.labels(CONTRADICTION).inc()
                 log.warning("lane_contradiction_reported", account=account, order="0x" + digest.hex())
             except ContractError as error:
                 log.warning("lane_report_refused", account=account, reason=error.message)
@@ -45,6 +48,7 @@ class Reporter:
                 await channels.report_dissent(
                     self._lane, self._sender, found.evidence, parse(attested, Attestation)
                 )
+                self._metrics.reports.labels(DISSENT).inc()
                 log.warning("lane_dissent_reported", account=account, order="0x" + digest.hex())
             except ContractError as error:
                 log.warning("lane_report_refused", account=account, reason=error.message)

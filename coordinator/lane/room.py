@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 
 import aiohttp
 from eth_account.signers.local import LocalAccount
+from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.chain import Chain
@@ -17,21 +19,28 @@ from contracts.network import LaneAddresses
 from contracts.sender import Sender
 from coordinator.lane.attest import Attesters
 from coordinator.lane.batching import Batcher
+from coordinator.lane.bodies import PLAIN
 from coordinator.lane.directory import Directory
 from coordinator.lane.members import Members
+from coordinator.lane.metrics import LaneMetrics
+from coordinator.lane.outcome import Outcome
 from coordinator.lane.reports import Reporter
+from coordinator.lane.retention import EVERY_S, Keeper
+from coordinator.lane.rows import BatchStage
 from coordinator.lane.runner import Runner
 from coordinator.lane.seeds import SeedPoster
 from coordinator.lane.settings import LaneConfig
-from coordinator.lane.store import BatchStage, LaneStore
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.answers import Settlement, Told
 from mlbridge.protocol.batch_wire import read_header
 from mlbridge.protocol.exchange import Offer
+from mlbridge.protocol.streams import Kind
 from mlbridge.storage import ContentStore
 
 LOOP_S = 1.0
+GAUGES_S = 5.0
 
 
 class LaneRoom:
@@ -46,18 +55,23 @@ class LaneRoom:
         directory: Directory,
         content: ContentStore | None,
         sender: Sender | None,
+        metrics: LaneMetrics,
     ) -> None:
         self.address, self.config, self.runner = address, config, runner
         self._session, self._directory, self._content = session, directory, content
+        self._relay = runner.relay()
+        self.metrics, self._batches = metrics, sender is not None and content is not None
         self._steps: list[tuple[str, Callable[[], Awaitable[bool]], float]] = [
             ("lane", runner.step, LOOP_S),
             ("lane-members", self._read_members, config.refresh_s),
+            ("lane-gauges", self._gauges, GAUGES_S),
         ]
         if sender is not None and content is not None:
-            attesters = Attesters(config.attesters, session, runner.view.lane.batch_domain)
-            batcher = Batcher(runner, runner.store, sender, content, attesters, config)
-            reporter = Reporter(runner, runner.store, sender)
+            attesters = Attesters(config.attesters, session, runner.view.lane)
+            batcher = Batcher(runner, runner.store, sender, content, attesters, config, metrics)
+            reporter = Reporter(runner, runner.store, sender, metrics)
             self._steps += [("lane-batch", batcher.step, LOOP_S), ("lane-report", reporter.step, LOOP_S)]
+            self._steps.append(("lane-retention", Keeper(runner.view, runner.store, config).step, EVERY_S))
         if sender is not None and config.post_seeds:
             self._steps.append(("lane-seed", SeedPoster(runner.view, sender).step, LOOP_S))
 
@@ -73,25 +87,38 @@ class LaneRoom:
         content: ContentStore | None,
         sender: Sender | None,
         lock: asyncio.Lock | None = None,
+        metrics: LaneMetrics | None = None,
     ) -> LaneRoom:
         """Read the chain and the members' pages. account: the coordinator's; engine: its store's, migrated.
 
-        sender: of the same account; None: no batches are made here. Raises what a read of the chain raises.
+        sender: of the same account; None: no batches are made here; metrics: of this process. Raises what a
+        read of the chain raises.
         """
         view = await LaneView.open(Lane(chain, addresses))
-        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        connector = aiohttp.TCPConnector(limit=0)
+        session = aiohttp.ClientSession(connector=connector, headers=PLAIN, auto_decompress=False)
         directory = Directory(config.members, session)
         await directory.refresh()
         members = Members(directory, session, view.lane.domain, bytes(account.key), view.now)
         store = LaneStore(engine, uuid.uuid4().hex, lock)
         address = str(account.address)
-        runner = Runner(address, view, store, members, config, content)
-        return cls(address, config, runner, session, directory, content, sender)
+        metrics = metrics or LaneMetrics(CollectorRegistry())
+        runner = Runner(address, view, store, members, config, content, metrics)
+        return cls(address, config, runner, session, directory, content, sender, metrics)
 
     @property
     def steps(self) -> list[tuple[str, Callable[[], Awaitable[bool]], float]]:
         """(name, step, seconds between) of the loops to run, as coordinator.loops.forever takes them."""
         return list(self._steps)
+
+    async def _gauges(self) -> bool:
+        queue = self.metrics.queue
+        queue.labels("undecided").set(self.runner.in_flight)
+        queue.labels("late").set(self.runner.late)
+        if self._batches:
+            for name, depth in (await self.runner.store.depths()).items():
+                queue.labels(name).set(depth)
+        return False
 
     async def _read_members(self) -> bool:
         await self._directory.refresh()
@@ -118,13 +145,29 @@ class LaneRoom:
     async def order(self, offer: Offer, wait_s: float) -> Told:
         """Take an order, or find it, and wait for its end. Raises as Runner.accept."""
         digest = await self.runner.accept(offer)
-        found = await self.runner.wait(digest, wait_s)
-        if found is None:
-            return Told("open")
-        if found.evidence is None:
-            return Told("failed", reason=found.reason or "")
-        evidence = found.evidence
-        return Told("decided", evidence.result, found.confidence, evidence.seats, found.output or b"")
+        return _told(await self.runner.wait(digest, wait_s))
+
+    async def stream(self, offer: Offer) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        """Take an order, or find it; what its streamer seals while it is made, at last what `order` tells.
+
+        Raises as Runner.accept, and `lane.listeners`; both before the first frame.
+        """
+        digest = await self.runner.accept(offer)
+        frames = self._frames(offer, digest)
+        first = await anext(frames)
+        return _after(first, frames)
+
+    async def _frames(self, offer: Offer, digest: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        order = offer.order.message
+        left = order.deadline + self.config.late_s - self.runner.view.now()
+        verdict = asyncio.create_task(self.runner.wait(digest, max(0.0, left)), name="lane-verdict")
+        try:
+            async with aclosing(self._relay.listen(offer, verdict.done)) as sealed:
+                async for piece in _until(verdict, sealed):
+                    yield Kind.SEALED, piece
+            yield Kind.TOLD, _told(await verdict).to_bytes()
+        finally:
+            verdict.cancel()
 
     async def settlement(self, digest: bytes) -> Settlement:
         """Where an order stands in the batch that holds it.
@@ -146,9 +189,44 @@ class LaneRoom:
                 retry_after_s=2,
             )
         stored = await self._content.get(batch.cid, max_bytes=batch_data.MAX_BYTES)
-        leaves = batch_data.from_bytes(stored)
-        key = (row.channel, row.sequence)
-        place = next(place for place, item in enumerate(leaves.items) if item.leaf.key == key)
-        item = leaves.items[place]
-        path = tuple(leaves.tasks.path(place))
-        return Settlement(read_header(batch.header), item.leaf, path, item.outcome)
+        key = row.channel, row.sequence
+        found = Settlement.of(read_header(batch.header), batch_data.from_bytes(stored), key)
+        if found is None:
+            raise RuntimeError(f"batch {batch.root} does not hold an order that is bound to it")
+        return found
+
+
+def _told(found: Outcome | None) -> Told:
+    if found is None:
+        return Told("open")
+    if found.evidence is None:
+        return Told("failed", reason=found.reason or "")
+    evidence = found.evidence
+    return Told("decided", evidence.result, found.confidence, evidence.seats, found.output or b"")
+
+
+async def _until(
+    end: asyncio.Task[Outcome | None], pieces: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """The pieces that come before `end` is done; what it ends with is for its caller."""
+    while True:
+        following = asyncio.ensure_future(anext(pieces, None))
+        try:
+            await asyncio.wait({following, end}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not following.done():
+                following.cancel()
+                await asyncio.wait({following})
+        piece = None if following.cancelled() else following.result()
+        if piece is None:
+            return
+        yield piece
+
+
+async def _after(
+    first: tuple[Kind, bytes], rest: AsyncGenerator[tuple[Kind, bytes], None]
+) -> AsyncGenerator[tuple[Kind, bytes], None]:
+    async with aclosing(rest):
+        yield first
+        async for item in rest:
+            yield item

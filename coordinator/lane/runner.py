@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import Final
 
 import structlog
@@ -16,15 +17,18 @@ import structlog
 from contracts.laneview import LaneView
 from coordinator.lane.course import Course
 from coordinator.lane.members import Members
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.outcome import Outcome
+from coordinator.lane.relay import Relay
+from coordinator.lane.rows import NewOrder, OrderRow, Status
 from coordinator.lane.settings import LaneConfig
-from coordinator.lane.store import LaneStore, NewOrder, OrderRow, Status
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.admission import ChannelFacts, LaneFacts, Wants, admit
+from mlbridge.protocol.admission import ChannelFacts, LaneFacts, admit, require_input
 from mlbridge.protocol.committee import seated
 from mlbridge.protocol.course import Commission
-from mlbridge.protocol.exchange import NO_PARAMETERS, Offer, parse_offer
-from mlbridge.protocol.hashing import payload_root
+from mlbridge.protocol.exchange import Offer, parse_offer
+from mlbridge.protocol.payload import MAX_INPUT_BYTES
 from mlbridge.storage import ContentStore
 
 log = structlog.get_logger(__name__)
@@ -32,6 +36,8 @@ log = structlog.get_logger(__name__)
 LEASE_S: Final = 15.0
 RETRY_S: Final = 2.0
 POLL_S: Final = 0.25
+FETCHES: Final = 64
+FETCHES_OF_CHANNEL: Final = 4
 LEAST_S: Final = 2.0
 """Seconds that must be left until the deadline of an order that is taken."""
 
@@ -51,13 +57,16 @@ class Runner:
         members: Members,
         config: LaneConfig,
         content: ContentStore | None,
+        metrics: LaneMetrics,
     ) -> None:
         self.address, self.view, self.store = address, view, store
         self._members, self._config, self._content = members, config, content
+        self._metrics = metrics
         self._courses: dict[bytes, Course] = {}
-        self._under_way: set[bytes] = set()
+        self._under_way: dict[bytes, bytes] = {}
         self._undecided: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._fetching: Counter[bytes] = Counter()
         self._stopping = False
 
     @property
@@ -65,26 +74,47 @@ class Runner:
         """Orders without a verdict; those that only wait for slow seats to be paid do not count."""
         return len(self._undecided)
 
+    def relay(self) -> Relay:
+        """For streams of this process's orders."""
+        return Relay(self._members, self.view)
+
+    @property
+    def late(self) -> int:
+        """Orders with a verdict that wait for slow seats."""
+        return len(self._under_way) - len(self._under_way.keys() & self._undecided)
+
     # ---- taking orders ----
 
     async def accept(self, offer: Offer) -> bytes:
         """Take an order and begin; its digest. Repeating it changes nothing.
 
-        Raises MLBridgeError: `lane.full` (retry_after), `lane.coordinator`, `lane.input`, `lane.params`,
-        `lane.validity`, `lane.sequence_taken`, `lane.funds`, `order.*`, `committee.too_few`, `content.*`.
+        Raises MLBridgeError: `lane.full` (retry_after), `lane.coordinator`, `lane.input`, `lane.validity`,
+        `lane.sequence_taken`, `lane.other_offer`, `lane.funds`, `order.*`, `committee.too_few`, `content.*`.
         """
         digest = offer.order.message.digest(self.view.lane.domain)
-        if digest in self._under_way:
-            return digest
-        try:
-            await self._begin_new(offer, digest)
-        except MLBridgeError:
-            # What was taken once is answered, however things stand by now.
-            if await self.store.order(digest) is None:
-                raise
+        known = self._under_way.get(digest)
+        if known is None:
+            try:
+                known = await self._begin_new(offer, digest)
+            except MLBridgeError as error:
+                # What was taken once is answered, however things stand by now.
+                row = await self.store.order(digest)
+                if row is None:
+                    self._metrics.refuse(error.code)
+                    raise
+                known = row.offer
+        if known != offer.to_bytes():
+            # A batch shows everybody the order and its signature: the answer is for who has the input.
+            raise MLBridgeError(
+                "lane.other_offer",
+                "This order was offered with other bytes, and only those are answered.",
+                hint="Send what was sent first, with its signature and input.",
+                exit_code=2,
+            )
         return digest
 
-    async def _begin_new(self, offer: Offer, digest: bytes) -> None:
+    async def _begin_new(self, offer: Offer, digest: bytes) -> bytes:
+        """The offer of the order that stands afterwards."""
         if self._stopping or self.in_flight >= self._config.max_in_flight:
             raise MLBridgeError(
                 "lane.full",
@@ -92,14 +122,16 @@ class Runner:
                 hint="Send it again in a second.",
                 retry_after_s=1,
             )
-        self._undecided.add(digest)
+        if isinstance(offer.content, bytes):
+            # An input that has to be found first takes nobody's place meanwhile.
+            self._undecided.add(digest)
         try:
-            await self._take(offer, digest)
+            return await self._take(offer, digest)
         finally:
             if digest not in self._under_way:
                 self._undecided.discard(digest)
 
-    async def _take(self, offer: Offer, digest: bytes) -> None:
+    async def _take(self, offer: Offer, digest: bytes) -> bytes:
         order = offer.order.message
         commission = await self._admit(offer)
         await self._check_input(offer)
@@ -119,21 +151,23 @@ class Runner:
             window=channel.window,
         )
         if await self.store.add(new):
+            self._metrics.accepted.inc()
             self._begin(digest, offer, self._course(commission, offer, None))
-        elif await self.store.order(digest) is None:
+            return new.offer
+        row = await self.store.order(digest)
+        if row is None:
             raise MLBridgeError(
                 "lane.sequence_taken",
                 f"Sequence {order.sequence} of this channel belongs to another order.",
                 hint="Each sequence settles once: sign the next one.",
                 exit_code=4,
             )
+        return row.offer
 
     async def _admit(self, offer: Offer) -> Commission:
         order, view = offer.order.message, self.view
         if offer.terms.coordinator != self.address:
             raise _refused("coordinator", f"its channel is not one of {self.address}")
-        if order.params_digest != NO_PARAMETERS:
-            raise _refused("params", "parameters stand in the input payload, so paramsDigest must be zero")
         if order.deadline > view.now() + self._config.max_seconds:
             raise _refused("validity", f"its deadline is more than {self._config.max_seconds} s ahead")
         channel = await view.channel(order.channel)
@@ -144,7 +178,8 @@ class Runner:
         facts = ChannelFacts(
             offer.terms, channel.balance, channel.floor, channel.window, closing=channel.closes_at != 0
         )
-        return admit(offer.order, facts, await self._lane_facts(order.epoch), Wants(seconds=LEAST_S))
+        lane = await self._lane_facts(order.epoch)
+        return admit(offer.order, facts, lane, seconds=LEAST_S, stream=offer.stream)
 
     async def _lane_facts(self, epoch: int) -> LaneFacts:
         view, facts = self.view, self.view.facts
@@ -165,15 +200,31 @@ class Runner:
         if isinstance(content, str):
             if self._content is None:
                 raise _refused("input", "its input lies under a CID, and this coordinator has no store")
-            content = await self._content.get(content)
-        if payload_root(content) != offer.order.message.input_digest:
-            raise _refused("input", "the input is not the one that it names")
+            content = await self._fetch(content, offer.terms.channel())
+        require_input(offer.order.message, content)
+
+    async def _fetch(self, cid: str, channel: bytes) -> bytes:
+        """An input by CID. Nobody is charged for one that is not there, so only a few are looked for."""
+        assert self._content is not None  # noqa: S101 - asked for by the only caller
+        if self._fetching[channel] >= FETCHES_OF_CHANNEL or self._fetching.total() >= FETCHES:
+            raise MLBridgeError(
+                "lane.full",
+                "Too many inputs are being looked for already.",
+                hint="Send it again in a second, or the input itself.",
+                retry_after_s=1,
+            )
+        self._fetching[channel] += 1
+        try:
+            return await self._content.get(cid, max_bytes=MAX_INPUT_BYTES)
+        finally:
+            self._fetching[channel] -= 1
+            self._fetching += Counter()  # drops those at zero
 
     # ---- under way ----
 
     def _begin(self, digest: bytes, offer: Offer, course: Course | None) -> None:
         """course: of a new order; None: go on from what an earlier process wrote down."""
-        self._under_way.add(digest)
+        self._under_way[digest] = offer.to_bytes()
         if course is not None:
             self._courses[digest] = course
         task = asyncio.create_task(self._carry(digest, offer, course), name="lane-order")
@@ -181,7 +232,7 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
 
     def _course(self, commission: Commission, offer: Offer, row: OrderRow | None) -> Course:
-        tools = self._members, self.store, self.view, self._config, self._content
+        tools = self._members, self.store, self.view, self._config, self._content, self._metrics
         course = Course(commission, offer, row, *tools)
         self._undecided.add(course.digest)
         course.when_told(lambda: self._undecided.discard(course.digest))
@@ -206,7 +257,7 @@ class Runner:
                 course = None
                 await asyncio.sleep(RETRY_S)
         finally:
-            self._under_way.discard(digest)
+            self._under_way.pop(digest, None)
             self._courses.pop(digest, None)
 
     async def wait(self, digest: bytes, timeout_s: float) -> Outcome | None:

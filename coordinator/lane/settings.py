@@ -44,4 +44,9 @@ class LaneConfig(BaseModel):
     batch_age_s: float = Field(default=5, ge=0, description="age of the oldest order that closes a batch")
     bond_wei: int = Field(default=0, ge=0, description="bond to keep; 0: the least that it takes")
     post_seeds: bool = Field(default=True, description="post seeds of epochs that nobody has posted")
+    keep_s: float = Field(
+        default=86_400,
+        ge=0,
+        description="seconds for which ended orders are kept; never less than the chain may ask about them",
+    )
     refresh_s: float = Field(default=30, gt=0, description="seconds between looks at the members' pages")

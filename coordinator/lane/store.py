@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Update, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from coordinator.lane.group import GroupWriter
+from coordinator.lane.rows import (
+    MAX_LIST,
+    BatchRow,
+    BatchStage,
+    NewOrder,
+    OrderRow,
+    Status,
+    batch_of,
+    order_of,
+    to_hex,
+    to_raw,
+)
 from coordinator.lane.tables import lane_batches, lane_evidence, lane_orders, lane_runners
 from coordinator.store import upserting
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.encoding import decode, encode
-
-_MAX_LIST = 64 << 10
-
-
-class Status(StrEnum):
-    """Where an order stands. DONE: its money is where it belongs for good."""
-
-    OPEN = "open"
-    DECIDED = "decided"
-    FAILED = "failed"
-    DONE = "done"
-
-
-class BatchStage(StrEnum):
-    """Where a batch stands. MADE: its leaves are stored, nothing is on chain yet."""
-
-    MADE = "made"
-    POSTED = "posted"
-    FINAL = "final"
-    VOID = "void"
-
+from mlbridge.protocol.encoding import encode
 
 # Built once: to put a statement together costs more than to execute it.
 _ORDER = update(lane_orders).where(lane_orders.c.digest == bindparam("key"))
 _UNCLOSED = _ORDER.where(lane_orders.c.closed.is_(None))
+_CLOSED = select(lane_orders.c.closed).where(lane_orders.c.digest == bindparam("key"))
 _OPEN = _ORDER.where(lane_orders.c.status == Status.OPEN.value)
 _TAKEN = select(
     lane_orders.c.digest, lane_orders.c.sequence, lane_orders.c.max_fee, lane_orders.c.status
@@ -50,68 +40,6 @@ _ADD = {
     name: insert(lane_orders).on_conflict_do_nothing().returning(lane_orders.c.digest)
     for name, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
-
-
-@dataclass(frozen=True, slots=True)
-class OrderRow:
-    """One order. digest, channel, result: bytes; offer, closed: as they travel; attested: each as it travels.
-
-    output: payload, None where it lies under output_cid; batch: root of its batch's task leaves, 0x hex.
-    """
-
-    digest: bytes
-    channel: bytes
-    sequence: int
-    max_fee: int
-    deadline: int
-    offer: bytes
-    status: Status
-    ripe: bool
-    accepted_at: float
-    closed: bytes | None
-    attested: tuple[bytes, ...]
-    result: bytes | None
-    confidence: int | None
-    decided_at: float | None
-    output: bytes | None
-    output_cid: str | None
-    reason: str | None
-    batch: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRow:
-    """One batch. debits, header: as mlbridge/protocol/batch_wire.py writes them; header: None before it is on
-    chain; block: none of its events lies below.
-    """
-
-    root: str
-    status: BatchStage
-    cid: str
-    debits: bytes
-    header: bytes | None
-    block: int
-    made_at: float
-    tries: int
-    note: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewOrder:
-    """An order that was checked. available: wei of its channel; floor, window: as the chain has them."""
-
-    digest: bytes
-    channel: bytes
-    sequence: int
-    requester: str
-    model_id: bytes
-    max_fee: int
-    deadline: int
-    offer: bytes
-    accepted_at: float
-    available: int
-    floor: int
-    window: int
 
 
 class LaneStore:
@@ -140,8 +68,8 @@ class LaneStore:
 
     def _add(self, connection: Connection, order: NewOrder) -> bool:
         waiting = 0
-        for row in connection.execute(_TAKEN, {"channel": _hex(order.channel), "floor": order.floor}):
-            if row.digest == _hex(order.digest):
+        for row in connection.execute(_TAKEN, {"channel": to_hex(order.channel), "floor": order.floor}):
+            if row.digest == to_hex(order.digest):
                 return False
             if row.sequence == order.sequence:
                 raise MLBridgeError(
@@ -162,11 +90,11 @@ class LaneStore:
                 exit_code=4,
             )
         values = {
-            "digest": _hex(order.digest),
-            "channel": _hex(order.channel),
+            "digest": to_hex(order.digest),
+            "channel": to_hex(order.channel),
             "sequence": order.sequence,
             "requester": order.requester,
-            "model_id": _hex(order.model_id),
+            "model_id": to_hex(order.model_id),
             "max_fee": str(order.max_fee),
             "deadline": order.deadline,
             "offer": order.offer,
@@ -179,16 +107,24 @@ class LaneStore:
 
     async def order(self, digest: bytes) -> OrderRow | None:
         """An order by its digest."""
-        found = await self._orders(select(lane_orders).where(lane_orders.c.digest == _hex(digest)))
+        found = await self._orders(select(lane_orders).where(lane_orders.c.digest == to_hex(digest)))
         return found[0] if found else None
 
-    async def close(self, digest: bytes, closed: bytes) -> None:
-        """Keep the set that members are about to see; the first one stands."""
-        await self._change(_UNCLOSED, digest, closed=closed)
+    async def close(self, digest: bytes, closed: bytes) -> bool:
+        """Keep the set that members are about to see; False if another one stands: the first does."""
+
+        key = {"key": to_hex(digest)}
+
+        def work(connection: Connection) -> bool:
+            connection.execute(_UNCLOSED, {"closed": closed, **key})
+            stands = connection.scalar(_CLOSED, key)
+            return stands is not None and bytes(stands) == closed
+
+        return await self._writer.run(work)
 
     async def attest(self, digest: bytes, attested: Sequence[bytes]) -> None:
         """Keep the attestations that count, all of them."""
-        await self._change(_ORDER, digest, attested=encode(list(attested), max_bytes=_MAX_LIST))
+        await self._change(_ORDER, digest, attested=encode(list(attested), max_bytes=MAX_LIST))
 
     async def decide(
         self,
@@ -208,8 +144,8 @@ class LaneStore:
             digest,
             status=Status.DECIDED.value,
             ripe=ripe,
-            attested=encode(list(attested), max_bytes=_MAX_LIST),
-            result=_hex(result),
+            attested=encode(list(attested), max_bytes=MAX_LIST),
+            result=to_hex(result),
             confidence=confidence,
             decided_at=at,
             output=output,
@@ -225,13 +161,13 @@ class LaneStore:
         await self._change(_OPEN, digest, status=Status.FAILED.value, ripe=True, reason=reason)
 
     async def _change(self, statement: Update, digest: bytes, **values: Any) -> None:
-        await self._writer.execute(statement, {"key": _hex(digest), **values})
+        await self._writer.execute(statement, {"key": to_hex(digest), **values})
 
     async def finish(self, digests: Sequence[bytes], reason: str) -> None:
         """Their money is where it belongs."""
 
         def work(connection: Connection) -> None:
-            mine = lane_orders.c.digest.in_([_hex(digest) for digest in digests])
+            mine = lane_orders.c.digest.in_([to_hex(digest) for digest in digests])
             values = {"status": Status.DONE.value, "reason": reason}
             connection.execute(update(lane_orders).where(mine).values(**values))
 
@@ -261,7 +197,7 @@ class LaneStore:
             rows = connection.execute(select(lane_orders).where(orphans).limit(limit)).all()
             mine = lane_orders.c.digest.in_([row.digest for row in rows])
             connection.execute(update(lane_orders).where(mine).values(runner=self.runner))
-            return [_order(row) for row in rows]
+            return [order_of(row) for row in rows]
 
         return await self._writer.run(work)
 
@@ -283,7 +219,7 @@ class LaneStore:
             .group_by(table.c.channel)
         )
         async with self._engine.connect() as connection:
-            return {_raw(row.channel): int(row.least) for row in await connection.execute(query)}
+            return {to_raw(row.channel): int(row.least) for row in await connection.execute(query)}
 
     async def make_batch(
         self, root: str, digests: Sequence[bytes], *, cid: str, debits: bytes, at: float, block: int
@@ -304,7 +240,7 @@ class LaneStore:
                 "note": None,
             }
             connection.execute(upserting(connection.dialect.name, lane_batches, values))
-            mine = lane_orders.c.digest.in_([_hex(digest) for digest in digests])
+            mine = lane_orders.c.digest.in_([to_hex(digest) for digest in digests])
             free = lane_orders.c.batch.is_(None)
             bound = connection.execute(update(lane_orders).where(mine, free).values(batch=root))
             if bound.rowcount != len(digests):
@@ -316,7 +252,7 @@ class LaneStore:
         """A batch by the root of its task leaves."""
         async with self._engine.connect() as connection:
             row = (await connection.execute(select(lane_batches).where(lane_batches.c.root == root))).first()
-        return None if row is None else _batch(row)
+        return None if row is None else batch_of(row)
 
     async def batches(self, *stages: BatchStage, due: float | None = None) -> list[BatchRow]:
         """Batches of some stages, oldest first. due: only those that may be tried at this time."""
@@ -328,7 +264,7 @@ class LaneStore:
         if due is not None:
             query = query.where(lane_batches.c.not_before <= due)
         async with self._engine.connect() as connection:
-            return [_batch(row) for row in await connection.execute(query)]
+            return [batch_of(row) for row in await connection.execute(query)]
 
     async def mark_batch(self, root: str, **values: Any) -> None:
         """Change columns of a batch."""
@@ -372,7 +308,7 @@ class LaneStore:
 
         def work(connection: Connection) -> None:
             values = {
-                "digest": _hex(digest),
+                "digest": to_hex(digest),
                 "account": account,
                 "kind": kind,
                 "first": first,
@@ -390,7 +326,7 @@ class LaneStore:
         query = select(table).where(table.c.kind == kind, table.c.reported.is_(False)).limit(100)
         async with self._engine.connect() as connection:
             return [
-                (_raw(row.digest), row.account, row.first, row.second)
+                (to_raw(row.digest), row.account, row.first, row.second)
                 for row in await connection.execute(query)
             ]
 
@@ -399,12 +335,33 @@ class LaneStore:
 
         def work(connection: Connection) -> None:
             table = lane_evidence
-            mine = (table.c.digest == _hex(digest)) & (table.c.account == account) & (table.c.kind == kind)
+            mine = (table.c.digest == to_hex(digest)) & (table.c.account == account) & (table.c.kind == kind)
             connection.execute(update(table).where(mine).values(reported=True))
 
         await self._writer.run(work)
 
     # ---- counting ----
+
+    async def depths(self) -> dict[str, int]:
+        """How many orders wait for a batch, batches for their end, and pieces of evidence to be reported."""
+        table = lane_orders
+        ready = (table.c.status == Status.DECIDED.value) & table.c.ripe.is_(True) & table.c.batch.is_(None)
+        under_way = lane_batches.c.status.in_((BatchStage.MADE.value, BatchStage.POSTED.value))
+        queries = {
+            "batchable": select(func.count()).select_from(table).where(ready),
+            "batches": select(func.count()).select_from(lane_batches).where(under_way),
+            "evidence": select(func.count())
+            .select_from(lane_evidence)
+            .where(lane_evidence.c.reported.is_(False)),
+        }
+        async with self._engine.connect() as connection:
+            return {name: int(await connection.scalar(query) or 0) for name, query in queries.items()}
+
+    async def accepted_at(self, root: str) -> list[float]:
+        """When each order of a batch was accepted, unix seconds of this machine."""
+        query = select(lane_orders.c.accepted_at).where(lane_orders.c.batch == root)
+        async with self._engine.connect() as connection:
+            return [float(at) for at in (await connection.execute(query)).scalars()]
 
     async def counts(self) -> dict[str, int]:
         """How many orders stand where."""
@@ -412,62 +369,41 @@ class LaneStore:
         async with self._engine.connect() as connection:
             return {str(status): int(count) for status, count in await connection.execute(query)}
 
-    async def prune(self, before: float) -> int:
-        """Drop orders that ended and whose deadline passed before `before`; how many."""
+    async def prune(self, before: float, *, made_before: float, limit: int) -> int:
+        """Drop orders that ended and whose deadline passed before `before` (unix seconds); how many.
+
+        made_before: of what goes with them, by this machine's clock; limit: most orders. Kept are those in a
+        batch that can be challenged and those with evidence that is not reported. With the last of its orders
+        goes a batch, with an order its evidence.
+        """
 
         def work(connection: Connection) -> int:
-            ended = lane_orders.c.status.in_((Status.DONE.value, Status.FAILED.value))
-            gone = lane_orders.delete().where(ended, lane_orders.c.deadline < int(before))
-            return int(connection.execute(gone).rowcount)
+            orders, batches, evidence = lane_orders, lane_batches, lane_evidence
+            ended = orders.c.status.in_((Status.DONE.value, Status.FAILED.value))
+            over = batches.c.status.in_((BatchStage.FINAL.value, BatchStage.VOID.value))
+            waiting = select(evidence.c.digest).where(evidence.c.reported.is_(False))
+            free = or_(orders.c.batch.is_(None), orders.c.batch.in_(select(batches.c.root).where(over)))
+            query = select(orders.c.digest).where(
+                ended, free, orders.c.deadline < int(before), orders.c.digest.not_in(waiting)
+            )
+            digests = [row.digest for row in connection.execute(query.limit(limit))]
+            for some in _chunks(digests):
+                connection.execute(evidence.delete().where(evidence.c.digest.in_(some)))
+                connection.execute(orders.delete().where(orders.c.digest.in_(some)))
+            held = exists().where(orders.c.batch == batches.c.root)
+            connection.execute(batches.delete().where(over, batches.c.made_at < made_before, ~held))
+            dead = lane_runners.c.alive_until < made_before
+            connection.execute(lane_runners.delete().where(dead))
+            return len(digests)
 
         return await self._writer.run(work)
 
     async def _orders(self, query: Select[Any]) -> list[OrderRow]:
         async with self._engine.connect() as connection:
-            return [_order(row) for row in await connection.execute(query)]
+            return [order_of(row) for row in await connection.execute(query)]
 
 
-def _order(row: Row[Any]) -> OrderRow:
-    attested: Any = [] if row.attested is None else decode(row.attested, max_bytes=_MAX_LIST)
-    return OrderRow(
-        digest=_raw(row.digest),
-        channel=_raw(row.channel),
-        sequence=row.sequence,
-        max_fee=int(row.max_fee),
-        deadline=row.deadline,
-        offer=row.offer,
-        status=Status(row.status),
-        ripe=bool(row.ripe),
-        accepted_at=row.accepted_at,
-        closed=row.closed,
-        attested=tuple(attested),
-        result=None if row.result is None else _raw(row.result),
-        confidence=row.confidence,
-        decided_at=row.decided_at,
-        output=row.output,
-        output_cid=row.output_cid,
-        reason=row.reason,
-        batch=row.batch,
-    )
-
-
-def _batch(row: Row[Any]) -> BatchRow:
-    return BatchRow(
-        row.root,
-        BatchStage(row.status),
-        row.cid,
-        row.debits,
-        row.header,
-        row.block,
-        row.made_at,
-        row.tries,
-        row.note,
-    )
-
-
-def _hex(value: bytes) -> str:
-    return "0x" + value.hex()
-
-
-def _raw(value: str) -> bytes:
-    return bytes.fromhex(value[2:])
+def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So few that every database takes them as parameters of one statement."""
+    for start in range(0, len(items), 500):
+        yield items[start : start + 500]

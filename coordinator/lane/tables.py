@@ -19,7 +19,7 @@ from sqlalchemy import (
 from coordinator.tables import HASH, WEI, metadata
 
 # One row an order, from before anything is sent until its money is where it belongs.
-# status: see store.Status; closed: the set as members saw it; attested: a list of attestations; ripe: no more
+# status: see rows.Status; closed: the set as members saw it; attested: a list of attestations; ripe: no more
 # attestations are waited for.
 lane_orders = Table(
     "lane_orders",
@@ -58,7 +58,7 @@ lane_runners = Table(
     Column("alive_until", Float, nullable=False),
 )
 
-# Batches by the root of their task leaves. status: see store.BatchStage; header: as posted.
+# Batches by the root of their task leaves. status: see rows.BatchStage; header: as posted.
 lane_batches = Table(
     "lane_batches",
     metadata,

@@ -20,11 +20,11 @@ from contracts.events import Event
 from contracts.laneview import LaneView
 from contracts.reads import call
 from contracts.sender import Sender
-from coordinator.lane.attest import fetch_batch
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import Header
 from mlbridge.protocol.watch import Challenge, Fault, examine
 from mlbridge.storage import ContentStore
+from mlbridge.storage.batches import fetch_batch
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +38,8 @@ _OVER: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was seen or done about a batch. batch: 0x hex; what: ok, wait, hidden, demanded, voided, restored
-    or the name of a challenge; detail: for people.
+    """What was seen or done about a batch. batch: 0x hex; what: ok, wait, hidden, demanded, voided, restored,
+    failed (it could not be looked at, and will be again) or the name of a challenge; detail: for people.
     """
 
     batch: str
@@ -83,7 +83,10 @@ class Watcher:
         await self._view.refresh()
         found: list[Finding] = []
         oldest: int | None = None
-        for event in await self._posted():
+        listed = await self._posted()
+        known = {batches.header_of(event).batch_id() for event in listed}
+        self._sound = {batch: until for batch, until in self._sound.items() if batch in known}
+        for event in listed:
             header, block = batches.header_of(event), event.block_number
             batch_id = header.batch_id()
             if batch_id in self._sound:
@@ -99,8 +102,7 @@ class Watcher:
             if over:
                 continue
             oldest = block if oldest is None else oldest
-            posted = await batches.read_posting(self._lane, event, self._view.terms)
-            for what, detail in await self._look(posted, state, block):
+            for what, detail in await self._looked(event, state):
                 told = Finding("0x" + batch_id.hex(), header.coordinator, what, detail)
                 log.info("batch_watched", **told.to_dict())
                 found.append(told)
@@ -116,6 +118,15 @@ class Watcher:
         if self._coordinators is None:
             return found
         return [event for event in found if batches.header_of(event).coordinator in self._coordinators]
+
+    async def _looked(self, event: Event, state: BatchState) -> list[tuple[str, str]]:
+        try:
+            posted = await batches.read_posting(self._lane, event, self._view.terms)
+            return await self._look(posted, state, event.block_number)
+        except Exception as error:
+            # A batch may be made so that reading it fails: nobody must be blind for the others by it.
+            log.exception("batch_not_watched", batch="0x" + event.args["batch"].hex())
+            return [("failed", str(error) or type(error).__name__)]
 
     async def _look(self, posted: Posted, state: BatchState, block: int) -> list[tuple[str, str]]:
         if state.status is BatchStatus.VOID:
@@ -171,12 +182,8 @@ class Watcher:
         if state.demands or self._view.now() >= header.posted_at + window:
             return found
         asked = {(e.args["ledger"], e.args["index"]) for e in await self._demanded(header, block)}
-        leaves = [(False, index) for index in range(header.tasks)]
-        leaves += [(True, index) for index in range(header.entries)]
-        # Nobody must be able to know which leaf will have to be shown.
-        left = [leaf for leaf in leaves if leaf not in asked]
-        if len(asked) < self._demands and left:
-            leaf = random.SystemRandom().choice(left)
+        if len(asked) < min(self._demands, header.tasks + header.entries):
+            leaf = _any_leaf(header, asked)
             if await self._send_challenge(header, Fault(Challenge.DEMAND, leaf[1], leaf)):
                 found.append(("demanded", f"{'ledger' if leaf[0] else 'task'} leaf {leaf[1]}"))
         return found
@@ -231,3 +238,16 @@ class Watcher:
         if owed:
             await batches.withdraw(self._lane, self._sender)
         return owed
+
+
+def _any_leaf(header: Header, asked: Collection[tuple[bool, int]]) -> tuple[bool, int]:
+    """(whether it is of the ledger, index) of a leaf that was not asked for; some must be left.
+
+    Nobody must be able to know which leaf will have to be shown, and a header may name thousands of millions.
+    """
+    chance = random.SystemRandom()
+    while True:
+        place = chance.randrange(header.tasks + header.entries)
+        leaf = (False, place) if place < header.tasks else (True, place - header.tasks)
+        if leaf not in asked:
+            return leaf

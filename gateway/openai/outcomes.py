@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.book import Task
+from gateway.carrier import OVERRULED, TAKEN_BACK
 from mlbridge.errors import MLBridgeError
 
 
 def require(tasks: Sequence[Task], waited_s: float) -> None:
-    """Raises MLBridgeError `task.timeout` or `answer.none` unless every task has its answer."""
+    """Raises MLBridgeError `task.timeout`, `answer.overruled` or `answer.none` unless every task has its
+    answer.
+    """
     for task in tasks:
         if not task.decided:
             raise MLBridgeError(
@@ -21,6 +24,13 @@ def require(tasks: Sequence[Task], waited_s: float) -> None:
                 task_id=task.id,
             )
     for task in tasks:
+        if task.error_code == OVERRULED:
+            raise MLBridgeError(
+                OVERRULED,
+                TAKEN_BACK,
+                hint="Discard it; you were not charged for it. Ask again, or with verified: wait.",
+                task_id=task.id,
+            )
         if task.status != "finalized":
             why = f": {task.error}" if task.error else ""
             raise MLBridgeError(

@@ -31,7 +31,7 @@ Inputs = str | list[str] | list[int] | list[list[int]]
 class Extension(Choices):
     """`extra_body={"mlbridge": {...}}`: what OpenAI's dialect has no words for.
 
-    verified: wait holds a stream back until its verdict.
+    verified: wait has a stream begin with the verdict.
     """
 
     verified: Literal["wait"] | None = None
@@ -77,6 +77,11 @@ class _Generation(_Body):
     def include_usage(self) -> bool:
         """Whether a stream ends with a chunk of usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
+
+    @property
+    def reads_along(self) -> bool:
+        """Whether the client wants the answer while it is made, before there is a verdict."""
+        return bool(self.stream) and self.mlbridge.verified != "wait"
 
     def drawn_seed(self) -> int | None:
         """None for greedy; else the seed of the request, or a new one."""

@@ -79,7 +79,6 @@ async def _generate(request: Request, body: ChatBody | CompletionBody, shape: Sh
             stops=stops,
             include_usage=body.include_usage,
             prompt_tokens=tokens,
-            held=body.mlbridge.verified == "wait",
             wait_s=service.config.limits.wait_s,
         )
         return await _streamed(service, placement, line)
@@ -96,7 +95,8 @@ async def _place(
 ) -> Placement:
     key = key_of(request)
     key.allow("inference")
-    wish = Wish(body.model, kind, inputs, choices_of(request, body.mlbridge))
+    reads_along = not isinstance(body, EmbeddingBody) and body.reads_along
+    wish = Wish(body.model, kind, inputs, choices_of(request, body.mlbridge), stream=reads_along)
     placement = await service_of(request).place(key, wish, mark_of(request, body.model_dump(mode="json")))
     if placement.replayed and not all(task.decided for task in placement.tasks):
         raise running(placement.tasks)

@@ -24,7 +24,9 @@ ChannelOption = Annotated[
 
 @dataclass(frozen=True)
 class ChannelWish:
-    """What was typed. price: most to pay, in ETH; deadline: seconds for each committee."""
+    """What was typed. price: most to pay, in ETH; deadline: seconds for each committee; stream: show the
+    answer while it is made.
+    """
 
     model: str
     text: str
@@ -34,11 +36,25 @@ class ChannelWish:
     deadline: int | None
     key: str | None
     channel: str | None
+    stream: bool = False
+
+
+class _Shown:
+    """What of an answer is on the screen already."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def tell(self, text: str) -> None:
+        """The answer so far."""
+        data.print(text[len(self.text) :], end="", soft_wrap=True, markup=False, highlight=False)
+        self.text = text
 
 
 async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path, as_json: bool) -> None:
     """Place the order, show the answer, keep the receipt."""
     most = parse_ether(wish.price, "--max-price")
+    shown = _Shown() if wish.stream and not as_json else None
     async with client:
         info, warnings = await choose(client, wish.model)
         value = build_input((await client.manifest(info)).kind, wish.text, max_tokens=wish.max_tokens)
@@ -55,6 +71,7 @@ async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path,
                 deadline_s=wish.deadline or DEFAULT_S,
                 idempotency_key=wish.key,
                 announce=_announce,
+                hear=shown.tell if shown is not None else None,
             )
         finally:
             await channel.close_connection()
@@ -64,7 +81,10 @@ async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path,
     if as_json:
         emit_json(_facts(found, file) | {"warnings": warnings})
         return
-    data.print(_plain(found), soft_wrap=True, markup=False)
+    if shown is None or not shown.text:
+        data.print(_plain(found), soft_wrap=True, markup=False)
+    else:
+        data.print()
     people.print(
         f"  order {found.order}: confidence {found.confidence:.0%}, committee "
         f"{', '.join(map(str, found.committee))}, cost {eth(found.cost_wei)}",

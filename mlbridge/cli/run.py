@@ -31,6 +31,9 @@ def run(
         typer.Option(help="direct: every step on chain; channel: paid from an open channel."),
     ] = "direct",
     channel: ChannelOption = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="With --lane channel: show the answer before its verdict.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the verdict.")] = 900,
     receipts: Annotated[Path, typer.Option(help="Folder that receipts are written to.")] = RECEIPTS,
     network: NetworkOption = None,
@@ -43,8 +46,11 @@ def run(
     Examples: mlbridge run minilm "hello"   mlbridge run digits digit:7   mlbridge run smollm2 @question.txt
     mlbridge run minilm "hello" --lane channel   (no transaction; see: mlbridge channel open)
     """
+    if stream and lane != "channel":
+        raise typer.BadParameter("only the channel lane streams", param_hint="--stream")
     if lane == "channel":
-        wish = ChannelWish(model, read_input(text), max_tokens, max_price, seats, deadline, key_id, channel)
+        asked = model, read_input(text), max_tokens, max_price, seats, deadline, key_id
+        wish = ChannelWish(*asked, channel, stream)
         run_async(run_on_channel(open_client(network, key, password_file), wish, receipts, as_json))
         return
     order = Order(model, read_input(text), max_tokens, max_price, seats, deadline, key_id)

@@ -35,7 +35,8 @@ def up(
         list[str] | None,
         typer.Option(
             help="BEHAVIOUR@PROVIDER, e.g. wrong-result@2; also copy-commitment, silent, no-reveal, "
-            "wrong-reveal, unbond. Repeatable."
+            "wrong-reveal, unbond; on the channel lane double-sign, late, wrong-stream, half-stream. "
+            "Repeatable."
         ),
     ] = None,
     shared_ray: Annotated[

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.batch import Header
+from mlbridge.protocol.batch import Batch, Header
 from mlbridge.protocol.batch_wire import read_header, write_header
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.evidence import Outcome, SeatProof
 from mlbridge.protocol.leaves import TaskLeaf
+from mlbridge.protocol.merkle import root_of
 from mlbridge.protocol.payload import MAX_OUTPUT_BYTES
 from mlbridge.protocol.spelling import Kind, parse, parse_one, spell
 
 MAX_TOLD: Final = MAX_OUTPUT_BYTES + (64 << 10)
 MAX_SETTLEMENT: Final = 64 << 10
 MAX_PATH: Final = 32
+MAX_REASON: Final = 500
+_MAX_MEMBERS: Final = 256
 
 State = Literal["open", "decided", "failed"]
 _LEAF: Final[tuple[Kind, ...]] = (32, "word", 32, 32, "debit", "debit", "flag", "word", "word")
@@ -60,12 +63,12 @@ class Told:
     def from_bytes(cls, data: bytes) -> Told:
         """Raises MLBridgeError `message.malformed`."""
         try:
-            fields: Any = decode(data, max_bytes=MAX_TOLD, max_depth=3)
+            fields: Any = decode(data, max_bytes=MAX_TOLD, max_depth=3, max_items=_MAX_MEMBERS)
             state = fields.pop("state")
             if state == "open" and not fields:
                 return cls("open")
             if state == "failed" and fields.keys() == {"reason"} and isinstance(fields["reason"], str):
-                return cls("failed", reason=fields["reason"][:500])
+                return cls("failed", reason=one_line(fields["reason"]))
             if state != "decided" or fields.keys() != {"result", "confidence", "seats", "output"}:
                 raise ValueError("its fields are others")
             output = fields["output"]
@@ -90,6 +93,20 @@ class Settlement:
     path: tuple[bytes, ...]
     outcome: Outcome
 
+    @classmethod
+    def of(cls, header: Header, batch: Batch, key: tuple[bytes, int]) -> Settlement | None:
+        """From a batch's leaves; None if it does not hold the order. key: channel and sequence."""
+        for place, item in enumerate(batch.items):
+            if item.leaf.key == key:
+                return cls(header, item.leaf, tuple(batch.tasks.path(place)), item.outcome)
+        return None
+
+    def holds(self, key: tuple[bytes, int]) -> bool:
+        """Whether it shows that a batch of this header holds the order of this channel and sequence."""
+        leaf = self.leaf
+        led = root_of(leaf.hash(), list(self.path)) == self.header.task_root
+        return leaf.key == key and led and leaf.outcome == self.outcome.hash()
+
     def to_bytes(self) -> bytes:
         """As it travels."""
         header = write_header(self.header)
@@ -103,7 +120,7 @@ class Settlement:
     def from_bytes(cls, data: bytes) -> Settlement:
         """Raises MLBridgeError `message.malformed`."""
         try:
-            fields: Any = decode(data, max_bytes=MAX_SETTLEMENT, max_depth=3)
+            fields: Any = decode(data, max_bytes=MAX_SETTLEMENT, max_depth=3, max_items=_MAX_MEMBERS)
             if fields.keys() != {"header", "leaf", "path", "outcome"} or len(fields["path"]) > MAX_PATH:
                 raise ValueError("its fields are others")
             return cls(
@@ -114,6 +131,11 @@ class Settlement:
             )
         except (MLBridgeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise _malformed("settlement", error) from error
+
+
+def one_line(told: str) -> str:
+    """What a stranger says to people: at most 500 characters that a terminal and a database take."""
+    return "".join(one if one.isprintable() else " " for one in told[:MAX_REASON])
 
 
 def _outcome(row: Any) -> Outcome:

@@ -25,6 +25,14 @@ def seated(order: TaskOrder, seed: bytes, snapshots: Snapshots) -> list[int]:
     return sorted(arrivals(order, seed, snapshots, order.seats))
 
 
+def streamer(order: TaskOrder, seed: bytes, snapshots: Snapshots) -> int:
+    """Who streams the order's answer, if its requester wants a stream: the account that arrives first.
+
+    Raises MLBridgeError `committee.too_few`.
+    """
+    return arrivals(order, seed, snapshots, order.seats)[0]
+
+
 def arrivals(order: TaskOrder, seed: bytes, snapshots: Snapshots, count: int) -> list[int]:
     """The first `count` accounts in the order in which they arrive; the first `order.seats` are seated.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Final
@@ -41,11 +41,13 @@ MAX_INLINE_BYTES: Final = 64 << 10
 """Inputs and outputs above this size travel by CID."""
 LONGEST_REQUEST_S: Final = 120
 NO_PARAMETERS: Final = bytes(32)
-"""An order's paramsDigest: the parameters stand in the input payload (mlbridge.protocol.payload)."""
+"""An order's paramsDigest if nothing is streamed: the model's parameters stand in the input payload."""
 SILENT: Final = bytes(32)
 """What a closed set holds in the place of a seat that did not commit."""
 
 _MAX_HEADER: Final = 1024
+_MAX_SEATS: Final = 255
+_MAX_MEMBERS: Final = 3 + _MAX_SEATS + 3 * _MAX_SEATS  # of a closed set, which has the most
 _MAX_ITEM_BYTES: Final = MAX_OUTPUT_BYTES + 4096
 _TERMS: Final = ("requester", "coordinator", "openedIn", "coordinatorShare", "protocolShare", "salt")
 
@@ -65,11 +67,20 @@ class LaneRequest(Message):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An order offered to a member. content: the input payload, or the CID under which it lies."""
+    """An order offered to a member. content: the input payload, or the CID under which it lies.
+
+    stream: X25519 key (32 bytes) to which the answer is streamed; None: it is not.
+    """
 
     order: Signed[TaskOrder]
     terms: ChannelTerms
     content: bytes | str
+    stream: bytes | None = None
+
+    @property
+    def parameters_hold(self) -> bool:
+        """Whether the order names these parameters: without its requester nobody can change them."""
+        return self.order.message.params_digest == parameters_digest(self.stream)
 
     def to_bytes(self) -> bytes:
         """Its item in a request."""
@@ -80,6 +91,8 @@ class Offer:
             "terms": dict(zip(_TERMS, values, strict=True)),
             "input": self.content,
         }
+        if self.stream is not None:
+            fields["stream"] = self.stream
         return encode(fields, max_bytes=_MAX_ITEM_BYTES)
 
 
@@ -151,6 +164,11 @@ class Revealed:
 Answer = Signed[Commitment] | Revealed | Refusal
 
 
+def parameters_digest(stream: bytes | None) -> bytes:
+    """An order's paramsDigest. stream: as in `Offer`."""
+    return NO_PARAMETERS if stream is None else keccak(encode({"stream": stream}))
+
+
 def result_of(domain: Domain, order: bytes, output: bytes) -> bytes:
     """The result that members attest: binds an output payload to chain and order (its digest)."""
     return result_digest(domain.chain_id, order, payload_root(output))
@@ -203,7 +221,7 @@ def join(items: Sequence[bytes]) -> bytes:
 def split(body: bytes) -> list[bytes]:
     """The items of a body. Raises MLBridgeError `request.malformed`."""
     try:
-        items = decode(body, max_bytes=MAX_ANSWER_BYTES, max_depth=1)
+        items = decode(body, max_bytes=MAX_ANSWER_BYTES, max_depth=1, max_items=MAX_ITEMS)
     except MLBridgeError as error:
         raise _malformed("request", "the body is not canonical CBOR") from error
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
@@ -215,13 +233,16 @@ def split(body: bytes) -> list[bytes]:
 
 def parse_offer(item: bytes) -> Offer:
     """Raises MLBridgeError `message.malformed`."""
-    fields = _fields(item, "offer", {"order", "terms", "input"})
-    order, content = fields["order"], fields["input"]
+    fields = _fields(item, "offer", {"order", "terms", "input"}, optional={"stream"})
+    order, content, stream = fields["order"], fields["input"], fields.get("stream")
     if not isinstance(order, bytes):
         raise _malformed("offer", "order must be bytes")
     if not isinstance(content, bytes | str) or len(content) > MAX_INLINE_BYTES:
         raise _malformed("offer", f"input must be at most {MAX_INLINE_BYTES} bytes, or a CID")
-    return Offer(wire.parse(order, TaskOrder), _terms(fields["terms"]), content)
+    if "stream" in fields and not (isinstance(stream, bytes) and len(stream) == 32):
+        raise _malformed("offer", "stream must be a key of 32 bytes")
+    key = stream if isinstance(stream, bytes) else None
+    return Offer(wire.parse(order, TaskOrder), _terms(fields["terms"]), content, key)
 
 
 def parse_closed_set(item: bytes) -> ClosedSet:
@@ -230,8 +251,8 @@ def parse_closed_set(item: bytes) -> ClosedSet:
     order, seats, output = fields["order"], fields["seats"], fields["output"]
     if not (isinstance(order, bytes) and len(order) == 32 and isinstance(output, bool)):
         raise _malformed("closed set", "order must be 32 bytes and output a truth value")
-    if not isinstance(seats, list) or not 1 <= len(seats) <= 255:
-        raise _malformed("closed set", "seats must be a list of 1 to 255")
+    if not isinstance(seats, list) or not 1 <= len(seats) <= _MAX_SEATS:
+        raise _malformed("closed set", f"seats must be a list of 1 to {_MAX_SEATS}")
     pledges = tuple(_pledge(seat) for seat in seats)
     if any(later.account <= earlier.account for earlier, later in pairwise(pledges)):
         raise _malformed("closed set", "seats must stand in the order of their accounts")
@@ -295,12 +316,14 @@ def read_answer(item: bytes) -> Answer:
 
 
 # ---- parts ----
-def _fields(item: bytes, what: str, names: set[str] | None) -> dict[str, object]:
+def _fields(
+    item: bytes, what: str, names: set[str] | None, *, optional: Set[str] = frozenset()
+) -> dict[str, object]:
     try:
-        fields = decode(item, max_bytes=_MAX_ITEM_BYTES, max_depth=3)
+        fields = decode(item, max_bytes=_MAX_ITEM_BYTES, max_depth=3, max_items=_MAX_MEMBERS)
     except MLBridgeError as error:
         raise _malformed(what, "it is not canonical CBOR") from error
-    if not isinstance(fields, dict) or (names is not None and fields.keys() != names):
+    if not isinstance(fields, dict) or (names is not None and fields.keys() - optional != names):
         raise _malformed(what, f"it must hold exactly {', '.join(sorted(names or ()))}")
     return fields
 

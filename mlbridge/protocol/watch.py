@@ -10,7 +10,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import WINDOW, Batch, Header, Item, debits_hash
@@ -24,6 +25,9 @@ from mlbridge.protocol.leaves import (
     entry_broken,
     task_broken,
 )
+
+MOST_DEMANDS: Final = 4
+"""Missing leaves of a tree that a report names: one that is not shown in time voids the batch."""
 
 L = TypeVar("L", bound=TaskLeaf | LedgerLeaf)
 K = TypeVar("K", tuple[bytes, int], tuple[int, int])
@@ -220,14 +224,13 @@ class _Examination:
     # ---- what must be shown ----
 
     def _demands(self) -> Iterator[Fault]:
+        # A header may name four thousand million leaves, none of which is there.
         tasks = {leaf.index for leaf in self._leaves}
+        for index in islice((n for n in range(self._header.tasks) if n not in tasks), MOST_DEMANDS):
+            yield Fault(Challenge.DEMAND, index, (False, index))
         entries = {entry.index for entry in self._batch.entries}
-        for index in range(self._header.tasks):
-            if index not in tasks:
-                yield Fault(Challenge.DEMAND, index, (False, index))
-        for index in range(self._header.entries):
-            if index not in entries:
-                yield Fault(Challenge.DEMAND, index, (True, index))
+        for index in islice((n for n in range(self._header.entries) if n not in entries), MOST_DEMANDS):
+            yield Fault(Challenge.DEMAND, index, (True, index))
         for place, item in enumerate(self._batch.items):
             if item.leaf.index < self._header.tasks and not (
                 _shows(item) and item.evidence.hash() == item.leaf.evidence

@@ -1,7 +1,7 @@
 """The Python SDK: `Client` and `AsyncClient` submit tasks, wait for verified results and keep receipts."""
 
 from mlbridge.sdk.async_client import AsyncClient, Claimed, Published
-from mlbridge.sdk.channel import AsyncChannel, ChannelResult, OrderFailedError
+from mlbridge.sdk.channel import AsyncChannel, ChannelResult, OrderFailedError, StreamMismatchError
 from mlbridge.sdk.client import Channel, Client, Task
 from mlbridge.sdk.draft import Draft
 from mlbridge.sdk.handle import Progress, TaskEndedError, TaskHandle, TaskResult
@@ -21,6 +21,7 @@ __all__ = [
     "Progress",
     "Published",
     "Receipt",
+    "StreamMismatchError",
     "Task",
     "TaskEndedError",
     "TaskHandle",

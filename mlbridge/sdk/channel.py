@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from contracts import channels
-from contracts.batches import BatchStatus, batch_state
 from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
@@ -25,16 +25,19 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Told
 from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import BASIS
-from mlbridge.protocol.exchange import MAX_INLINE_BYTES, NO_PARAMETERS, Offer, parse_offer
+from mlbridge.protocol.exchange import MAX_INLINE_BYTES, Offer, parameters_digest, parse_offer
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.orders712 import ChannelTerms, Close, TaskOrder
 from mlbridge.protocol.payload import MAX_OUTPUT_BYTES, TaskOutput
+from mlbridge.protocol.streams import new_key, public_of
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
-from mlbridge.sdk.coordinators import Coordinator, retry_after
+from mlbridge.sdk.channel_stream import Ear, Hear, StreamMismatchError, as_pieces, listen
+from mlbridge.sdk.coordinators import Coordinator, refuses, retry_after
 from mlbridge.sdk.inputs import Input, to_output, to_payload
-from mlbridge.sdk.lane_accept import accept_answer, lie
+from mlbridge.sdk.lane_accept import accept_answer
+from mlbridge.sdk.lane_proof import prove_settlement
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
 from mlbridge.storage import ContentStore
 
@@ -44,6 +47,7 @@ DEFAULT_SEATS: Final = 3
 DEFAULT_S: Final = 60.0
 TRIES: Final = 3
 GRACE_S: Final = 5.0
+LEAST_PAUSE_S: Final = 0.1
 FRESH_S: Final = 2.0
 """How old the view of the chain may be when an order is signed: whoever signs many refreshes it meanwhile."""
 # The sequence is of no use any more, or belongs to an order that another copy of the book signed.
@@ -209,14 +213,17 @@ class AsyncChannel:
         idempotency_key: str | None = None,
         tries: int = TRIES,
         announce: Callable[[int, str], None] | None = None,
+        hear: Hear | None = None,
     ) -> ChannelResult:
         """Have a task done and check everything about its answer.
 
         model: name or id (32 bytes); input: see mlbridge.sdk.inputs; price_wei: default `quote`; deadline_s:
         for each try; idempotency_key: an order of the same key is never signed twice unless it failed; tries:
         committees to ask before giving up, each free unless it answers; announce: told sequence and
-        idempotency key of each order before it leaves. Raises OrderFailedError, MLBridgeError
-        `price.too_high`, `channel.lie`, `coordinator.*`, `order.*`, `lane.*`.
+        idempotency key of each order before it leaves; hear: told a chat answer's text so far, before there
+        is a verdict and at last with it. Raises OrderFailedError, StreamMismatchError, MLBridgeError
+        `price.too_high`, `idempotency.mismatch`, `channel.full`, `channel.lie`, `coordinator.*`, `order.*`,
+        `lane.*`.
         """
         model_id, kind = await self._find(model)
         payload = to_payload(input, kind)
@@ -232,13 +239,19 @@ class AsyncChannel:
                 price_wei=price,
             )
         content = await self._content(payload)
+        ear = None if hear is None else Ear(hear)
         reason = ""
         for _ in range(tries):
-            kept = await self._sign(model_id, payload, content, kind, key, seats, price, deadline_s)
+            secret, stream = (None, None) if ear is None else new_key()
+            kept = await self._sign(model_id, payload, content, kind, key, seats, price, deadline_s, stream)
+            _require_same(kept, model_id, payload)
             if announce is not None:
                 announce(kept.sequence, key)
             try:
-                return await self._carry(kept)
+                result = await self._carry(kept, ear, secret)
+                if ear is not None:
+                    ear.check(result)
+                return result
             except OrderFailedError as error:
                 reason = error.message
             except MLBridgeError as error:
@@ -252,6 +265,18 @@ class AsyncChannel:
             hint="Nothing was paid. Try again, take more seats, or use the direct lane.",
         )
 
+    async def stream(
+        self, model: str | bytes, input: Input, **choices: Any
+    ) -> AsyncGenerator[str | ChannelResult, None]:
+        """As `order`, whose choices it takes: the answer's text in pieces as they come, then the result.
+
+        Together the pieces are the verdict's answer; where they are not, StreamMismatchError is raised
+        instead of the result. Closing it early gives up the listening, not the order.
+        """
+        async with aclosing(as_pieces(lambda hear: self.order(model, input, hear=hear, **choices))) as found:
+            async for item in found:
+                yield item
+
     async def resume(self) -> list[ChannelResult]:
         """Bring to their end the orders that an earlier process left open. Those that fail are given up."""
         found = []
@@ -263,17 +288,13 @@ class AsyncChannel:
         return found
 
     async def settled(self, receipt: LaneReceipt) -> LaneReceipt:
-        """The receipt with its order's place in a batch on the chain.
+        """The receipt with its order's place in the batch on the chain, in the book too.
 
-        Raises MLBridgeError `lane.not_settled` while no batch holds it, `channel.lie` if the coordinator
-        shows one that does not.
+        Raises as prove_settlement: `lane.not_settled` while no batch holds it, `channel.lie`.
         """
-        found = await self._door.settlement(receipt.digest)
-        status = (await batch_state(self._lane, found.header.batch_id())).status
-        leaf_is_right = found.leaf.key == (receipt.task_order().channel, receipt.order.sequence)
-        if status is BatchStatus.NONE or not leaf_is_right:
-            raise lie("it shows a batch that does not hold the order")
-        return receipt.settled(found)
+        proved = await prove_settlement(receipt, self._lane, self._store, self._door)
+        self._book.done(self.id, receipt.order.sequence, proved.to_bytes())
+        return proved
 
     async def _content(self, payload: bytes) -> bytes | str:
         if len(payload) <= MAX_INLINE_BYTES:
@@ -297,6 +318,7 @@ class AsyncChannel:
         seats: int,
         price: int,
         deadline_s: float,
+        stream: bytes | None,
     ) -> Kept:
         epoch = await self._view.drawing_epoch()
         if epoch <= self.terms.opened_in:
@@ -311,34 +333,42 @@ class AsyncChannel:
                 epoch=epoch,
                 model_id=model_id,
                 input_digest=payload_root(payload),
-                params_digest=NO_PARAMETERS,
+                params_digest=parameters_digest(stream),
                 seats=seats,
                 policy=Policy.EXACT,
                 max_fee=price,
                 deadline=deadline,
             )
-            return Offer(sign(order, self._lane.domain, self._key), self.terms, content).to_bytes()
+            signed = sign(order, self._lane.domain, self._key)
+            return Offer(signed, self.terms, content, stream).to_bytes()
 
         return await asyncio.to_thread(self._book.take, self.id, key, least=floor, kind=kind, make=make)
 
-    async def _carry(self, kept: Kept) -> ChannelResult:
-        """An order that is written down, to its end; the same bytes as often as it takes."""
+    async def _carry(self, kept: Kept, ear: Ear | None = None, secret: bytes | None = None) -> ChannelResult:
+        """An order that is written down, to its end; the same bytes as often as it takes.
+
+        ear, secret: to listen to its stream, once, if it names this secret's key. A secret is in memory
+        alone: whoever finds the order again later waits for the verdict.
+        """
         offer = parse_offer(kept.offer)
         if kept.receipt is not None:
             return await self._result(kept, LaneReceipt.from_bytes(kept.receipt), None)
         deadline = offer.order.message.deadline
+        told = None
+        if ear is not None and secret is not None and offer.stream == public_of(secret):
+            told = await self._listen(offer, kept, secret, ear)
         while True:
             left = deadline + GRACE_S - self._view.now()
             try:
-                told = await self._door.order(kept.offer, max(1.0, left))
+                if told is None:
+                    told = await self._door.order(kept.offer, max(1.0, left))
             except MLBridgeError as error:
                 pause = retry_after(error)
-                if pause is None:
+                if refuses(error):
                     await self._failed(kept, error.message)
+                if pause is None or pause > left:
                     raise
-                if pause > left:
-                    raise
-                await asyncio.sleep(pause)
+                await asyncio.sleep(max(LEAST_PAUSE_S, pause))
                 continue
             if told.state == "decided":
                 receipt, payload = await self._accept(offer, told)
@@ -348,6 +378,18 @@ class AsyncChannel:
                 reason = told.reason or "no verdict by its deadline"
                 await self._failed(kept, reason)
                 raise OrderFailedError("channel.no_verdict", f"The order came to no verdict: {reason}.")
+            told = None
+            await asyncio.sleep(LEAST_PAUSE_S)
+
+    async def _listen(self, offer: Offer, kept: Kept, secret: bytes, ear: Ear) -> Told | None:
+        """What the coordinator tells at the end of an order's stream; None: it has to be asked."""
+        left = offer.order.message.deadline + GRACE_S - self._view.now()
+        try:
+            async with asyncio.timeout(left), aclosing(self._door.stream(kept.offer)) as frames:
+                return await listen(frames, offer, secret, self._view, ear)
+        except (MLBridgeError, TimeoutError) as error:
+            log.info("channel_stream_missed", sequence=kept.sequence, reason=str(error))
+            return None
 
     async def _failed(self, kept: Kept, reason: str) -> None:
         await asyncio.to_thread(self._book.failed, self.id, kept.sequence, reason)
@@ -392,4 +434,16 @@ class AsyncChannel:
         return await self._store.get(cid, max_bytes=MAX_OUTPUT_BYTES)
 
 
-__all__ = ["AsyncChannel", "ChannelResult", "OrderFailedError"]
+def _require_same(kept: Kept, model_id: bytes, payload: bytes) -> None:
+    """Whether an order of an idempotency key is for this model and input."""
+    order = parse_offer(kept.offer).order.message
+    if (order.model_id, order.input_digest) != (model_id, payload_root(payload)):
+        raise MLBridgeError(
+            "idempotency.mismatch",
+            f"The idempotency key {kept.key[:80]!r} stands for an order with another model or input.",
+            hint="Use a new key for a new request; repeat a key only with the same request.",
+            exit_code=2,
+        )
+
+
+__all__ = ["AsyncChannel", "ChannelResult", "OrderFailedError", "StreamMismatchError"]

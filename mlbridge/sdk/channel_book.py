@@ -7,6 +7,7 @@ write at the same time shares a transaction, and one wait for the disk.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.batch import WINDOW
 
 T = TypeVar("T")
 
@@ -90,6 +92,9 @@ class ChannelBook:
         self._waiting: deque[_Write] = deque()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # What was asked and answered stands in it; SQLite gives its other files the same rights.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
             # A sequence must not come back after a power cut: its order may be settled.
             self._durable = self._connect("FULL")
             self._quick = self._connect("NORMAL")
@@ -179,7 +184,9 @@ class ChannelBook:
     ) -> Kept:
         """The next sequence, with the order that `make` signs for it; both on disk before this returns.
 
-        least: the channel's floor. An order of this key that is open or done is given back instead.
+        least: the channel's floor. An order of this key that is open or done is given back instead. Raises
+        MLBridgeError `channel.full` where the chain takes no sequence so far from the floor: none is used up
+        then, because whoever goes on beyond it never comes back.
         """
 
         def work(db: sqlite3.Connection) -> Kept:
@@ -188,6 +195,13 @@ class ChannelBook:
                 return kept
             (following,) = db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
             sequence = max(int(following), least)
+            if sequence >= least + WINDOW:
+                raise MLBridgeError(
+                    "channel.full",
+                    "The channel has no free sequence before its coordinator's next batch is posted.",
+                    hint="Try again in a few seconds.",
+                    retry_after_s=5,
+                )
             offer = make(sequence)
             db.execute(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",

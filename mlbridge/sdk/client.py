@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -136,6 +136,35 @@ class Channel:
             idempotency_key=idempotency_key,
         )
         return self._loop.run(work)
+
+    def stream(
+        self,
+        model: str | bytes,
+        input: Input,
+        *,
+        seats: int = DEFAULT_SEATS,
+        max_price_wei: int | None = None,
+        deadline_s: float = DEFAULT_S,
+        idempotency_key: str | None = None,
+    ) -> Iterator[str | ChannelResult]:
+        """See AsyncChannel.stream."""
+        found = self._channel.stream(
+            model,
+            input,
+            seats=seats,
+            max_price_wei=max_price_wei,
+            deadline_s=deadline_s,
+            idempotency_key=idempotency_key,
+        )
+
+        async def following() -> str | ChannelResult | None:
+            return await anext(found, None)
+
+        try:
+            while (item := self._loop.run(following())) is not None:
+                yield item
+        finally:
+            self._loop.run(found.aclose())
 
     def resume(self) -> list[ChannelResult]:
         """See AsyncChannel.resume."""

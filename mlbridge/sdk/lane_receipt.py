@@ -127,12 +127,17 @@ class LeafPart(Part):
 
 
 class BatchPart(Part):
-    """Where the order stands in a batch, and what that pays."""
+    """Where the order stands in a batch, and what that pays.
+
+    final_at: from when the batch cannot be challenged, unix seconds, as the chain said when this was read; a
+    demand for data moves it on.
+    """
 
     header: HeaderPart
     leaf: LeafPart
     path: tuple[Bytes32, ...]
     cost: CostPart
+    final_at: Count
 
 
 class LaneReceipt(ReceiptFile):
@@ -197,9 +202,15 @@ class LaneReceipt(ReceiptFile):
         """What names the order."""
         return self.task_order().digest(self.domain)
 
-    def settled(self, found: Settlement) -> Self:
-        """With its place in a batch."""
-        return self.model_copy(update={"batch": batch_part(found)})
+    def settled(self, found: Settlement, final_at: int) -> Self:
+        """With its place in a batch. final_at: see BatchPart."""
+        return self.model_copy(update={"batch": batch_part(found, final_at)})
+
+    def in_batch_until(self, final_at: int) -> Self:
+        """With another end of its batch's window."""
+        if self.batch is None:
+            raise ValueError("the receipt names no batch")
+        return self.model_copy(update={"batch": self.batch.model_copy(update={"final_at": final_at})})
 
 
 def is_lane_receipt(data: bytes) -> bool:
@@ -229,13 +240,14 @@ def outcome_of(cost: CostPart, order: bytes, provider: str) -> Outcome:
     return Outcome(order, provider, *fees, cost.winners)
 
 
-def batch_part(found: Settlement) -> BatchPart:
-    """From what a coordinator tells."""
+def batch_part(found: Settlement, final_at: int) -> BatchPart:
+    """From a place in a batch. final_at: see BatchPart."""
     return BatchPart(
         header=HeaderPart(**_named(found.header)),
         leaf=LeafPart(**_named(found.leaf)),
         path=tuple(text(item) for item in found.path),
         cost=cost_part(found.outcome),
+        final_at=final_at,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contracts.batches import BatchStatus, batch_state
-from contracts.channels import channel_state
 from contracts.errors import ContractError
 from contracts.laneview import LaneView
 from contracts.reads import call
@@ -17,6 +15,7 @@ from mlbridge.protocol.orders712 import Attestation, commitments_root
 from mlbridge.protocol.signatures import recover
 from mlbridge.protocol.snapshots import Snapshots
 from mlbridge.sdk.lane_accept import confidence_of
+from mlbridge.sdk.lane_proof import Stage, standing
 from mlbridge.sdk.lane_receipt import LaneReceipt, cost_part, header_of, leaf_of, outcome_of, raw
 from mlbridge.sdk.receipt_checks import Findings
 from mlbridge.sdk.receipt_verify import ALWAYS_OPEN, VerificationReport
@@ -150,7 +149,9 @@ def _place(receipt: LaneReceipt, found: Findings) -> None:
     elif root_of(leaf.hash(), [raw(item) for item in batch.path]) != header.task_root:
         found.failures.append("batch.path: it does not lead from the leaf to the batch's root")
     else:
-        found.proved.append(f"leaf {leaf.index} of a batch charges {leaf.debit} wei for the order")
+        found.proved.append(
+            f"leaf {leaf.index} of batch 0x{header.batch_id().hex()} charges {leaf.debit} wei for the order"
+        )
 
 
 def _given(receipt: LaneReceipt) -> Snapshots:
@@ -207,22 +208,31 @@ async def _evidence(receipt: LaneReceipt, view: LaneView, found: Findings) -> No
 
 
 async def _money(receipt: LaneReceipt, view: LaneView, found: Findings) -> None:
-    batch, order = receipt.batch, receipt.task_order()
-    if batch is None:
-        state = await channel_state(view.lane, order.channel)
-        done = "it is settled or passed" if state.settled(order.sequence) else "it is not settled yet"
-        found.not_proved.append(
-            f"that the order is final: the receipt names no batch, and {done} on the chain"
-        )
-        return
-    header = header_of(batch.header)
-    held = await batch_state(view.lane, header.batch_id())
-    if held.status is BatchStatus.NONE:
-        found.failures.append("batch.header: the chain knows no such batch")
-    elif held.status is BatchStatus.VOID:
-        found.not_proved.append("that the order is final: its batch was voided, and its channel got it back")
-    elif view.now() < held.final_at or held.demands:
-        found.proved.append("the answer is final: its batch is on the chain")
-        found.not_proved.append(f"that payouts stand: the batch can be challenged until {held.final_at}")
-    else:
-        found.proved.append("the answer is final, and the batch that pays it cannot be challenged any more")
+    where = await standing(receipt, view.lane, view.now())
+    name = "" if where.batch is None else f"batch 0x{where.batch.hex()}"
+    told = None if receipt.batch is None else receipt.batch.final_at
+    match where.stage:
+        case Stage.OPEN | Stage.PASSED:
+            done = "it is not settled yet" if where.stage is Stage.OPEN else "its sequence is done with"
+            found.not_proved.append(
+                f"that the order is final: the receipt names no batch, and {done} on the chain"
+            )
+        case Stage.ALONE:
+            found.proved.append(f"the order settled by itself on the chain, for {where.debit} wei")
+        case Stage.UNKNOWN:
+            found.failures.append("batch.header: the chain knows no such batch")
+        case Stage.VOID:
+            found.not_proved.append(
+                f"that the order is final: {name} was voided, and its channel got it back"
+            )
+        case Stage.STRUCK:
+            found.not_proved.append(
+                f"that the order is final: its leaf in {name} was struck, and its channel got it back"
+            )
+        case Stage.POSTED:
+            found.proved.append(f"the answer is final: its {name} is on the chain")
+            found.not_proved.append(f"that payouts stand: the batch can be challenged until {where.final_at}")
+        case Stage.FINAL:
+            found.proved.append(f"the answer is final, and {name} that pays it cannot be challenged any more")
+    if told is not None and where.final_at is not None and told > where.final_at:
+        found.failures.append(f"batch.final_at: the chain says {where.final_at}")

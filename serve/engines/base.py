@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -15,6 +15,9 @@ ENGINE_FILE = "engine.json"
 WEIGHTS_FILE = "model.safetensors"
 
 Device = Literal["cpu", "cuda"]
+
+Hear = Callable[[str], None]
+"""Told each piece of a chat answer's text as it is made; the pieces make its beginning, or all of it."""
 
 PROBES: Mapping[str, Mapping[str, object]] = {
     "embedding": {"text": "The bridge carries."},
@@ -46,10 +49,11 @@ class Engine(Protocol):
     def load(self) -> None:
         """Reads the weights. Raises MLBridgeError engine.* when the folder or the machine does not fit."""
 
-    def run(self, data: bytes) -> bytes:
+    def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         """The output payload (canonical CBOR) of an input payload.
 
-        Raises MLBridgeError payload.* or input.* for inputs that no member of the class can answer.
+        hear: called from the worker thread, by engines whose answers grow. Raises MLBridgeError payload.* or
+        input.* for inputs that no member of the class can answer.
         """
 
     def info(self) -> EngineInfo:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -13,6 +13,8 @@ from tokenizers import Tokenizer
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import Message
+
+_INCOMPLETE: Final = "\N{REPLACEMENT CHARACTER}"
 
 
 class ChatFormat:
@@ -55,6 +57,27 @@ class ChatFormat:
     def text(self, ids: Sequence[int]) -> str:
         """The text of generated tokens without control tokens."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def spoken(self, hear: Callable[[str], None]) -> Callable[[int], None]:
+        """Takes token ids one by one and tells their text as soon as it is certain.
+
+        Only the newest tokens are decoded, beside those right before them, because a token's text may depend
+        on what it follows; a character whose bytes are not all there yet is waited for.
+        """
+        recent: list[int] = []
+        told = 0
+
+        def take(token: int) -> None:
+            nonlocal told
+            recent.append(token)
+            text = self.text(recent)
+            known = self.text(recent[:told])
+            if len(text) > len(known) and not text.endswith(_INCOMPLETE):
+                hear(text[len(known) :])
+                del recent[:told]
+                told = len(recent)
+
+        return take
 
 
 def _refuse(message: str) -> NoReturn:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from mlbridge.protocol import payload
-from serve.engines.base import WEIGHTS_FILE, Device, EngineInfo, read_settings, wrong_kind
+from serve.engines.base import WEIGHTS_FILE, Device, EngineInfo, Hear, read_settings, wrong_kind
 from serve.engines.chat_format import ChatFormat
 from serve.engines.llama import Llama
 from serve.engines.torch_runtime import load_weights, prepare
@@ -31,18 +32,28 @@ class TorchChat:
         self._format = ChatFormat(self._directory, max_prompt_tokens=int(settings["max_prompt_tokens"]))
         self._stop = frozenset(settings["stop_token_ids"])
 
-    def run(self, data: bytes) -> bytes:
+    def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         """See Engine."""
         task = payload.decode_input(data)
         if not isinstance(task, payload.ChatInput):
             raise wrong_kind("chat", task.kind)
         limit = min(task.max_tokens, int(self._settings["max_new_tokens"]))
-        ids, finish = self.generate(self._format.prompt_ids(task.messages), limit, task.seed)
+        spoken = None if hear is None else self._format.spoken(hear)
+        ids, finish = self.generate(self._format.prompt_ids(task.messages), limit, task.seed, spoken)
         text = self._format.text(ids)
         return payload.encode_output("chat", {"token_ids": ids, "text": text, "finish_reason": finish})
 
-    def generate(self, prompt: list[int], limit: int, seed: int | None = None) -> tuple[list[int], str]:
-        """At most `limit` token ids after the prompt (the stop token left out), and "stop" or "length"."""
+    def generate(
+        self,
+        prompt: list[int],
+        limit: int,
+        seed: int | None = None,
+        spoken: Callable[[int], None] | None = None,
+    ) -> tuple[list[int], str]:
+        """At most `limit` token ids after the prompt (the stop token left out), and "stop" or "length".
+
+        spoken: told each of them as it is picked.
+        """
         produced: list[int] = []
         with torch.inference_mode():
             cache = self._net.cache(len(prompt) + limit)
@@ -52,6 +63,8 @@ class TorchChat:
                 if token in self._stop:
                     return produced, "stop"
                 produced.append(token)
+                if spoken is not None:
+                    spoken(token)
                 if len(produced) == limit:
                     return produced, "length"
                 logits = self._net(torch.tensor([token], device=self._device), cache)

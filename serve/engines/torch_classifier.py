@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from mlbridge.protocol import payload
-from serve.engines.base import WEIGHTS_FILE, Device, EngineInfo, read_settings, wrong_kind
+from serve.engines.base import WEIGHTS_FILE, Device, EngineInfo, Hear, read_settings, wrong_kind
 from serve.engines.torch_runtime import load_weights, prepare
 
 
@@ -27,7 +27,7 @@ class TorchClassifier:
         count = len(self._settings["layers"]) - 1
         self._layers = [(weights[f"layers.{i}.weight"], weights[f"layers.{i}.bias"]) for i in range(count)]
 
-    def run(self, data: bytes) -> bytes:
+    def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         """See Engine."""
         task = payload.decode_input(data)
         if not isinstance(task, payload.ClassificationInput):

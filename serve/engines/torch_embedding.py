@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 
 from mlbridge.protocol import payload
-from serve.engines.base import WEIGHTS_FILE, Device, EngineInfo, read_settings, wrong_kind
+from serve.engines.base import WEIGHTS_FILE, Device, EngineInfo, Hear, read_settings, wrong_kind
 from serve.engines.bert import Bert
 from serve.engines.torch_runtime import load_weights, prepare
 
@@ -32,7 +32,7 @@ class TorchEmbedding:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(self._settings["max_tokens"]))
 
-    def run(self, data: bytes) -> bytes:
+    def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         """See Engine."""
         task = payload.decode_input(data)
         if not isinstance(task, payload.EmbeddingInput):

@@ -8,14 +8,15 @@ and in float32 none kept its logits, so there a batch holds one sequence.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import json
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
-from serve.engines.base import PROBES, Device, EngineInfo, read_settings, wrong_kind
+from serve.engines.base import PROBES, Device, EngineInfo, Hear, read_settings, wrong_kind
 from serve.engines.chat_format import ChatFormat
 
 _OF_A_SHARE: Final = 0.9  # of a whole GPU it is vLLM's own default
@@ -54,8 +55,47 @@ class Sampling:
     stop_token_ids: tuple[int, ...]
 
 
-Generate = Callable[[list[int], Sampling], Awaitable[Generation]]
-"""Continues prompt token ids. Raises MLBridgeError engine.failed."""
+class Generate(Protocol):
+    """Continues prompt token ids."""
+
+    async def __call__(
+        self, prompt: list[int], sampling: Sampling, spoken: Callable[[int], None] | None
+    ) -> Generation:
+        """What vLLM made of a prompt. spoken: told each token id as it is made.
+
+        Raises MLBridgeError engine.failed.
+        """
+        ...
+
+
+async def gather_stream(
+    chunks: AsyncIterable[object], spoken: Callable[[int], None], failed: type
+) -> Generation:
+    """The generation of a stream of vLLM's completion events, several in a list or one by one.
+
+    spoken: told each token id; failed: the class of its error answers. Raises MLBridgeError engine.failed.
+    """
+    ids: list[int] = []
+    reason = ""
+    async for chunk in chunks:
+        for event in chunk if isinstance(chunk, list) else [chunk]:
+            if isinstance(event, failed):
+                raise MLBridgeError("engine.failed", f"vLLM refused: {event}.")
+            for line in str(event).splitlines():
+                data = line.removeprefix("data: ")
+                if data == line or data == "[DONE]":
+                    continue
+                told = json.loads(data)
+                if "error" in told:
+                    raise MLBridgeError("engine.failed", f"vLLM refused: {told['error'].get('message')}")
+                for choice in told["choices"]:
+                    for token in choice.get("token_ids") or ():
+                        ids.append(int(token))
+                        spoken(int(token))
+                    reason = choice.get("finish_reason") or reason
+    if not reason:
+        raise MLBridgeError("engine.failed", "vLLM gave no answer.")
+    return Generation(ids, reason)
 
 
 class VllmRunner:
@@ -74,7 +114,7 @@ class VllmRunner:
         """See Runner. One token, so that the first task does not pay for the warm-up."""
         await self.run(payload.encode_input("chat", PROBES["chat"]))
 
-    async def run(self, data: bytes) -> bytes:
+    async def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         """See Runner."""
         task = payload.decode_input(data)
         if not isinstance(task, payload.ChatInput):
@@ -89,12 +129,17 @@ class VllmRunner:
             seed=task.seed,
             stop_token_ids=stop,
         )
-        made = await self._generate(self._format.prompt_ids(task.messages), sampling)
+        spoken = None if hear is None else self._spoken(hear, stop)
+        made = await self._generate(self._format.prompt_ids(task.messages), sampling, spoken)
         if made.finish_reason not in ("stop", "length"):
             raise MLBridgeError("engine.failed", f"vLLM ended a generation with {made.finish_reason}.")
         ids = made.token_ids[:-1] if made.token_ids[-1:] and made.token_ids[-1] in stop else made.token_ids
         fields = {"token_ids": ids, "text": self._format.text(ids), "finish_reason": made.finish_reason}
         return payload.encode_output("chat", fields)
+
+    def _spoken(self, hear: Hear, stop: tuple[int, ...]) -> Callable[[int], None]:
+        take = self._format.spoken(hear)
+        return lambda token: None if token in stop else take(token)
 
     async def check(self) -> None:
         """See Runner."""

@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
@@ -16,6 +17,8 @@ from mlbridge.protocol.exchange import ClosedSet
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.orders712 import Attestation, TaskOrder
 from serve.lane.settings import LaneFault
+
+_DENIAL: Final = "No. "
 
 
 class Conduct:
@@ -30,6 +33,10 @@ class Conduct:
         """The output payload that it claims."""
         return honest
 
+    def piece(self, honest: str, *, first: bool) -> str | None:
+        """What it streams for a piece of the model's text; None: nothing more. first: nothing came before."""
+        return honest
+
     def attest(self, honest: Attestation, closed: ClosedSet, *, again: bool) -> Attestation:
         """What it signs when it reveals. again: it attested this order before. Raises to refuse."""
         return honest
@@ -40,6 +47,23 @@ class WrongResult(Conduct):
 
     def output(self, kind: str, honest: bytes) -> bytes:
         return lie(kind, honest)
+
+    def piece(self, honest: str, *, first: bool) -> str | None:
+        return _DENIAL + honest if first else honest
+
+
+class WrongStream(Conduct):
+    """Streams another text than it commits to."""
+
+    def piece(self, honest: str, *, first: bool) -> str | None:
+        return _DENIAL + honest if first else honest
+
+
+class HalfStream(Conduct):
+    """Streams one piece and then no more."""
+
+    def piece(self, honest: str, *, first: bool) -> str | None:
+        return honest if first else None
 
 
 class Copier(Conduct):
@@ -96,6 +120,8 @@ _CONDUCTS: dict[LaneFault, type[Conduct]] = {
     "unbond": WrongResult,
     "double-sign": DoubleSign,
     "late": Late,
+    "wrong-stream": WrongStream,
+    "half-stream": HalfStream,
 }
 
 
@@ -116,7 +142,7 @@ def lie(kind: str, honest: bytes) -> bytes:
         opposite = payload.pack_vector(-value for value in told.vector)
         return payload.encode_output(kind, {"embedding": opposite})
     fields = told.model_dump()
-    return payload.encode_output(kind, fields | {"text": "No. " + fields["text"]})
+    return payload.encode_output(kind, fields | {"text": _DENIAL + fields["text"]})
 
 
 def _mute() -> MLBridgeError:

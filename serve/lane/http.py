@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from mlbridge.protocol.exchange import HEADER, MAX_BODY_BYTES
+from mlbridge.protocol.streams import FRAMES
 from serve.bodies import CBOR, read_body
 from serve.lane.member import LaneMember
 
@@ -26,6 +27,7 @@ class LaneFace:
             ("POST", "/v1/lane/orders"): self._orders,
             ("POST", "/v1/lane/reveals"): self._reveals,
             ("POST", "/v1/lane/attestations"): self._attestations,
+            ("POST", "/v1/lane/streams"): self._streams,
         }
 
     async def _orders(self, request: Request) -> Response:
@@ -39,3 +41,8 @@ class LaneFace:
     async def _attestations(self, request: Request) -> Response:
         body = await read_body(request, _DIGESTS_BYTES)
         return Response(await self._member.attestations(body), media_type=CBOR)
+
+    async def _streams(self, request: Request) -> Response:
+        body = await read_body(request, _DIGESTS_BYTES)
+        frames = await self._member.stream(request.headers.get(HEADER), body)
+        return StreamingResponse(frames, media_type=FRAMES)

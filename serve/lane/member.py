@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,14 +16,17 @@ import structlog
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange, orders712, wire
+from mlbridge.protocol.admission import require_input
 from mlbridge.protocol.evidence import SeatProof, passes
 from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.orders712 import Attestation, Commitment, Domain
 from mlbridge.protocol.payload import MAX_INPUT_BYTES
 from mlbridge.storage import ContentStore
+from serve.engines.base import Hear
 from serve.lane.admission import Admission
 from serve.lane.faults import Conduct
+from serve.lane.speech import Speech, Speeches
 from serve.lane.store import Claim, Held, LaneStore
 from serve.lane.view import View
 from serve.service import Recorder
@@ -32,6 +35,7 @@ log = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 1.0
 _ENOUGH: Final = 64
+_TO_BEGIN_S: Final = 0.5
 _SALT_LABEL: Final = b"mlb lane salt"
 
 
@@ -53,10 +57,12 @@ class Signer:
 
 @dataclass(frozen=True)
 class Model:
-    """What a member runs. run: output payload of an input payload; full: whether it has no room now."""
+    """What a member runs. run: output payload of an input payload, told piece by piece to whoever is named
+    beside it; full: whether it has no room now.
+    """
 
     kind: str
-    run: Callable[[bytes], Awaitable[bytes]]
+    run: Callable[[bytes, Hear | None], Awaitable[bytes]]
     full: Callable[[], bool]
 
 
@@ -85,6 +91,7 @@ class LaneMember:
         self._content = content
         self._recorder = recorder
         self._conduct = conduct
+        self._speeches = Speeches(signer.key, signer.domain, conduct)
         self._running: dict[bytes, asyncio.Task[Held]] = {}
         self._idle: dict[str, tuple[float, bool]] = {}
 
@@ -156,24 +163,34 @@ class LaneMember:
         """One computation an order; it goes on when whoever asked goes away, and a retry finds it done."""
         task = self._running.get(digest)
         if task is None:
-            task = asyncio.create_task(self._compute(digest, offer, claim))
+            speech = self._speech(digest, offer, claim.account)
+            task = asyncio.create_task(self._compute(digest, offer, claim, speech))
             self._running[digest] = task
-            task.add_done_callback(lambda done: self._ended(digest, done))
+            task.add_done_callback(lambda done: self._ended(digest, done, speech))
         return await asyncio.shield(task)
 
-    def _ended(self, digest: bytes, done: asyncio.Task[Held]) -> None:
+    def _speech(self, digest: bytes, offer: Offer, account: int) -> Speech | None:
+        """What is streamed of an order's answer; None: that is not wanted, or another seat's part."""
+        if offer.stream is None or self._admission.streamer(offer.order.message) != account:
+            return None
+        return self._speeches.begin(digest, offer.terms.coordinator, account, offer.stream)
+
+    def _ended(self, digest: bytes, done: asyncio.Task[Held], speech: Speech | None) -> None:
         del self._running[digest]
+        if speech is not None:
+            speech.end(None)  # which changes nothing if there was an output
+            self._speeches.ended()
         if not done.cancelled():
             done.exception()  # nobody may be left to retrieve it
 
-    async def _compute(self, digest: bytes, offer: Offer, claim: Claim) -> Held:
+    async def _compute(self, digest: bytes, offer: Offer, claim: Claim, speech: Speech | None) -> Held:
         if self._model.full():
             raise MLBridgeError("serve.busy", "All places of this replica are taken.", retry_after=1)
         held = await self._store.accept(claim)
         if held is not None:
             return held
         try:
-            output = await self._output(offer)
+            output = await self._output(offer, speech)
         except BaseException:
             await self._store.release(digest)
             raise
@@ -186,13 +203,16 @@ class LaneMember:
             digest, result=result, salt=salt, commitment=signed.to_bytes(), output=output
         )
 
-    async def _output(self, offer: Offer) -> bytes:
+    async def _output(self, offer: Offer, speech: Speech | None) -> bytes:
         data = offer.content if isinstance(offer.content, bytes) else await self._fetch(offer.content)
-        if payload_root(data) != offer.order.message.input_digest:
-            raise MLBridgeError("lane.input", "The input at that CID is not the one that the order names.")
+        require_input(offer.order.message, data)
         if not self._conduct.computes:
             return payload_root(data)
-        return self._conduct.output(self._model.kind, await self._model.run(data))
+        if speech is None:
+            return self._conduct.output(self._model.kind, await self._model.run(data, None))
+        honest = await self._model.run(data, speech.hear)
+        speech.end(honest)
+        return self._conduct.output(self._model.kind, honest)
 
     async def _fetch(self, cid: str) -> bytes:
         if self._content is None:
@@ -269,6 +289,33 @@ class LaneMember:
         if len(output) <= exchange.MAX_INLINE_BYTES:
             return output
         return await self._content.put(output) if self._content is not None else None
+
+    # ---- stream ----
+    async def stream(self, header: str | None, body: bytes) -> AsyncIterator[bytes]:
+        """The answer to one order while it is made, on the wire of mlbridge.protocol.streams. It starts no
+        work: an order that was not offered here is waited for a moment.
+
+        body: with the order's digest as its one item. Raises MLBridgeError `request.*`, `lane.unknown_order`,
+        `lane.no_stream` or `stream.key`.
+        """
+        coordinator = self._sender(header, body)
+        order, *others = exchange.split(body)
+        if others:
+            raise MLBridgeError("request.malformed", "A stream is of one order.", exit_code=2)
+        held = self._store.held(order)
+        frames = await self._speeches.frames(order, coordinator, _TO_BEGIN_S if held is None else 0)
+        return frames or self._said(held or self._store.held(order), coordinator)
+
+    def _said(self, held: Held | None, coordinator: str) -> AsyncIterator[bytes]:
+        """The stream of an answer that another replica made, or this one before it was started again."""
+        if held is None or held.coordinator != coordinator:
+            raise MLBridgeError(
+                "lane.unknown_order", "This member works on no such order for you.", retry_after=1
+            )
+        offer = exchange.parse_offer(held.offer)
+        if offer.stream is None or self._admission.streamer(offer.order.message) != held.account:
+            raise MLBridgeError("lane.no_stream", "This member does not stream the answer to that order.")
+        return self._speeches.said(held.digest, held.account, offer.stream, held.output)
 
     # ---- for anybody ----
     async def _given(self, item: bytes) -> bytes:

@@ -12,7 +12,16 @@ from contracts.network import Address
 from serve.guard import node_keys
 
 LaneFault = Literal[
-    "wrong-result", "copy-commitment", "silent", "no-reveal", "wrong-reveal", "unbond", "double-sign", "late"
+    "wrong-result",
+    "copy-commitment",
+    "silent",
+    "no-reveal",
+    "wrong-reveal",
+    "unbond",
+    "double-sign",
+    "late",
+    "wrong-stream",
+    "half-stream",
 ]
 
 

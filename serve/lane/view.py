@@ -45,6 +45,7 @@ CREATE INDEX prices_of ON prices (model, place);
 _HEAD: Final = "head"
 _RULES: Final = "rules"
 _ROLLED_BACK: Final = "rolled_back"
+_DEEP: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +334,16 @@ class ViewWriter:
 
     def end_batch(self, batch: bytes, ending: str) -> None:
         self._db.execute("UPDATE batches SET ending=? WHERE id=?", (ending, batch))
+
+    def forget_batches(self, depth: int = _DEEP) -> int:
+        """Drop batches that ended and lie `depth` blocks below the head, where no reorganisation has them
+        read again; how many.
+        """
+        told = self.fact(_HEAD)
+        if told is None:
+            return 0
+        below = _Head(**json.loads(told)).number - depth
+        return self._db.execute("DELETE FROM batches WHERE ending IS NOT NULL AND block<?", (below,)).rowcount
 
     def last_weight(self, model_id: bytes, account: int) -> int | None:
         """The newest recorded weight; None if it never was."""

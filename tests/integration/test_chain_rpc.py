@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import structlog
@@ -13,7 +14,7 @@ from aiohttp import web
 from contracts.chain import Chain, Endpoint
 from contracts.rpc import Provider, RpcError, RpcUnreachableError, public_part
 
-Answer = Callable[[dict[str, object], int], web.Response]
+Answer = Callable[[Any, int], web.Response]
 
 
 class Node:
@@ -26,7 +27,7 @@ class Node:
 
     async def handle(self, request: web.Request) -> web.Response:
         body = json.loads(await request.text())
-        self.asked.append(body["method"])
+        self.asked.append(body[0]["method"] if isinstance(body, list) else body["method"])
         return self.answer(body, len(self.asked))
 
 
@@ -69,6 +70,43 @@ async def test_reads_are_not_tried_for_ever(node: Node, provider: Provider) -> N
     with pytest.raises(RpcUnreachableError, match="503"):
         await provider.request("eth_getLogs", [{}])
     assert len(node.asked) == 4
+
+
+async def test_many_reads_travel_together_and_come_back_in_order(node: Node, provider: Provider) -> None:
+    def answer(request: Any, count: int) -> web.Response:
+        assert isinstance(request, list)
+        told = [{"jsonrpc": "2.0", "id": one["id"], "result": one["params"][0]} for one in request]
+        return web.json_response(told[::-1])
+
+    node.answer = answer
+    wanted = [[f"0x{number:x}"] for number in range(250)]
+    assert await provider.request_many("eth_call", wanted) == [one for (one,) in wanted]
+    assert len(node.asked) == 3
+    assert await provider.request_many("eth_call", []) == []
+
+
+async def test_a_node_that_takes_no_batches_is_asked_one_by_one(node: Node, provider: Provider) -> None:
+    def answer(request: Any, count: int) -> web.Response:
+        if isinstance(request, list):
+            error = {"code": -32600, "message": "no batches here"}
+            return web.json_response({"jsonrpc": "2.0", "id": None, "error": error})
+        return result(request, request["params"][0])
+
+    node.answer = answer
+    assert await provider.request_many("eth_call", [["0x1"], ["0x2"]]) == ["0x1", "0x2"]
+
+
+async def test_one_bad_answer_of_a_batch_is_an_error(node: Node, provider: Provider) -> None:
+    def refused(request: Any, count: int) -> web.Response:
+        bad = {"jsonrpc": "2.0", "id": request[1]["id"], "error": {"code": 3, "message": "reverted"}}
+        return web.json_response([{"jsonrpc": "2.0", "id": request[0]["id"], "result": "0x1"}, bad])
+
+    node.answer = refused
+    with pytest.raises(RpcError, match="reverted"):
+        await provider.request_many("eth_call", [["0x1"], ["0x2"]])
+    node.answer = lambda request, count: web.json_response([])
+    with pytest.raises(RpcUnreachableError, match="missing"):
+        await provider.request_many("eth_call", [["0x1"]])
 
 
 @pytest.mark.parametrize("method", ["eth_sendRawTransaction", "evm_mine"])

@@ -142,18 +142,33 @@ async def test_every_query_asks_for_what_is_exported(exported: dict[str, set[str
         "mlbridge_queue_depth",
         "mlbridge_pokes_total",
         "mlbridge_task_payment_wei_total",
+        "mlbridge_lane_orders_total",
+        "mlbridge_lane_orders_refused_total",
+        "mlbridge_lane_orders_settled_total",
+        "mlbridge_lane_verdict_seconds_bucket",
+        "mlbridge_lane_phase_seconds_bucket",
+        "mlbridge_lane_batches_total",
+        "mlbridge_lane_batch_orders_bucket",
+        "mlbridge_lane_batch_age_seconds_bucket",
+        "mlbridge_lane_challenges_total",
+        "mlbridge_lane_reports_total",
+        "mlbridge_lane_queue_depth",
     }
     assert shown <= asked
 
 
 def test_label_values_in_queries_are_among_those_exported() -> None:
+    from coordinator.lane import metrics as lane
     from coordinator.metrics import OUTCOMES, PHASES, QUEUES
     from mlbridge.protocol.types import Fault
 
     values = {
-        "outcome": {*OUTCOMES},
-        "phase": {*PHASES},
-        "queue": {*QUEUES},
+        "outcome": {*OUTCOMES, *lane.OUTCOMES, *lane.BATCH_OUTCOMES},
+        "phase": {*PHASES, *lane.PHASES},
+        "queue": {*QUEUES, *lane.LANE_QUEUES},
+        "how": {*lane.HOWS},
+        "kind": {*lane.CHALLENGES, *lane.REPORTS},
+        "reason": {*lane.REASONS},
         "fault": {fault.name.lower() for fault in Fault},
     }
     for where, query in queries().items():

@@ -28,10 +28,11 @@ from mlbridge.sdk import LaneReceipt
 from mlbridge.sdk.channel_book import ChannelBook
 from mlbridge.sdk.lane_verify import verify_receipt
 from mlbridge.storage import LocalStore
-from tests.integration.test_lane_sdk import running
 from tests.support.gateways import make_config, make_key, opened, serving
+from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import LaneStage, lane_stage
 from tests.support.lane_servers import SeatServer, Ways, seat_server
+from tests.support.lane_shop import running
 from tests.support.seats import register_model, until
 
 pytestmark = [
@@ -139,6 +140,30 @@ async def test_the_default_lane_needs_no_transaction_once_its_channel_is_open(co
         assert (key.spent, key.reserved) == (int(done["cost_wei"]), 0)
         refused = await client.post(f"/v1/tasks/{done['id']}/cancel")
         assert refused.status_code == 409
+
+
+async def test_a_receipt_fetched_after_its_batch_proves_it(counter: Counter) -> None:
+    async with serving(counter.config) as service, counter.http() as client:
+        await drawable(counter, service)
+        done = (await client.post("/v1/tasks", json=counter.body, params={"wait": 30})).json()
+
+        async def placed() -> bool:
+            return (await fetched()).batch is not None
+
+        async def fetched() -> LaneReceipt:
+            return LaneReceipt.from_bytes((await client.get(done["receipt"])).content)
+
+        await until(placed)
+        receipt, view = await fetched(), await LaneView.open(counter.stage.rig.lane)
+        found = await verify_receipt(receipt, view)
+        assert found.ok, found.failures
+        assert any("of batch 0x" in line for line in found.proved)
+        assert any("can be challenged until" in line for line in found.not_proved)
+        await counter.stage.rig.warp(CHALLENGE + 10)
+        assert any("any more" in line for line in (await verify_receipt(await fetched(), view)).proved)
+        # It is kept: neither coordinator nor storage is needed for it again.
+        await counter.engine.stop()
+        assert await fetched() == receipt
 
 
 async def test_a_task_that_is_carried_again_is_the_same_order(counter: Counter) -> None:

@@ -15,12 +15,13 @@ from contracts import keystore
 from contracts.laneview import LaneView
 from contracts.network import HOME_ENV
 from contracts.reads import ModelInfo
-from mlbridge.sdk import AsyncClient
+from mlbridge.sdk import AsyncClient, LaneReceipt
 from mlbridge.storage import LocalStore
-from tests.integration.test_lane_sdk import running
 from tests.support.command import Said, saying
+from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import LaneStage, lane_stage
 from tests.support.lane_servers import seat_server
+from tests.support.lane_shop import running
 
 pytestmark = [
     pytest.mark.integration,
@@ -83,6 +84,11 @@ async def test_a_channel_by_command(
             answer = (await said(*pay, *place, *whose)).json
             assert answer["confidence"] == 1.0
             assert answer["output"]["label"] in range(10)
+            # A classifier streams nothing: its answer comes with the verdict as ever.
+            streamed = await said(*pay, "--stream", *place[:2], *whose)
+            assert (streamed.code, streamed.out.strip()) == (0, str(answer["output"]["label"]))
+            direct = await said("run", model, NUMBERS, "--stream", *place[:2], *whose)
+            assert direct.code == 2
             receipt = answer["receipt"]
             alone = await said("verify", receipt, "--offline", *place)
             assert (alone.code, alone.json["ok"]) == (0, True)
@@ -95,9 +101,20 @@ async def test_a_channel_by_command(
 
             while await floor() == 0:  # noqa: ASYNC110 - the coordinator posts its batch meanwhile
                 await asyncio.sleep(0.1)
+            # The file named no batch; now it does, and says itself how far its money is.
+            placed = (await said("verify", receipt, "--update", *place)).json
+            assert placed["ok"]
+            assert any("can be challenged until" in line for line in placed["not_proved"])
+            kept = LaneReceipt.load(receipt)
+            assert kept.batch is not None
+            assert any(f"leaf {kept.batch.leaf.index} of batch" in line for line in placed["proved"])
+            assert (await said("verify", receipt, "--offline", *place)).json["ok"]
             seen = await said("watch", "--once", "--look-only", *place)
             assert seen.code == 0
             assert '"what": "ok"' in seen.out
+            await stage.rig.warp(CHALLENGE + 10)
+            final = (await said("verify", receipt, *place)).json
+            assert any("cannot be challenged any more" in line for line in final["proved"])
             closing = (await said("channel", "close", channel, *place, *whose)).json
             assert closing["due_at"] is not None
             assert (await said("channel", "show", channel, *place, *whose)).json["state"] == "closing"

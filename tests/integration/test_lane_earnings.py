@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from cluster.context import Context
 from cluster.lane.earnings import Earnings, Seat
 from cluster.lane.evidence import Collector
 from cluster.lane.peers import Peers
+from cluster.metrics import NoMeter
 from contracts import artifacts, batches, channels, reads
 from contracts.network import save
 from contracts.reads import call, claimable
@@ -53,6 +55,21 @@ pytestmark = [
 MARGIN = 30
 
 
+class Tally(NoMeter):
+    """Keeps what was counted."""
+
+    def __init__(self) -> None:
+        self.wei = 0
+        self.endings: Counter[str] = Counter()
+
+    def earned(self, kind: str, amount: int) -> None:
+        assert kind == "lane"
+        self.wei += amount
+
+    def lane_order(self, ending: str) -> None:
+        self.endings[ending] += 1
+
+
 class Desk:
     """The agent's earnings of the first member, whose store holds what its replicas attested."""
 
@@ -63,6 +80,7 @@ class Desk:
         self.content = LocalStore(home / "content")
         self.store = LaneStore(home / "lane.sqlite")
         self.writer = ViewWriter(provider.view)
+        self.meter = Tally()
         self.earnings = Earnings(
             rig.lane,
             Sender(rig.chain, rig.members[0].node, FAST),
@@ -71,6 +89,7 @@ class Desk:
             store=self.store,
             content=self.content,
             collector=Collector(self.store, provider.view, peers, rig.lane.domain),
+            meter=self.meter,
             clock=lambda: self.now,
         )
 
@@ -255,6 +274,7 @@ async def test_what_a_final_batch_credits_is_claimed_and_what_it_left_out_is_set
     state = await batches.batch_state(scene.rig.lane, posted.header.batch_id())
     assert state.pot == posted.header.pot - 2 * outcome.seat_fee
     assert mine.store.endings() == {"settled": 1, "passed": 2}
+    assert (mine.meter.wei, mine.meter.endings) == (2 * outcome.seat_fee, {"settled": 1, "passed": 2})
 
 
 @pytest.mark.parametrize(("way", "channel"), [("voucher", 0), ("close", 1)])

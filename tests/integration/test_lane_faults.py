@@ -13,22 +13,30 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from contracts import batches, channels
+from contracts.anvil import free_port
 from contracts.reads import call, claimable, get_account
-from coordinator.lane.attest import Attesters
-from coordinator.lane.batching import Batcher
-from coordinator.lane.store import BatchStage
+from coordinator.lane.attest import PATH, Attesters
+from coordinator.lane.batching import MOST_TRIES, Batcher
+from coordinator.lane.rows import BatchStage
 from coordinator.lane.watching import Finding, Watcher
+from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
-from mlbridge.protocol.batch import Batch, Item, build
+from mlbridge.protocol.batch import Batch, Header, Item, build
+from mlbridge.protocol.encoding import encode
 from mlbridge.protocol.evidence import Evidence, Outcome, prove
 from mlbridge.protocol.leaves import ChannelDebit
+from mlbridge.protocol.signatures import sign_digest
 from mlbridge.protocol.watch import Challenge
 from mlbridge.protocol.wire import sign
 from tests.support.lane import ANSWER, BOND, CHALLENGE, DEMAND_BOND, LEAF_PENALTY, SETTLE
 from tests.support.lane_rooms import DEPOSIT, FEE, LaneScene, LaneStage, lane_scene, lane_stage
-from tests.support.lane_servers import Ways
+from tests.support.lane_servers import Ways, serving
 from tests.support.seats import honest_label
 
 pytestmark = [
@@ -66,9 +74,7 @@ async def answered(scene: LaneScene, count: int) -> list[tuple[Evidence, Outcome
     return settled
 
 
-async def post(
-    scene: LaneScene, batch: Batch, debits: list[ChannelDebit], *, stored: bool = True
-) -> batches.Header:
+async def post(scene: LaneScene, batch: Batch, debits: list[ChannelDebit], *, stored: bool = True) -> Header:
     """Post a batch as a coordinator whose attesters sign whatever it shows them."""
     data = batch_data.to_bytes(batch)
     if stored:
@@ -127,7 +133,7 @@ async def test_a_forged_leaf_is_struck_and_its_coordinator_pays(scene: LaneScene
         assert gained == sum(o.seat_fee for _, o in settled if member.account in o.winners)
 
 
-async def paid_out(scene: LaneScene, header: batches.Header, batch: Batch) -> None:
+async def paid_out(scene: LaneScene, header: Header, batch: Batch) -> None:
     for party in batch.claims():
         await batches.claim(scene.rig.lane, scene.client, header, batch, party)
 
@@ -196,10 +202,71 @@ async def test_an_honest_batch_passes_and_a_demand_is_answered(scene: LaneScene)
     assert (await scene.balances())["bond"] == before["bond"]
 
 
+async def test_one_batch_that_cannot_be_read_holds_up_no_other(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at its coordinator, when bytes are lost, nor at a watcher, when they are made to break it."""
+    await answered(scene, 1)
+    store = scene.here.runner.store
+
+    async def posted() -> list[str]:
+        return [row.root for row in await store.batches(BatchStage.POSTED)]
+
+    async def one() -> bool:
+        return len(await posted()) == 1
+
+    async def two() -> bool:
+        return len(await posted()) == 2
+
+    await scene.until(one)
+    (lost,) = await store.batches(BatchStage.POSTED)
+    get = scene.content.get
+
+    async def lossy(cid: str, **limits: int) -> bytes:
+        if cid == lost.cid:
+            raise RuntimeError("made to break its reader")
+        return await get(cid, **limits)
+
+    monkeypatch.setattr(scene.content, "get", lossy)
+    blind = Watcher(scene.view, scene.content.__class__(scene.database.parent / "empty"), scene.client)
+    assert [finding.what for finding in await blind.step()] == ["hidden", "demanded"]
+    await answered(scene, 1)
+    await scene.until(two)
+    _, found = await watched(scene)
+    assert sorted(finding.what for finding in found) == ["failed", "ok"]
+
+
+async def test_a_batch_whose_transaction_is_out_is_not_given_up(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may yet be posted, and nobody would answer a demand for it: that costs the bond."""
+    await answered(scene, 1)
+    store = scene.here.runner.store
+    failing = ["tx.timeout"]
+
+    async def fails(*_: object) -> Header:
+        raise MLBridgeError(failing[-1], "No receipt came.")
+
+    monkeypatch.setattr(batches, "post", fails)
+
+    async def made() -> bool:
+        return bool(await store.batches(BatchStage.MADE))
+
+    await scene.until(made)
+    for code, stands in (("tx.timeout", True), ("lane.too_few_attesters", False)):
+        failing.append(code)
+        (row,) = await store.batches(BatchStage.MADE)
+        await store.mark_batch(row.root, tries=MOST_TRIES, not_before=0.0)
+        await scene.batch_step()
+        after = await store.batch(row.root)
+        assert after is not None
+        assert (after.status is BatchStage.MADE) is stands
+
+
 async def test_attesters_sign_nothing_that_is_wrong(scene: LaneScene) -> None:
     settled = await answered(scene, 2)
     runner = scene.here.runner
-    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane.batch_domain)
+    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane)
     for lies in (forged_leaf(scene, settled), overcharged(scene, settled)):
         batch, debits = build(scene.coordinator.address, lies, {scene.terms.channel(): 0})
         await scene.content.put(batch_data.to_bytes(batch))
@@ -212,6 +279,22 @@ async def test_attesters_sign_nothing_that_is_wrong(scene: LaneScene) -> None:
     statement = batch.statement(runner.address, batch_data.digest(batch_data.to_bytes(batch)), debits)
     assert len(await attesters.sign(statement, debits)) == 3
     assert await attesters.sign(replace(statement, tasks=3), debits) == []
+    # One that signs in the name of another, or of nobody who counts, does not spoil the others' signatures.
+    accounts = [int(url.rsplit("/", 1)[1]) for url in scene.server.verifiers]
+
+    async def forged(request: Request) -> Response:
+        account = int(request.path_params["account"])
+        return Response(encode({"account": account, "signature": sign_digest(bytes(32), b"\x05" * 32)}))
+
+    port = free_port()
+    async with serving(Starlette(routes=[Route("/{account}" + PATH, forged, methods=["POST"])]), port):
+        liars = [f"http://127.0.0.1:{port}/{account}" for account in (*accounts, 2, 4_001)]
+        several = Attesters((*scene.server.verifiers, *liars), scene.here._session, scene.rig.lane)
+        signed = await several.sign(statement, debits)
+        assert [account for account, _ in signed] == sorted(accounts)
+        assert {item.signer(scene.rig.lane.batch_domain) for _, item in signed} == {
+            member.node.address for member in scene.rig.verifiers
+        }
 
 
 async def test_two_results_for_one_order_cost_everything(scene: LaneScene) -> None:
@@ -298,7 +381,7 @@ async def test_two_batchers_never_cover_one_range(scene: LaneScene) -> None:
     offers = [await scene.order() for _ in range(3)]
     await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers))
     runner = scene.here.runner
-    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane.batch_domain)
+    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane)
 
     async def ripe() -> bool:
         return len(await runner.store.batchable(limit=9)) == 3

@@ -105,7 +105,7 @@ async def test_what_a_provider_attests_settles_on_chain_and_pays_it(
     # The view follows: the sequence is done with, for replicas too.
     await provider.sync()
     again = provider.offer(0, content=b"other")
-    assert codes(await provider.ask(client, "orders", again)) == ["lane.sequence"]
+    assert codes(await provider.ask(client, "orders", again)) == ["order.sequence"]
 
 
 async def test_every_refusal_says_why_and_one_spoils_no_other(
@@ -123,29 +123,29 @@ async def test_every_refusal_says_why_and_one_spoils_no_other(
         ),
     )
     cases = {
-        "lane.expired": provider.offer(at, deadline=world.now - 1),
+        "order.deadline": provider.offer(at, deadline=world.now - 1),
         "lane.validity": provider.offer(at, deadline=world.now + 100_000),
         "lane.model": provider.offer(at, model_id=keccak(b"other")),
-        "lane.policy": provider.offer(at, policy=Policy.NUMERIC),
-        "lane.seats": provider.offer(at, seats=2),
+        "order.policy": provider.offer(at, policy=Policy.NUMERIC),
+        "order.seats": provider.offer(at, seats=2),
         "committee.too_few": provider.offer(at, seats=7),
-        "lane.params": provider.offer(at, params_digest=keccak(b"p")),
-        "lane.input": provider.offer(at, input_digest=keccak(b"i")),
-        "lane.terms": replace(provider.offer(at), terms=unknown),
+        "order.params": provider.offer(at, params_digest=keccak(b"p")),
+        "order.input": provider.offer(at, input_digest=keccak(b"i")),
+        "order.channel": replace(provider.offer(at), terms=unknown),
         "lane.channel_unknown": lost,
-        "lane.sequence_ahead": provider.offer(500),
-        "lane.epoch": provider.offer(at, epoch=world.opened_in),
-        "lane.epoch_ahead": provider.offer(at, epoch=world.epoch + 1),
-        "lane.funds": provider.offer(at, max_fee=2 * DEPOSIT),
-        "lane.price": provider.offer(at, max_fee=1),
-        "lane.signature": provider.offer(at, key=keccak(b"thief")),
+        "order.sequence_ahead": provider.offer(500),
+        "order.epoch": provider.offer(at, epoch=world.opened_in),
+        "order.epoch_ahead": provider.offer(at, epoch=world.epoch + 1),
+        "order.funds": provider.offer(at, max_fee=2 * DEPOSIT),
+        "order.price": provider.offer(at, max_fee=1),
+        "order.signature": provider.offer(at, key=keccak(b"thief")),
         "message.malformed": b"rubbish",
     }
     good = provider.offer(at)
     answers = await provider.ask(client, "orders", *cases.values(), good)
     assert codes(answers) == [*cases, "ok"]
     later = {answer.code for answer in answers if isinstance(answer, Refusal) and answer.retry_after}
-    assert later == {"lane.channel_unknown", "lane.sequence_ahead", "lane.epoch_ahead"}
+    assert later == {"lane.channel_unknown", "order.sequence_ahead", "order.epoch_ahead"}
     # Whoever is not drawn is told so: with one seat fewer, somebody is left out.
     drawn = [
         number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx2
@@ -10,11 +11,15 @@ from eth_account import Account
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from mlbridge.protocol import exchange, orders712, payload, wire
+from mlbridge.protocol import exchange, orders712, payload, streams, wire
+from mlbridge.protocol.committee import streamer
 from mlbridge.protocol.exchange import Answer, ClosedSet, Offer, Pledge, Refusal, Revealed
 from mlbridge.protocol.orders712 import Commitment
+from mlbridge.protocol.snapshots import Snapshots
+from mlbridge.protocol.streams import FrameReader, Opener, StreamOpening
 from serve.assembly import start, torch_runner
 from serve.config import parse
+from serve.lane.store import LaneStore
 from tests.support import lane_members as made
 from tests.support.fake_serve import FakeRecorder
 from tests.support.packs import built
@@ -26,11 +31,13 @@ ACCOUNT = made.ACCOUNTS[0]
 IMAGE = payload.encode_input("classification", {"image": [0, 8, 16, 8] * 16})
 
 
-async def replica(home: Path) -> httpx2.AsyncClient:
-    """The digits model with a seat, over HTTP without a server."""
-    key = Account.from_key(made.node_key(ACCOUNT))
+async def replica(
+    home: Path, *, pack: str = "digits", kind: str = "classification", account: int = ACCOUNT
+) -> httpx2.AsyncClient:
+    """A model with a seat, over HTTP without a server."""
+    key = Account.from_key(made.node_key(account))
     write_keys(home, key, key)
-    made.write_view(home / "view.sqlite", ACCOUNT)
+    made.write_view(home / "view.sqlite", account)
     lane = {
         "channels": made.DOMAIN.contract,
         "view": str(home / "view.sqlite"),
@@ -40,11 +47,11 @@ async def replica(home: Path) -> httpx2.AsyncClient:
     }
     config = parse(
         {
-            "name": "digits",
+            "name": pack,
             "model_id": "0x" + made.MODEL.hex(),
             "chain_id": made.DOMAIN.chain_id,
-            "directory": str(built("digits").directory),
-            "kind": "classification",
+            "directory": str(built(pack).directory),
+            "kind": kind,
             "node_keys": [key.address],
             "lane": lane,
         }
@@ -58,12 +65,18 @@ async def replica(home: Path) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://replica/m/v1/lane")
 
 
-async def ask(client: httpx2.AsyncClient, route: str, *items: Offer | ClosedSet) -> list[Answer]:
-    body = exchange.join([item.to_bytes() for item in items])
-    header = exchange.sign_request(body, ACCOUNT, made.NOW + 60, made.DOMAIN, made.COORDINATOR)
+async def ask(
+    client: httpx2.AsyncClient, route: str, *items: Offer | ClosedSet, account: int = ACCOUNT
+) -> list[Answer]:
+    answer = await post(client, route, exchange.join([item.to_bytes() for item in items]), account)
+    return [exchange.read_answer(item) for item in exchange.split(answer)]
+
+
+async def post(client: httpx2.AsyncClient, route: str, body: bytes, account: int) -> bytes:
+    header = exchange.sign_request(body, account, made.NOW + 60, made.DOMAIN, made.COORDINATOR)
     answer = await client.post(f"/{route}", content=body, headers={exchange.HEADER: header})
     assert answer.status_code == 200, answer.text
-    return [exchange.read_answer(item) for item in exchange.split(answer.content)]
+    return answer.content
 
 
 def pledge(order: bytes, account: int) -> Pledge:
@@ -91,3 +104,32 @@ async def test_a_model_answers_an_order_and_refuses_an_input_that_nobody_can_run
     assert isinstance(revealed.output, bytes)
     assert payload.decode_output("classification", revealed.output).label in range(10)
     assert revealed.attestation.message.result == exchange.result_of(made.DOMAIN, order, revealed.output)
+
+
+async def test_a_chat_model_streams_its_words_as_it_finds_them(tmp_path: Path) -> None:
+    secret, key = streams.new_key()
+    asked = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 12}
+    data = payload.encode_input("chat", asked)
+    order = made.order_of(content=data, params_digest=exchange.parameters_digest(key))
+    offer = made.offer_of(order, content=data, stream=key)
+    snapshots = Snapshots()
+    for one in made.ACCOUNTS:
+        snapshots.record_weight(made.MODEL, one, 3, 10_000)
+    account = streamer(order, made.SEED, snapshots)
+    digest = made.digest_of(order)
+    async with await replica(tmp_path, pack="smollm2", kind="chat", account=account) as client:
+        (committed,), streamed = await asyncio.gather(
+            ask(client, "orders", offer, account=account),
+            post(client, "streams", exchange.join([digest]), account),
+        )
+    assert isinstance(committed, wire.Signed)
+    opening, *frames = [sealed for _, sealed in FrameReader().feed(streamed)]
+    opener = Opener(secret, wire.parse(opening, StreamOpening).message)
+    words = [opener.open(sealed) for sealed in frames]
+    assert opener.ended
+    assert len(words) > 3
+    assert "Paris" in "".join(words)
+    # What was streamed is what the seat is bound to.
+    held = LaneStore(tmp_path / "lane.sqlite").held(digest)
+    assert held is not None
+    assert payload.decode_output("chat", held.output).text == "".join(words)

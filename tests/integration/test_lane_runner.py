@@ -9,16 +9,23 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from contracts import channels
-from coordinator.lane.store import BatchStage, Status
+from contracts.anvil import free_port
+from contracts.batches import longest_course
+from coordinator.lane.rows import BatchStage, Status
+from coordinator.lane.runner import FETCHES_OF_CHANNEL
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.evidence import prove
-from mlbridge.protocol.wire import sign
+from mlbridge.protocol.exchange import ClosedSet, Pledge
+from mlbridge.protocol.signatures import sign_digest
+from mlbridge.protocol.wire import Signed, sign
 from tests.support.lane import CHALLENGE
-from tests.support.lane_rooms import FEE, LaneScene, LaneStage, lane_scene, lane_stage
-from tests.support.lane_servers import Ways
+from tests.support.lane_rooms import FEE, LaneScene, LaneStage, course_of, lane_scene, lane_stage
+from tests.support.lane_servers import ScriptedSeat, Ways, serving
 from tests.support.seats import honest_label, wrong_label
 
 pytestmark = [
@@ -87,6 +94,29 @@ async def test_the_same_order_twice_is_one_order(scene: LaneScene) -> None:
         assert seat.seen["orders"] == 1
 
 
+async def test_an_answer_is_for_whoever_has_its_input(scene: LaneScene) -> None:
+    """A batch shows order, signature and terms to everybody."""
+    offer = await scene.order()
+    other = sign_digest(bytes(32), bytes(scene.coordinator.key))
+    strange = [
+        replace(offer, content=b""),
+        replace(offer, content="bafk"),
+        replace(offer, order=replace(offer.order, signature=other)),
+    ]
+    for seat in scene.seats:
+        seat.ways = Ways(delay_s=0.3)
+    under_way = asyncio.create_task(scene.here.order(offer, 20.0))
+    while course_of(scene.here, scene.digest(offer)) is None:  # noqa: ASYNC110 - it begins without a word
+        await asyncio.sleep(0.01)
+    for _ in range(2):
+        for one in strange:
+            with pytest.raises(MLBridgeError) as caught:
+                await scene.here.order(one, 20.0)
+            assert caught.value.code == "lane.other_offer"
+        assert (await under_way).state == "decided"
+    assert await scene.here.order(offer, 20.0) == await under_way
+
+
 async def test_an_order_that_could_not_be_paid_or_settled_is_not_taken(scene: LaneScene) -> None:
     good = await scene.order()
     order = good.order.message
@@ -100,7 +130,7 @@ async def test_an_order_that_could_not_be_paid_or_settled_is_not_taken(scene: La
         "order.price": await scene.order(sequence=0, max_fee=10**12),
         "order.deadline": await scene.order(sequence=0, deadline=int(scene.view.now())),
         "lane.validity": await scene.order(sequence=0, deadline=int(scene.view.now()) + 10**5),
-        "order.sequence": await scene.order(sequence=64),
+        "order.sequence_ahead": await scene.order(sequence=64),
         "order.seats": await scene.order(sequence=0, seats=2),
         "committee.too_few": await scene.order(sequence=0, seats=9),
         "order.epoch": await scene.order(sequence=0, epoch=order.epoch - 5),
@@ -221,6 +251,91 @@ async def test_no_more_are_taken_than_can_be_carried(scene: LaneScene) -> None:
     assert (await scene.here.order(offers[2], 20.0)).state == "decided"
 
 
+async def test_inputs_that_are_nowhere_take_nobody_s_place(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One channel's money admits any number of orders that differ in their deadline and are never kept."""
+    await scene.kill()
+    await scene.open(max_in_flight=1)
+    nowhere = await scene.content.put(b"nowhere")
+    looking = asyncio.Semaphore(0)
+
+    async def search(cid: str, **_: int) -> bytes:
+        looking.release()
+        return await asyncio.Future()
+
+    monkeypatch.setattr(scene.content, "get", search)
+    sequence = scene.sequence + 1
+    offers = [
+        replace(
+            await scene.order(sequence=sequence, deadline=int(scene.view.now()) + 60 + n), content=nowhere
+        )
+        for n in range(FETCHES_OF_CHANNEL + 1)
+    ]
+    hung = [asyncio.create_task(scene.here.order(one, 20.0)) for one in offers[:-1]]
+    for _ in hung:
+        await looking.acquire()
+    with pytest.raises(MLBridgeError) as full:
+        await scene.here.order(offers[-1], 20.0)
+    assert full.value.code == "lane.full"
+    scene.sequence = sequence - 1
+    assert (await scene.here.order(await scene.order(), 20.0)).state == "decided"
+    for task in hung:
+        task.cancel()
+    await asyncio.gather(*hung, return_exceptions=True)
+    assert not scene.here.runner._fetching
+
+
+async def test_of_two_nodes_of_one_account_the_one_that_committed_attests(scene: LaneScene) -> None:
+    """The first has proved itself before, and knows nothing of this order."""
+    offer = await scene.order()
+    model, directory = scene.rig.model, scene.here.runner._members.directory
+    committee = await scene.committee(offer)
+    empty = ScriptedSeat(committee[0].account, committee[0].key, committee[0].domain, committee[0].now)
+    empty.ways = Ways(refuses=True)
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    app = Starlette(routes=[Mount(f"/m/{empty.account}", empty.app(model, base))])
+    async with serving(app, port):
+        url = f"http://0.0.0.0:{port}/m/{empty.account}/model"  # sorts first
+        directory._claims[base] = {(empty.account, model): url}
+        directory.proved(empty.account, url)
+        directory.proved(empty.account, f"{scene.server.base}/m/{empty.account}/model")
+        assert (await scene.here.order(offer, 20.0)).state == "decided"
+    assert empty.seen["orders"] == 1
+
+
+async def test_two_processes_on_one_order_show_its_members_one_set(scene: LaneScene) -> None:
+    """One was taken for dead while it only stalled, and the other closed the set with whom it had heard."""
+    offer = await scene.order(seats=5)
+    digest, committee = scene.digest(offer), await scene.committee(offer)
+    runner = scene.here.runner
+    pledges = [Pledge(seat.account) for seat in committee]
+    for place, seat in enumerate(committee[:4]):
+        url = f"{scene.server.base}/m/{seat.account}/model"
+        item, until = offer.to_bytes(), float(offer.order.message.deadline)
+        answer = await runner._members.ask(url, seat.account, "orders", item, until=until)
+        assert isinstance(answer, Signed)
+        pledges[place] = Pledge.of(answer)
+    for seat in committee:
+        seat.ways = Ways(busy=1)
+    await runner.accept(offer)
+    others = ClosedSet(digest, tuple(pledges))
+    assert await runner.store.close(digest, others.to_bytes())
+    # Whoever waits is told to ask again.
+    with pytest.raises(MLBridgeError) as caught:
+        await scene.here.order(offer, 20.0)
+    assert caught.value.code == "lane.interrupted"
+
+    async def decided() -> bool:
+        row = await runner.store.order(digest)
+        return row is not None and row.status is not Status.OPEN
+
+    await scene.until(decided)
+    assert (await scene.here.order(offer, 20.0)).state == "decided"
+    assert {root for seat in committee for root in seat.closed.get(digest, ())} == {others.root}
+
+
 async def test_whoever_answers_for_another_account_gains_nothing(scene: LaneScene) -> None:
     """A node that claims all accounts: its signatures are not theirs, and the right ones are asked."""
     offer = await scene.order()
@@ -233,6 +348,37 @@ async def test_whoever_answers_for_another_account_gains_nothing(scene: LaneScen
     told = await scene.here.order(offer, 20.0)
     assert told.state == "decided"
     assert all(seat.account != thief.account for seat in told.seats)
+
+
+async def test_whoever_claims_all_accounts_and_stalls_silences_nobody(scene: LaneScene) -> None:
+    """Also after a restart, when nobody has proved anything yet and sets are shown again."""
+
+    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    tarpit = await asyncio.start_server(stall, "127.0.0.1", 0)
+    port = tarpit.sockets[0].getsockname()[1]
+    claimed = {(seat.account, scene.rig.model): f"http://0.0.0.0:{port}" for seat in scene.seats}
+    async with tarpit:
+        for seat in scene.seats:
+            seat.ways = Ways(busy=1, reveals=False)
+        scene.here.runner._members.directory._claims["http://0.0.0.0:1"] = claimed
+        offer = await scene.order()
+        digest = await scene.here.runner.accept(offer)
+
+        async def closed() -> bool:
+            row = await scene.here.runner.store.order(digest)
+            return row is not None and row.closed is not None
+
+        await scene.until(closed)
+        await scene.kill()
+        for seat in scene.seats:
+            seat.ways = Ways()
+        again = await scene.open()
+        again.runner._members.directory._claims["http://0.0.0.0:1"] = claimed
+        await again.runner.step()
+        assert (await again.order(offer, 20.0)).state == "decided"
 
 
 async def test_a_killed_coordinator_is_followed_by_one_that_finds_everything(scene: LaneScene) -> None:
@@ -286,6 +432,85 @@ async def test_a_batch_survives_death_and_reorganisation_and_is_posted_once(scen
     await scene.until(lambda: at_floor(scene, 3))
     await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
     assert [row.root for row in await room.runner.store.batches(BatchStage.POSTED)] == [batch.root]
+
+
+async def test_what_happens_is_measured(scene: LaneScene) -> None:
+    def value(name: str, **labels: str) -> float:
+        found = scene.here.metrics.registry.get_sample_value(f"mlbridge_lane_{name}", labels)
+        assert found is not None, f"{name}{labels} is not exported"
+        return found
+
+    offers = [await scene.order() for _ in range(4)]
+    (await scene.committee(offers[3]))[0].ways = Ways(refuses=True)
+    await scene.here.order(offers[3], 20.0)
+    for seat in scene.seats:
+        seat.ways = Ways()
+    await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers[:3]))
+    with pytest.raises(MLBridgeError):
+        await scene.here.order(await scene.order(sequence=4, max_fee=10**20), 1.0)
+    assert value("orders_accepted_total") == 4
+    assert value("orders_total", outcome="decided") == 3
+    assert value("orders_total", outcome="failed") == 1
+    assert value("orders_refused_total", reason="order.funds") == 1
+    assert value("verdict_seconds_count") == 3
+    for phase in ("commit", "reveal"):
+        assert value("phase_seconds_count", phase=phase) >= 3
+
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    (gauges,) = [step for name, step, _ in scene.here.steps if name == "lane-gauges"]
+    await gauges()
+    assert value("queue_depth", queue="batches") >= 1
+    assert value("queue_depth", queue="undecided") == 0
+    await scene.until(lambda: at_floor(scene, 3))
+    posted = value("batches_total", outcome="posted")
+    await scene.rig.warp(CHALLENGE)
+    await scene.until(lambda: all_done(scene, 3))
+    assert value("batches_total", outcome="final") == posted == value("batch_orders_count")
+    assert value("batch_orders_sum") == value("orders_settled_total", how="batch") == 3
+    assert value("phase_seconds_count", phase="post") == 3
+    assert value("phase_seconds_count", phase="payout") == posted
+    assert value("challenges_total", kind="strike") == 0
+
+
+async def all_done(scene: LaneScene, count: int) -> bool:
+    return (await scene.here.runner.store.counts()).get("done") == count
+
+
+async def test_whoever_dies_while_a_batch_ends_is_followed_by_one_that_ends_it(scene: LaneScene) -> None:
+    await scene.here.order(await scene.order(), 20.0)
+    await scene.until(lambda: in_stage(scene, BatchStage.POSTED))
+    store, marked = scene.here.runner.store, scene.here.runner.store.mark_batch
+    await scene.rig.warp(CHALLENGE)
+
+    async def dies(root: str, **values: object) -> None:
+        raise MLBridgeError("test.killed", "killed")
+
+    store.mark_batch = dies  # type: ignore[method-assign]
+    with pytest.raises(MLBridgeError, match="killed"):
+        await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
+    store.mark_batch = marked  # type: ignore[method-assign]
+    await scene.until(lambda: in_stage(scene, BatchStage.FINAL))
+    assert await store.counts() == {"done": 1}
+
+
+async def test_orders_are_forgotten_once_nobody_can_ask_about_them(scene: LaneScene) -> None:
+    await scene.kill()
+    room = await scene.open(keep_s=0)
+    (retain,) = [step for name, step, _ in room.steps if name == "lane-retention"]
+    offers = [await scene.order() for _ in range(2)]
+    await asyncio.gather(*(room.order(offer, 20.0) for offer in offers))
+    await scene.until(lambda: at_floor(scene, 2))
+    await scene.rig.warp(CHALLENGE)
+    await scene.until(lambda: all_done(scene, 2))
+    await retain()
+    assert await room.runner.store.counts() == {"done": 2}
+    await scene.rig.warp(await longest_course(scene.rig.lane) + 60)
+    await retain()
+    assert await room.runner.store.counts() == {}
+    # Whoever sends a forgotten order again is told that its time is over.
+    with pytest.raises(MLBridgeError) as late:
+        await room.order(offers[0], 1.0)
+    assert late.value.code == "order.deadline"
 
 
 async def at_floor(scene: LaneScene, floor: int) -> bool:

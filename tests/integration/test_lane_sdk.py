@@ -3,67 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from contracts import batches, keystore
-from contracts.anvil import free_port
-from contracts.laneview import LaneView
-from contracts.network import save
-from coordinator.config import parse_config
+from contracts import batches
 from coordinator.engine import Engine
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Told
+from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import SeatProof
 from mlbridge.protocol.orders712 import draw
 from mlbridge.protocol.payload import encode_input
-from mlbridge.sdk import AsyncChannel, AsyncClient, Client, LaneReceipt, OrderFailedError
+from mlbridge.sdk import Client, LaneReceipt, OrderFailedError
 from mlbridge.sdk.lane_verify import verify_offline, verify_receipt
 from mlbridge.sdk.receipt_model import leaves
-from mlbridge.storage import LocalStore
 from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import QUICK, LaneStage, lane_stage
-from tests.support.lane_servers import SeatServer, Ways, seat_server
+from tests.support.lane_servers import Ways
+from tests.support.lane_shop import IMAGE, Shop, in_a_batch, lane_shop
 from tests.support.seats import FAST, honest_label, wrong_label
+
+OTHER = IMAGE | {"image": [index % 13 for index in range(64)]}
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-IMAGE = {"kind": "classification", "image": [index % 17 for index in range(64)]}
-
-
-@dataclass
-class Shop:
-    """A running coordinator, its members, and a client with a channel."""
-
-    stage: LaneStage
-    server: SeatServer
-    engine: Engine
-    client: AsyncClient
-    channel: AsyncChannel
-    view: LaneView
-    book: Path
-    content: LocalStore
-
-    @property
-    def url(self) -> str:
-        return self.engine.config.local_url
-
-    def again(self) -> AsyncClient:
-        """Another process of the same user."""
-        return AsyncClient(
-            self.client.network, self.stage.requester, self.content, policy=FAST, channel_book=self.book
-        )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -72,48 +44,10 @@ async def stage() -> AsyncIterator[LaneStage]:
         yield made
 
 
-@contextlib.asynccontextmanager
-async def running(stage: LaneStage, server: SeatServer, folder: Path) -> AsyncIterator[Engine]:
-    """The stage's coordinator as `mlbridge coordinator` runs it, without Ray."""
-    network = stage.rig.chain.network.model_copy(
-        update={"lane": stage.rig.lane.addresses, "storage_url": f"file://{folder / 'content'}"}
-    )
-    save(network, folder / "network.json")
-    (folder / "password").write_text("test\n")
-    if not (folder / "key.json").exists():
-        keystore.create(folder / "key.json", "test", stage.coordinator, rounds=2)
-    config = parse_config(
-        {
-            "network": str(folder / "network.json"),
-            "home": str(folder / "home"),
-            "key": {"keystore": str(folder / "key.json"), "password_file": str(folder / "password")},
-            "http": {"port": free_port()},
-            "pokes": {"enabled": False},
-            "receipts": False,
-            "lane": QUICK | {"members": server.nodes, "attesters": server.verifiers},
-        }
-    )
-    engine = await Engine.start(config)
-    try:
-        yield engine
-    finally:
-        await engine.stop()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def shop(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Shop]:
-    provider = stage.rig.chain.provider
-    snapshot = await provider.request("evm_snapshot", [])
-    view = await LaneView.open(stage.rig.lane)
-    content = LocalStore(tmp_path / "content")
-    async with seat_server(stage.rig, view, content) as server, running(stage, server, tmp_path) as engine:
-        book = tmp_path / "book.db"
-        client = AsyncClient(engine.network, stage.requester, content, policy=FAST, channel_book=book)
-        async with client:
-            channel = await client.channel(stage.terms.channel(), url=engine.config.local_url)
-            yield Shop(stage, server, engine, client, channel, view, book, content)
-            await channel.close_connection()
-    await provider.request("evm_revert", [snapshot])
+    async with lane_shop(stage, tmp_path) as made:
+        yield made
 
 
 async def test_an_order_needs_no_transaction_and_its_receipt_proves_itself(shop: Shop) -> None:
@@ -149,14 +83,6 @@ async def test_an_order_needs_no_transaction_and_its_receipt_proves_itself(shop:
 
 def _payload() -> bytes:
     return encode_input("classification", IMAGE)
-
-
-async def in_a_batch(shop: Shop, receipt: LaneReceipt) -> LaneReceipt:
-    for _ in range(600):
-        with contextlib.suppress(MLBridgeError):
-            return await shop.channel.settled(receipt)
-        await asyncio.sleep(0.05)
-    raise AssertionError("no batch came")
 
 
 async def test_no_member_of_a_receipt_can_be_changed_unseen(shop: Shop) -> None:
@@ -256,6 +182,23 @@ async def test_a_coordinator_that_forges_an_answer_is_not_believed(shop: Shop, l
     assert found.sequence == 0
 
 
+@pytest.mark.parametrize("said", ["coordinator.http", "coordinator.lie", "message.malformed"])
+async def test_an_answer_that_is_none_has_no_second_order_signed(shop: Shop, said: str) -> None:
+    door, told = shop.channel._door, shop.channel._door.order
+
+    async def broken(offer: bytes, wait_s: float) -> Told:
+        await told(offer, wait_s)
+        raise MLBridgeError(said, "It was taken and done, and its answer is lost.")
+
+    door.order = broken  # type: ignore[method-assign]
+    with pytest.raises(MLBridgeError) as caught:
+        await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    assert caught.value.code == said
+    door.order = told  # type: ignore[method-assign]
+    found = await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    assert found.sequence == 0
+
+
 async def test_a_client_that_is_killed_finds_its_orders_again(shop: Shop) -> None:
     for seat in shop.server.seats.values():
         seat.ways = Ways(delay_s=5)  # no order ends before all are signed
@@ -340,6 +283,36 @@ async def test_channels_open_fill_and_close(shop: Shop) -> None:
     assert await channel.close() == 0
     assert (await channel.state()).balance == 0
     await channel.close_connection()
+
+
+async def test_a_key_that_stands_for_another_input_is_refused(shop: Shop) -> None:
+    """Otherwise the first answer would pass for one to the second question."""
+    first = await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    with pytest.raises(MLBridgeError) as caught:
+        await shop.channel.order(shop.stage.rig.model, OTHER, idempotency_key="k")
+    assert caught.value.code == "idempotency.mismatch"
+    again = await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key="k")
+    assert (again.order, again.output) == (first.order, first.output)
+
+
+async def test_more_orders_at_once_than_sequences_do_not_use_the_channel_up(shop: Shop) -> None:
+    """What is too much waits for the next batch, which then makes room for it."""
+    room = await shop.channel.room()
+    assert room == WINDOW
+
+    async def one(number: int) -> int:
+        while True:
+            try:
+                key = f"k{number}"
+                return (await shop.channel.order(shop.stage.rig.model, IMAGE, idempotency_key=key)).sequence
+            except MLBridgeError as error:
+                if error.code != "channel.full":
+                    raise
+                await asyncio.sleep(0.2)
+
+    async with asyncio.timeout(120):
+        found = await asyncio.gather(*(one(number) for number in range(room + 6)))
+    assert sorted(found) == list(range(room + 6))
 
 
 async def test_too_dear_is_refused_before_anything_is_signed(shop: Shop) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from mlbridge.protocol import payload
-from serve.engines.base import EngineInfo
+from serve.engines.base import EngineInfo, Hear
 
 
 class FakeEngine:
@@ -22,7 +22,7 @@ class FakeEngine:
     def load(self) -> None:
         self.loaded = True
 
-    def run(self, data: bytes) -> bytes:
+    def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         task = payload.decode_input(data)
         assert isinstance(task, payload.EmbeddingInput)
         self.seen.append(task.text)

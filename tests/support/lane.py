@@ -94,10 +94,13 @@ class LaneRig:
 
 @contextlib.asynccontextmanager
 async def lane_rig(
-    *, members: int = 6, verifiers: int = 3, params: LaneParams = LANE
+    *, members: int = 6, verifiers: int = 3, params: LaneParams = LANE, anvil: Anvil | None = None
 ) -> AsyncIterator[LaneRig]:
-    """Deploy everything, stake, serve, record, and move to the first epoch that can draw."""
-    with Anvil(free_port(), block_time=None) as anvil:
+    """Deploy everything, stake, serve, record, and move to the first epoch that can draw.
+
+    anvil: one that the caller has a use for, not started yet; it mines a block for each transaction.
+    """
+    with anvil or Anvil(free_port(), block_time=None) as anvil:
         rules = replace(DEVNET, epoch_seconds=params.epoch_seconds, lane=params)
         network = await deploy(anvil.rpc_url, dev_account(0), rules, name="lane", block_time=0.1, policy=FAST)
         async with await Chain.connect(network) as chain:

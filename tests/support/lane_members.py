@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from mlbridge.protocol.hashing import keccak, payload_root
 from mlbridge.protocol.orders712 import Attestation, ChannelTerms, Commitment, Domain, TaskOrder
 from mlbridge.protocol.types import Policy
 from mlbridge.storage import ContentStore
+from serve.engines.base import Hear
 from serve.lane.admission import Admission, AdmissionRules, Wallets
 from serve.lane.faults import conduct_for
 from serve.lane.member import LaneMember, Model, Signer
@@ -67,10 +68,15 @@ def order_of(sequence: int = 0, *, salt: int = 0, content: bytes = INPUT, **chan
 
 
 def offer_of(
-    order: TaskOrder, *, salt: int = 0, content: bytes | str = INPUT, key: bytes = REQUESTER
+    order: TaskOrder,
+    *,
+    salt: int = 0,
+    content: bytes | str = INPUT,
+    key: bytes = REQUESTER,
+    stream: bytes | None = None,
 ) -> Offer:
-    """The order signed and offered."""
-    return Offer(wire.sign(order, DOMAIN, key), terms(salt), content)
+    """The order signed and offered. stream: as in Offer; the order must name it."""
+    return Offer(wire.sign(order, DOMAIN, key), terms(salt), content, stream)
 
 
 def digest_of(order: TaskOrder) -> bytes:
@@ -106,6 +112,8 @@ class Seat:
     account: int
     fault: LaneFault | None = None
     run: Callable[[bytes], Any] = say
+    kind: str = "classification"
+    speak: Callable[[bytes, Hear | None], Any] | None = None
     full: Callable[[], bool] = lambda: False
     wallets: Wallets | None = None
     content: ContentStore | None = None
@@ -119,7 +127,7 @@ class Seat:
         self.store = LaneStore(self.folder / "lane.sqlite", clock=self.clock)
         rules = AdmissionRules(DOMAIN, MODEL, self.coordinators, self.seat_fee, 1.0, 3600, 60)
         self.member = LaneMember(
-            Model("classification", self.run, self.full),
+            Model(self.kind, self.speak or self._run, self.full),
             Admission(rules, self.view, self.wallets),
             self.view,
             self.store,
@@ -129,6 +137,10 @@ class Seat:
             conduct_for(self.fault),
             clock=self.clock,
         )
+
+    async def _run(self, data: bytes, _: Hear | None) -> bytes:
+        made: bytes = await self.run(data)
+        return made
 
     def again(self, **changes: Any) -> Seat:
         """The same provider, opened once more."""
@@ -148,6 +160,11 @@ class Seat:
         """What it answers to closed sets."""
         body = exchange.join([item if isinstance(item, bytes) else item.to_bytes() for item in closed])
         return self._read(await self.member.reveals(self.header(body, key), body))
+
+    async def stream(self, order: bytes, key: bytes = COORDINATOR) -> AsyncIterator[bytes]:
+        """What it streams of an order's answer."""
+        body = exchange.join([order])
+        return await self.member.stream(self.header(body, key), body)
 
     async def given(self, *orders: bytes) -> list[Answer]:
         """What it tells anybody."""

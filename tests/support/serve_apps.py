@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from serve.assembly import lane_face
 from serve.config import ModelAppConfig
-from serve.engines.base import EngineInfo
+from serve.engines.base import EngineInfo, Hear
 from serve.gate import Gate, SingleFlight
 from serve.guard import Guard, GuardRules
 from serve.http import HttpFace
@@ -47,7 +47,7 @@ class Parrot:
     async def start(self) -> None:
         return None
 
-    async def run(self, data: bytes) -> bytes:
+    async def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         if self._seconds:
             await asyncio.sleep(self._seconds)
         return b"read " + data

@@ -11,6 +11,7 @@ from eth_abi.abi import encode as abi_encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordinator.lane.watching import _any_leaf
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import Batch, Header, build, debits_hash
@@ -18,7 +19,7 @@ from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.leaves import ChannelDebit, party_of
 from mlbridge.protocol.merkle import Tree, root_of
-from mlbridge.protocol.watch import Challenge, Report, Rules, examine, omitted
+from mlbridge.protocol.watch import MOST_DEMANDS, Challenge, Report, Rules, examine, omitted
 from tests.support.settled import World
 
 WORLD = World.made(channels=3)
@@ -220,6 +221,19 @@ def test_leaves_that_are_not_there_are_demanded() -> None:
         if fault.challenge is Challenge.DEMAND
     ]
     assert demanded == [(False, 6), (True, len(batch.entries))]
+
+
+def test_a_header_that_names_more_leaves_than_there_can_be_fills_no_memory() -> None:
+    batch, debits = made()
+    honest = header(batch, debits)
+    most = 2**32 - 1
+    for posted in (replace(honest, tasks=most), replace(honest, entries=most)):
+        faults = examine(posted, debits, batch, Rules(WORLD.facts, 600, 3, WORLD.seeds)).faults
+        assert sum(fault.challenge is Challenge.DEMAND for fault in faults) == MOST_DEMANDS
+    asked = {(False, 0)}
+    small = replace(honest, tasks=1, entries=1)
+    assert {_any_leaf(small, asked) for _ in range(20)} == {(True, 0)}
+    assert _any_leaf(replace(honest, tasks=most, entries=most), asked) not in asked
 
 
 def test_evidence_that_is_not_the_leaf_s_is_demanded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.batch import WINDOW
 from mlbridge.sdk.channel_book import DONE, FAILED, OPEN, ChannelBook
 
 CHANNEL = b"\x01" * 32
@@ -34,6 +36,21 @@ def test_sequences_follow_each_other_and_the_floor(book: ChannelBook) -> None:
     ]
     assert [kept.sequence for kept in taken] == [0, 1, 7, 8]
     assert taken[2].offer == b"offer 7"
+
+
+def test_no_order_is_signed_further_ahead_than_the_chain_takes_it(book: ChannelBook) -> None:
+    """As when many tasks see the same free sequences at once: what is beyond them is not used up."""
+    for number in range(WINDOW):
+        kept = book.take(CHANNEL, f"k{number}", least=0, kind=None, make=offer)
+        book.failed(CHANNEL, kept.sequence, "refused")
+    for _ in range(3):
+        with pytest.raises(MLBridgeError) as caught:
+            book.take(CHANNEL, "more", least=0, kind=None, make=offer)
+        assert caught.value.code == "channel.full"
+        assert caught.value.context["retry_after_s"]
+    assert book.take(CHANNEL, "more", least=1, kind=None, make=offer).sequence == WINDOW
+    # An order that is under way is given back however full the channel is.
+    assert book.take(CHANNEL, "more", least=1, kind=None, make=offer).sequence == WINDOW
 
 
 def test_a_key_is_signed_once_unless_it_failed(book: ChannelBook) -> None:
@@ -76,6 +93,21 @@ def test_whoever_comes_after_a_crash_finds_what_was_signed(tmp_path: Path, book:
     assert reopened.open_orders(CHANNEL)[0].state == OPEN != FAILED
     # The sequence whose order never came to be was not used up.
     assert reopened.take(CHANNEL, "k3", least=0, kind=None, make=offer).sequence == 1
+
+
+def test_nobody_else_on_the_machine_reads_it(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "old.db").touch(0o644)
+        for name in ("new.db", "old.db"):
+            made = ChannelBook(tmp_path / name)
+            made.put(CHANNEL, chain_id=1, contract="0x", url="http://one")
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob(f"{name}*")}
+            assert len(modes) == 3
+            assert set(modes.values()) == {0o600}
+            made.close()
+    finally:
+        os.umask(before)
 
 
 def _take_some(path: str, name: str) -> list[int]:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from coordinator import database
 from coordinator.lane.group import GroupWriter
-from coordinator.lane.store import BatchStage, LaneStore, NewOrder, Status
+from coordinator.lane.rows import BatchStage, NewOrder, Status
+from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from tests.support import postgres
 
@@ -108,7 +109,8 @@ async def test_the_first_closed_set_and_the_first_verdict_stand(store: LaneStore
     one = order(1)
     await store.add(one)
     await decide(store, one)
-    await store.close(one.digest, b"another")
+    assert await store.close(one.digest, b"closed")
+    assert not await store.close(one.digest, b"another")
     await store.fail(one.digest, "too late")
     row = await store.order(one.digest)
     assert row is not None
@@ -188,14 +190,92 @@ async def test_evidence_is_reported_once_and_the_first_stands(store: LaneStore) 
     assert await store.unreported("dissent") == []
 
 
+async def prune(store: LaneStore, before: float, *, limit: int = 100) -> int:
+    return await store.prune(before, made_before=before, limit=limit)
+
+
 async def test_old_orders_that_ended_are_dropped(store: LaneStore) -> None:
-    for sequence in range(3):
+    for sequence in range(5):
         await store.add(order(sequence))
     await store.fail(order(0).digest, "no verdict")
-    await store.finish([order(1).digest], "final")
-    assert await store.prune(1_000) == 0
-    assert await store.prune(1_001) == 2
-    assert await store.counts() == {"open": 1}
+    await store.finish([order(1).digest, order(2).digest], "settled by itself")
+    await decide(store, order(3))
+    assert await prune(store, 1_000) == 0
+    assert await prune(store, 1_001, limit=2) == 2
+    assert await prune(store, 1_001, limit=2) == 1
+    # Neither one under way nor one whose money is still to be moved, however old.
+    assert await store.counts() == {"open": 1, "decided": 1}
+
+
+async def test_an_order_stays_while_its_batch_can_be_challenged(store: LaneStore) -> None:
+    for sequence in range(2):
+        await store.add(order(sequence))
+        await decide(store, order(sequence))
+        await store.ripen(order(sequence).digest)
+    await store.make_batch("0xa", [order(0).digest], cid="c", debits=b"", at=1.0, block=1)
+    await store.make_batch("0xb", [order(1).digest], cid="c", debits=b"", at=2.0, block=1)
+    for root in ("0xa", "0xb"):
+        await store.mark_batch(root, status=BatchStage.POSTED.value)
+    await store.finish([order(0).digest, order(1).digest], "final in a batch")
+    assert await prune(store, 5_000) == 0
+    await store.mark_batch("0xa", status=BatchStage.FINAL.value)
+    assert await prune(store, 5_000) == 1
+    assert [row.root for row in await store.batches(*BatchStage)] == ["0xb"]
+    # A batch of which orders are left stays as long as they do.
+    await store.mark_batch("0xb", status=BatchStage.FINAL.value)
+    assert await prune(store, 900) == 0
+    assert await store.batch("0xb") is not None
+
+
+async def test_evidence_that_waits_to_be_reported_keeps_its_order(store: LaneStore) -> None:
+    for sequence in range(2):
+        await store.add(order(sequence))
+        await store.fail(order(sequence).digest, "no verdict")
+        await store.keep_evidence(order(sequence).digest, 7, "dissent", b"1", b"2")
+    await store.reported(order(0).digest, 7, "dissent")
+    assert await prune(store, 5_000) == 1
+    assert await store.unreported("dissent") == [(order(1).digest, 7, b"1", b"2")]
+    assert await store.order(order(1).digest) is not None
+    await store.reported(order(1).digest, 7, "dissent")
+    assert await prune(store, 5_000) == 1
+
+
+async def test_a_process_that_lives_is_never_forgotten(engine: AsyncEngine, store: LaneStore) -> None:
+    other = LaneStore(engine, "second")
+    await other.beat(2_000.0)
+    await store.add(order(0))
+    await store.beat(100.0)
+    await other.prune(9_000, made_before=1_000, limit=10)
+    # The first is dead, and stays so: its order goes to whoever lives.
+    assert [row.digest for row in await other.take_over(1_000)] == [order(0).digest]
+    assert await store.take_over(1_000) == []
+
+
+async def test_rows_and_disk_are_flat_however_many_orders_end(tmp_path: Path) -> None:
+    opened = database.open_engine(database.database_url(f"sqlite:///{tmp_path}/c.db"))
+    await database.migrate(opened)
+    store, pages = LaneStore(opened, "first"), []
+    for turn in range(4):
+        root, orders = f"0x{turn}", [numbered(turn * 100 + n) for n in range(100)]
+        await asyncio.gather(*(store.add(one) for one in orders))
+        await asyncio.gather(*(decide(store, one) for one in orders))
+        await asyncio.gather(*(store.ripen(one.digest) for one in orders))
+        digests = [one.digest for one in orders]
+        await store.make_batch(root, digests, cid="c", debits=b"d", at=float(turn), block=1)
+        await store.finish(digests, "final in a batch")
+        await store.mark_batch(root, status=BatchStage.FINAL.value)
+        while await prune(store, 5_000, limit=64):
+            assert len(await store.orders_of(root)) < 100
+        assert (await store.counts(), await store.batches(*BatchStage)) == ({}, [])
+        async with opened.connect() as connection:
+            pages.append(int(await connection.scalar(text("PRAGMA page_count")) or 0))
+    await opened.dispose()
+    assert pages[-1] <= pages[1]
+
+
+def numbered(number: int) -> NewOrder:
+    digest = number.to_bytes(32, "big")
+    return replace(order(), digest=digest, sequence=number, available=10**9, offer=bytes(2_000))
 
 
 async def test_one_bad_write_spoils_none_of_its_neighbours(engine: AsyncEngine) -> None:

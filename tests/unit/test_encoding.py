@@ -144,3 +144,12 @@ def test_values_without_an_encoding_are_refused(value: object) -> None:
     with pytest.raises(MLBridgeError) as caught:
         encode(value)
     assert caught.value.code == "encoding.type"
+
+
+@pytest.mark.parametrize("value", [[0, 1, 2], {"a": 0, "b": 1, "c": 2}, [[0], 1], [[[]], 0]])
+def test_members_are_counted_before_they_are_read(value: object) -> None:
+    data = encode(value)
+    assert decode(data, max_items=3) == value
+    with pytest.raises(MLBridgeError) as caught:
+        decode(data, max_items=2)
+    assert caught.value.code == "encoding.too_many"

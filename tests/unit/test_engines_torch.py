@@ -15,6 +15,7 @@ import pytest
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
 from serve.engines import Engine, probe, torch_engine
+from serve.engines.chat_format import ChatFormat
 from tests.support.packs import built
 
 INPUTS: Mapping[str, list[Mapping[str, object]]] = {
@@ -108,6 +109,29 @@ def test_paris() -> None:
     assert output.text == "The capital of France is Paris."
     assert output.finish_reason == "stop"
     assert 2 not in output.token_ids  # the stop token
+
+
+def test_the_pieces_of_an_answer_make_its_text_and_change_nothing() -> None:
+    engine, heard = loaded("smollm2"), list[str]()
+    told = engine.run(payloads("smollm2")[0], heard.append)
+    assert told == engine.run(payloads("smollm2")[0])
+    assert len(heard) > 1
+    assert "".join(heard) == payload.decode_output("chat", told).text
+
+
+@pytest.mark.parametrize(
+    "text", ["A bridge.", "Un pont, 橋, мост.", "👩‍👩‍👧‍👦🏳️‍🌈 and 𝄞", " \n\n  x\t", "é" * 50, "\u200f\ufffd!"]
+)
+def test_text_is_told_token_by_token_without_a_torn_character(text: str) -> None:
+    form = ChatFormat(built("smollm2").directory, max_prompt_tokens=512)
+    ids = form._tokenizer.encode(text, add_special_tokens=False).ids
+    heard: list[str] = []
+    take = form.spoken(heard.append)
+    for end, token in enumerate([*ids, 0], start=1):  # 0 is a control token, which has no text
+        take(token)
+        assert form.text([*ids, 0][:end]).startswith("".join(heard))
+    assert "".join(heard) == form.text(ids) == text
+    assert all("\N{REPLACEMENT CHARACTER}" not in piece for piece in heard) or "\ufffd" in text
 
 
 def test_the_seed_decides_what_is_drawn_and_limits_hold() -> None:

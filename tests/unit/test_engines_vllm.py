@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator, Callable
+
 import pytest
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
-from serve.engines.vllm import Generation, Sampling, VllmRunner, engine_arguments, environment
+from serve.engines.vllm import (
+    Generation,
+    Sampling,
+    VllmRunner,
+    engine_arguments,
+    environment,
+    gather_stream,
+)
 from tests.support.packs import built
 
 ASKED = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9000 // 2}
@@ -19,9 +29,13 @@ class FakeVllm:
         self.sampling: list[Sampling] = []
         self.dead = False
 
-    async def generate(self, prompt: list[int], sampling: Sampling) -> Generation:
+    async def generate(
+        self, prompt: list[int], sampling: Sampling, spoken: Callable[[int], None] | None
+    ) -> Generation:
         self.prompts.append(prompt)
         self.sampling.append(sampling)
+        for token in self.result.token_ids if spoken is not None else ():
+            spoken(token)
         return self.result
 
     async def health(self) -> None:
@@ -46,6 +60,37 @@ async def test_a_seed_means_sampling_by_the_models_rule() -> None:
     fake = FakeVllm(504, reason="length")
     await runner(fake).run(payload.encode_input("chat", {**ASKED, "seed": 4}))
     assert fake.sampling == [Sampling(512, 0.8, 0.95, 4, (2,))]
+
+
+async def test_the_text_is_told_as_it_grows_and_never_the_stop() -> None:
+    fake, heard = FakeVllm(504, 3575, 2), list[str]()
+    await runner(fake).run(payload.encode_input("chat", ASKED), heard.append)
+    assert heard == ["The", " capital"]
+
+
+async def events(*items: object) -> AsyncIterator[object]:
+    for item in items:
+        yield item
+
+
+def chunk(ids: list[int], reason: str | None = None) -> str:
+    return f"data: {json.dumps({'choices': [{'token_ids': ids, 'finish_reason': reason}]})}\n\n"
+
+
+async def test_a_stream_of_vllm_is_gathered_token_by_token() -> None:
+    told: list[int] = []
+    lines = events([chunk([5, 6]), chunk([7])], chunk([2], "stop"), ["data: [DONE]\n\n"])
+    assert await gather_stream(lines, told.append, RuntimeError) == Generation([5, 6, 7, 2], "stop")
+    assert told == [5, 6, 7, 2]
+
+
+@pytest.mark.parametrize(
+    "lines", [[chunk([5])], [RuntimeError("no")], ['data: {"error": {"message": "no"}}\n\n'], []]
+)
+async def test_a_stream_of_vllm_that_breaks_off_is_no_answer(lines: list[object]) -> None:
+    with pytest.raises(MLBridgeError) as caught:
+        await gather_stream(events(*lines), lambda _: None, RuntimeError)
+    assert caught.value.code == "engine.failed"
 
 
 async def test_aborted_generations_and_other_kinds_are_errors() -> None:

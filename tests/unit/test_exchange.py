@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import exchange, signatures, wire
+from mlbridge.protocol import encoding, exchange, signatures, wire
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.exchange import Answer, ClosedSet, Offer, Pledge, Refusal, Revealed
 from mlbridge.protocol.hashing import keccak
@@ -150,6 +150,32 @@ def test_a_body_is_a_bounded_list_of_bytes(body: bytes) -> None:
     with pytest.raises(MLBridgeError) as caught:
         exchange.split(body)
     assert caught.value.code == "request.malformed"
+
+
+@pytest.mark.parametrize("count", [1 << 20, 1 << 62])
+def test_a_body_of_small_values_costs_its_reader_nothing(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can sign a request with a key of his own: seconds of work for it would silence a member."""
+    heads, head = 0, encoding._head
+
+    def counted(data: bytes, at: int) -> tuple[int, int, int]:
+        nonlocal heads
+        heads += 1
+        return head(data, at)
+
+    monkeypatch.setattr(encoding, "_head", counted)
+    zeros = b"\x9b" + count.to_bytes(8, "big") + bytes(1 << 20)
+    nested = b"\xa1" + encode("seats") + b"\x99\xff\xff" + (b"\x8f" + bytes(15)) * 0xFFFF
+    for read in (exchange.split, exchange.parse_offer, exchange.parse_closed_set, exchange.read_answer):
+        for body in (zeros, nested):
+            with pytest.raises(MLBridgeError):
+                read(body)
+    assert heads < 10_000
+
+
+def test_the_largest_closed_set_can_be_read() -> None:
+    seats = tuple(Pledge(account, WORDS[0], b"s" * 65) for account in range(255))
+    closed = ClosedSet(WORDS[0], seats)
+    assert exchange.parse_closed_set(closed.to_bytes()) == closed
 
 
 @given(st.binary(max_size=200))

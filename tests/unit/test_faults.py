@@ -49,7 +49,7 @@ async def test_honest() -> None:
 
 
 def test_every_configured_fault_has_a_strategy() -> None:
-    assert set(STRATEGIES) | {"double-sign", "late"} == set(FAULTS)
+    assert set(STRATEGIES) | {"double-sign", "late", "wrong-stream", "half-stream"} == set(FAULTS)
     assert all(strategy_for(name).name == STRATEGIES.get(name, Strategy).name for name in FAULTS)
     assert [name for name in FAULTS if strategy_for(name).needs_operator_key] == ["unbond"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -135,3 +137,49 @@ async def test_a_tokenizer_that_stalls_is_never_asked_again(
     assert await counter.count("a", ["one"]) == 0
     assert await counter.count("a", ["one"]) == 0
     assert len(calls) == 1
+
+
+async def test_tokenizers_that_never_end_leave_the_process_its_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many requests at once for one such model, and several such models."""
+    over = threading.Event()
+
+    class Endless:
+        def encode_batch(self, texts: list[str], **_: object) -> list[object]:
+            over.wait(60)
+            return []
+
+    network: Any = Network(*(info(at, f"bad-{at}") for at in range(1, 40)))
+    counter = TokenCounter(network, catalogue_of(network))
+    monkeypatch.setattr(tokens_module, "LONGEST_S", 0.05)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+
+    async def tokenizer(_: object) -> Endless | None:
+        return Endless()
+
+    monkeypatch.setattr(counter, "_tokenizer", tokenizer)
+    try:
+        counts = [counter.count(f"bad-{1 + at % 8}", ["one"]) for at in range(40)]
+        assert set(await asyncio.gather(*counts)) == {0}
+        async with asyncio.timeout(30):
+            assert await asyncio.to_thread(lambda: "free") == "free"
+        assert counter._kept == {f"0x{bytes([at]).hex() * 32}": None for at in range(1, 9)}
+    finally:
+        over.set()
+        counter.close()
+
+
+async def test_a_tokenizer_that_never_comes_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens_module, "FETCH_S", 0.05)
+    counter = await counted(tmp_path, b"x")
+
+    async def fetched(_: str) -> None:
+        await asyncio.Future()
+
+    monkeypatch.setattr(counter, "_fetch", fetched)
+    async with asyncio.timeout(30):
+        assert await counter.count("a", ["one"]) == 0

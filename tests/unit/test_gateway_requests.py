@@ -33,6 +33,14 @@ def test_a_plain_chat_is_greedy_and_bounded() -> None:
     assert chat(max_tokens=7, max_completion_tokens=9).inputs()[0]["max_tokens"] == 9
 
 
+def test_a_stream_is_read_along_unless_its_client_waits_for_the_verdict() -> None:
+    assert chat(stream=True).reads_along
+    assert not chat(stream=True, mlbridge={"verified": "wait"}).reads_along
+    assert not chat().reads_along
+    with pytest.raises(ValidationError):
+        chat(stream=True, mlbridge={"verified": "never"})
+
+
 def test_messages_become_the_roles_and_texts_that_engines_know() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     given_messages = [

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
-from serve.engines.base import EngineInfo
+from serve.engines.base import EngineInfo, Hear
 from serve.gate import Checkup, Gate, SingleFlight
 from serve.guard import Guard, GuardRules
 from serve.http import HttpFace
@@ -235,7 +235,7 @@ async def test_openai_embeddings(replica: Replica) -> None:
 class FakeChat(FakeEngine):
     """Answers with the last message."""
 
-    def run(self, data: bytes) -> bytes:
+    def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         task = payload.decode_input(data)
         assert isinstance(task, payload.ChatInput)
         fields = {"token_ids": [7], "text": task.messages[-1].content, "finish_reason": "stop"}

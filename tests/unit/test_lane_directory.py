@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,11 +10,11 @@ import aiohttp
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from contracts.anvil import free_port
-from coordinator.lane.directory import MAX_PAGE, Directory
+from coordinator.lane.directory import MAX_ACCOUNTS, MAX_PAGE, Directory
 from tests.support.lane_servers import serving
 
 MODEL = bytes(31) + b"\x07"
@@ -63,10 +64,13 @@ async def test_of_several_who_claim_an_account_the_one_that_signs_is_asked_first
     said["thief"], said["owner"] = page(base, 4, path="a"), page(base, 4, path="z")
     directory = await read(base, "thief", "owner")
     assert directory.endpoints(4, MODEL) == [f"{base}/a", f"{base}/z"]
+    assert directory.in_turn(4, MODEL) == [[f"{base}/a", f"{base}/z"]]
     directory.disproved(4, f"{base}/a")
     assert directory.endpoints(4, MODEL) == [f"{base}/z", f"{base}/a"]
     directory.proved(4, f"{base}/z")
     assert directory.endpoints(4, MODEL) == [f"{base}/z", f"{base}/a"]
+    assert directory.in_turn(4, MODEL) == [[f"{base}/z"], [f"{base}/a"]]
+    assert directory.in_turn(6, MODEL) == []
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,28 @@ async def test_a_page_that_is_none_says_nothing(pages: tuple[str, dict[str, Any]
     directory = await read(base, "bad", "good")
     assert directory.endpoints(4, MODEL) == []
     assert directory.endpoints(6, MODEL) == [f"{base}/m"]
+
+
+async def test_a_page_claims_no_more_than_a_node_can_have(pages: tuple[str, dict[str, Any]]) -> None:
+    base, said = pages
+    said["a"] = page(base, *range(4, 4 + MAX_ACCOUNTS))
+    said["bomb"] = page(base, *range(1_000, 1_001 + MAX_ACCOUNTS))
+    directory = await read(base, "a", "bomb")
+    assert directory.endpoints(4, MODEL) == [f"{base}/m"]
+    assert directory.endpoints(1_000, MODEL) == []
+
+
+async def test_a_page_may_come_in_several_pieces(pages: tuple[str, dict[str, Any]]) -> None:
+    base, said = pages
+    whole = JSONResponse(page(base, 4)).body
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(whole), 16):
+            yield bytes(whole[at : at + 16])
+            await asyncio.sleep(0.01)
+
+    said["a"] = StreamingResponse(pieces())
+    assert (await read(base, "a")).endpoints(4, MODEL) == [f"{base}/m"]
 
 
 async def test_a_node_that_is_away_keeps_what_it_said(pages: tuple[str, dict[str, Any]]) -> None:

@@ -112,7 +112,7 @@ async def test_an_input_by_cid_is_fetched_and_held_to_its_digest(tmp_path: Path)
     cid, other = await store.put(INPUT), await store.put(b"another")
     seat = make_seat(tmp_path, 2, content=store)
     assert codes(await seat.commit(offer_of(order_of(), content=cid))) == ["ok"]
-    assert codes(await seat.commit(offer_of(order_of(1), content=other))) == ["lane.input"]
+    assert codes(await seat.commit(offer_of(order_of(1), content=other))) == ["order.input"]
     # The refused one left nothing behind: its sequence is free.
     assert codes(await seat.commit(offer_of(order_of(1), content=cid))) == ["ok"]
 
@@ -140,30 +140,30 @@ def not_recorded(chain: ViewWriter) -> None:
 
 
 REFUSALS: list[tuple[str, dict[str, Any], Callable[[ViewWriter], None] | None, bool]] = [
-    ("lane.expired", {"deadline": NOW}, None, False),
-    ("lane.expired", {"deadline": NOW - 100}, None, False),
+    ("order.deadline", {"deadline": NOW}, None, False),
+    ("order.deadline", {"deadline": NOW - 100}, None, False),
     ("lane.validity", {"deadline": NOW + 100_000}, None, False),
     ("lane.model", {"model_id": keccak(b"other")}, None, False),
-    ("lane.model", {}, not_recorded, False),
-    ("lane.policy", {"policy": Policy.NUMERIC}, None, False),
-    ("lane.seats", {"seats": 2}, None, False),
-    ("lane.seats", {"seats": 16}, None, False),
+    ("order.model", {}, not_recorded, False),
+    ("order.policy", {"policy": Policy.NUMERIC}, None, False),
+    ("order.seats", {"seats": 2}, None, False),
+    ("order.seats", {"seats": 16}, None, False),
     ("committee.too_few", {"seats": 4}, None, False),
-    ("lane.params", {"params_digest": keccak(b"")}, None, False),
-    ("lane.input", {"input_digest": keccak(b"else")}, None, False),
+    ("order.params", {"params_digest": keccak(b"")}, None, False),
+    ("order.input", {"input_digest": keccak(b"else")}, None, False),
     ("lane.channel_unknown", {}, forget_channel, True),
-    ("lane.closing", {}, change_channel(closes_at=NOW + 1000), False),
-    ("lane.sequence", {"sequence": 4}, change_channel(floor=5), False),
-    ("lane.sequence", {"sequence": 7}, change_channel(floor=5, window=0b100), False),
-    ("lane.sequence", {"sequence": 5}, change_channel(covered=6), False),
-    ("lane.sequence_ahead", {"sequence": 64}, None, True),
-    ("lane.epoch", {"epoch": 2}, None, False),
-    ("lane.epoch", {"epoch": EPOCH - 3}, None, False),
-    ("lane.epoch_ahead", {"epoch": EPOCH + 1}, None, True),
-    ("lane.seed_unknown", {"epoch": EPOCH - 1}, None, True),
-    ("lane.funds", {"max_fee": DEPOSIT + 1}, None, False),
-    ("lane.funds", {}, change_channel(promised=DEPOSIT), False),
-    ("lane.price", {"max_fee": 10**9}, None, False),
+    ("order.closing", {}, change_channel(closes_at=NOW + 1000), False),
+    ("order.sequence", {"sequence": 4}, change_channel(floor=5), False),
+    ("order.sequence", {"sequence": 7}, change_channel(floor=5, window=0b100), False),
+    ("order.sequence", {"sequence": 5}, change_channel(covered=6), False),
+    ("order.sequence_ahead", {"sequence": 64}, None, True),
+    ("order.epoch", {"epoch": 2}, None, False),
+    ("order.epoch", {"epoch": EPOCH - 3}, None, False),
+    ("order.epoch_ahead", {"epoch": EPOCH + 1}, None, True),
+    ("order.seed", {"epoch": EPOCH - 1}, None, True),
+    ("order.funds", {"max_fee": DEPOSIT + 1}, None, False),
+    ("order.funds", {}, change_channel(promised=DEPOSIT), False),
+    ("order.price", {"max_fee": 10**9}, None, False),
     ("lane.seat", {}, out_of_the_draw, False),
 ]
 
@@ -195,19 +195,19 @@ async def test_an_order_that_is_not_right_costs_no_compute(
 async def test_a_seat_below_the_providers_price_is_refused(tmp_path: Path) -> None:
     fee = (FEE - FEE // 10 - 10**9) // 3
     dear, fair = (make_seat(tmp_path / str(n), 2, seat_fee=fee + n) for n in (1, 0))
-    assert codes(await dear.commit(offer_of(order_of()))) == ["lane.price"]
+    assert codes(await dear.commit(offer_of(order_of()))) == ["order.price"]
     assert codes(await fair.commit(offer_of(order_of()))) == ["ok"]
 
 
 async def test_only_the_requester_of_the_channel_orders(seat: Seat) -> None:
-    assert codes(await seat.commit(offer_of(order_of(), key=COORDINATOR))) == ["lane.signature"]
+    assert codes(await seat.commit(offer_of(order_of(), key=COORDINATOR))) == ["order.signature"]
 
 
 async def test_only_the_channels_coordinator_offers(tmp_path: Path, seats: list[Seat]) -> None:
     seat, offer = seats[0], offer_of(order_of())
     assert codes(await seat.commit(offer, key=REQUESTER)) == ["lane.coordinator"]
     foreign = Offer(offer.order, replace(terms(), coordinator=signatures.address_of(REQUESTER)), INPUT)
-    assert codes(await seat.commit(foreign, key=REQUESTER)) == ["lane.terms"]
+    assert codes(await seat.commit(foreign, key=REQUESTER)) == ["order.channel"]
     chosen = make_seat(tmp_path / "choosy", 2, coordinators=frozenset({signatures.address_of(REQUESTER)}))
     assert codes(await chosen.commit(offer)) == ["lane.coordinator"]
     # Nor does anybody else get what it revealed to the right one, though he has the set.
@@ -239,12 +239,12 @@ async def test_one_bad_item_spoils_none_of_the_others(seat: Seat) -> None:
         good[0], b"", b"\xa0", good[1], b"\xff" * 40, offer_of(order_of(9, seats=2)), good[2]
     )
     bad = "message.malformed"
-    assert codes(answers) == ["ok", bad, bad, "ok", bad, "lane.seats", "ok"]
+    assert codes(answers) == ["ok", bad, bad, "ok", bad, "order.seats", "ok"]
 
 
 async def test_a_forged_offer_of_the_same_order_spoils_the_true_one_as_little(seat: Seat) -> None:
     forged, true = (offer_of(order_of(), key=key) for key in (COORDINATOR, REQUESTER))
-    assert codes(await seat.commit(forged, true, forged)) == ["lane.signature", "ok", "lane.signature"]
+    assert codes(await seat.commit(forged, true, forged)) == ["order.signature", "ok", "order.signature"]
 
 
 async def test_funds_count_what_is_in_flight_until_the_chain_has_settled_it(seat: Seat) -> None:
@@ -417,7 +417,7 @@ async def test_a_seat_lost_to_a_reorganisation_is_not_attested(seats: list[Seat]
     chain = seats[0].chain()
     with chain:
         chain.void_from(85)
-    assert codes(await seats[0].reveal(closed)) == ["lane.seed_unknown"]
+    assert codes(await seats[0].reveal(closed)) == ["order.seed"]
     out_of_the_draw(chain)
     chain.put_seed(EPOCH, keccak(b"another seed"), 91)
     assert codes(await seats[0].reveal(closed)) == ["lane.set"]
@@ -558,7 +558,7 @@ async def test_each_fault_is_one_that_the_others_or_the_chain_can_see(tmp_path: 
 async def test_a_late_member_answers_after_the_deadline(tmp_path: Path) -> None:
     late = make_seat(tmp_path, 2, fault="late")
     order = order_of(deadline=int(late.view.now()) + 1)
-    assert codes(await late.commit(offer_of(order))) == ["lane.expired"]
+    assert codes(await late.commit(offer_of(order))) == ["order.deadline"]
     assert late.view.now() > order.deadline
 
 

@@ -1,11 +1,11 @@
-"""How offers and closed sets travel to a member: alone while there is little to do, together under load."""
+"""What members answer to many items at once, and what is not read of what they send."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -15,106 +15,61 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.anvil import free_port
-from coordinator.lane import members
+from coordinator.lane.bodies import PLAIN
 from coordinator.lane.directory import Directory
-from coordinator.lane.members import BRIEF_S, LONGEST_GAP_S, Members, _Pace
+from coordinator.lane.members import Members
+from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
-from mlbridge.protocol.exchange import Refusal
-from tests.support import lane_members as made
+from mlbridge.protocol.exchange import MAX_ANSWER_BYTES, MAX_BODY_BYTES, Answer, Revealed, write_answer
+from mlbridge.protocol.orders712 import Attestation, Domain
+from mlbridge.protocol.wire import sign
 from tests.support.lane_servers import serving
 
-FAR = made.NOW + 600.0
+DOMAIN = Domain(1, "0x" + "00" * 20)
+KEY = b"\x01" * 32
+SIGNED = sign(Attestation(bytes(32), 2, *[bytes(32)] * 3), DOMAIN, KEY)
+ITEM = b"item"
 
 
-@dataclass
-class Member:
-    """Answers each item with a refusal that names it, once the gate is open. sizes: items of each request."""
-
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    came: asyncio.Event = field(default_factory=asyncio.Event)
-    sizes: list[int] = field(default_factory=list)
-
-    async def answer(self, request: Request) -> Response:
-        items = exchange.split(await request.body())
-        self.sizes.append(len(items))
-        self.came.set()
-        await self.gate.wait()
-        return Response(exchange.join([exchange.write_answer(Refusal("no", item.hex())) for item in items]))
-
-
-@contextlib.asynccontextmanager
-async def talking(member: Member) -> AsyncIterator[tuple[Members, str]]:
+@asynccontextmanager
+async def asking(
+    answer: Callable[[Request], Awaitable[Response]],
+) -> AsyncIterator[Callable[[], Awaitable[Answer]]]:
+    """Asks a member that answers like this for one item."""
     port = free_port()
-    routes = [Route(f"/v1/lane/{name}", member.answer, methods=["POST"]) for name in ("orders", "reveals")]
-    async with serving(Starlette(routes=routes), port), aiohttp.ClientSession() as session:
-        key = made.COORDINATOR
-        talk = Members(Directory([], session), session, made.DOMAIN, key, lambda: float(made.NOW))
-        yield talk, f"http://127.0.0.1:{port}"
-        await talk.close()
+    route = Route("/v1/lane/reveals", answer, methods=["POST"])
+    async with (
+        serving(Starlette(routes=[route]), port),
+        aiohttp.ClientSession(headers=PLAIN, auto_decompress=False) as session,
+    ):
+        members = Members(Directory((), session), session, DOMAIN, KEY, lambda: 1_000.0)
+        url = f"http://127.0.0.1:{port}"
+        yield lambda: members.ask(url, 2, "reveals", ITEM, until=1_060.0)
+        await members.close()
 
 
-async def ask(talk: Members, url: str, route: str, item: bytes) -> str:
-    """What came back for an item."""
-    told = await talk.ask(url, 2, route, item, until=FAR)
-    assert isinstance(told, Refusal)
-    return told.message
+async def test_outputs_of_many_orders_come_in_one_answer() -> None:
+    revealed = Revealed(SIGNED, bytes(exchange.MAX_INLINE_BYTES))
+
+    async def answer(request: Request) -> Response:
+        count = len(exchange.split(await request.body()))
+        return Response(exchange.join([write_answer(revealed)] * count))
+
+    async with asking(answer) as ask:
+        found = await asyncio.gather(*(ask() for _ in range(200)))
+    assert found == [revealed] * 200
+    assert MAX_BODY_BYTES < 200 * exchange.MAX_INLINE_BYTES < MAX_ANSWER_BYTES
 
 
-async def test_what_comes_in_one_turn_travels_together_and_gets_its_own_answers() -> None:
-    member = Member()
-    member.gate.set()
-    async with talking(member) as (talk, url):
-        items = [bytes([number]) for number in range(9)]
-        told = await asyncio.gather(*(ask(talk, url, "orders", item) for item in items))
-    assert told == [item.hex() for item in items]
-    assert member.sizes == [9]
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_bomb_is_not_read_to_its_end(packed: bool) -> None:
+    async def answer(_: Request) -> Response:
+        body = bytes(MAX_ANSWER_BYTES + (8 << 20))
+        if packed:
+            return Response(gzip.compress(body), headers={"Content-Encoding": "gzip"})
+        return Response(body)
 
-
-async def test_what_comes_while_a_reveal_is_under_way_waits_for_the_next_request(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(members, "LONGEST_GAP_S", 3600.0)
-    member = Member()
-    member.gate.set()
-    async with talking(member) as (talk, url):
-        await ask(talk, url, "reveals", b"pace")
-        talk._pipe(url, 2, "reveals").pace.took("reveals", 10_000.0)
-        member.gate.clear()
-        member.came.clear()
-        first = asyncio.create_task(ask(talk, url, "reveals", b"first"))
-        await member.came.wait()
-        rest = []
-        for number in range(5):
-            rest.append(asyncio.create_task(ask(talk, url, "reveals", bytes([number]))))
-            await asyncio.sleep(0)
-        # The answer comes long before the gap is over: nothing waits longer than for it.
-        member.gate.set()
-        assert await first == b"first".hex()
-        assert await asyncio.gather(*rest) == [bytes([number]).hex() for number in range(5)]
-    assert member.sizes == [1, 1, 5]
-
-
-async def test_orders_of_a_slow_model_do_not_wait_for_each_other() -> None:
-    member = Member()
-    async with talking(member) as (talk, url):
-        pace = talk._pipe(url, 2, "orders").pace
-        pace.took("reveals", 10.0)
-        pace.took("orders", 10.0 + 2 * BRIEF_S)
-        tasks = []
-        for number in range(3):
-            member.came.clear()
-            tasks.append(asyncio.create_task(ask(talk, url, "orders", bytes([number]))))
-            await member.came.wait()
-        member.gate.set()
-        await asyncio.gather(*tasks)
-    assert member.sizes == [1, 1, 1]
-
-
-def test_a_member_sets_the_pace_only_so_far() -> None:
-    pace = _Pace()
-    assert pace.gap("orders") == 0.0
-    pace.took("reveals", 0.004)
-    assert pace.gap("orders") == pace.gap("reveals") == 0.004
-    for _ in range(100):
-        pace.took("reveals", 60.0)
-    assert pace.gap("orders") == pace.gap("reveals") == LONGEST_GAP_S
+    async with asking(answer) as ask:
+        with pytest.raises(MLBridgeError) as caught:
+            await ask()
+    assert caught.value.code == "member.unreadable"

@@ -133,6 +133,19 @@ def test_a_batch_is_told_once(writer: ViewWriter) -> None:
     assert writer.open_batches() == []
 
 
+def test_batches_that_ended_are_forgotten_where_nothing_reads_them_again(writer: ViewWriter) -> None:
+    assert writer.forget_batches() == 0
+    for number in range(4):
+        writer.put_batch(bytes([number]) * 32, 10 * number)
+    for number in (0, 1, 3):
+        writer.end_batch(bytes([number]) * 32, "claimed")
+    writer.put_head(120, 1_000, 0.0)
+    assert writer.forget_batches(100) == 2
+    assert writer.open_batches() == [(b"\x02" * 32, 20)]
+    writer.put_batch(b"\x03" * 32, 30)
+    assert writer.open_batches() == [(b"\x02" * 32, 20)]
+
+
 def test_what_is_written_together_is_there_together_or_not_at_all(path: Path, writer: ViewWriter) -> None:
     def killed() -> None:
         with writer:
