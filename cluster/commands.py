@@ -21,6 +21,7 @@ from cluster.config import DEFAULT_BASE_PORT, ProviderConfig, load_config
 from cluster.logs import log_to
 from cluster.output import show_findings, show_status
 from cluster.raycluster import open_cluster
+from cluster.sealing_commands import app as sealing_keys
 from cluster.supervisor import DRAIN_FILE, Supervisor, read_agent_status, read_supervisor_state
 from contracts.keyfile import load_key
 from mlbridge import procs
@@ -34,6 +35,7 @@ app = typer.Typer(
     help="Run a compute provider here.",
 )
 
+app.add_typer(sealing_keys, name="sealing-key")
 DEFAULT_FILE = Path("provider.yaml")
 File = Annotated[
     Path, typer.Option("--config", "-c", envvar="MLBRIDGE_PROVIDER", help="The provider's YAML file.")

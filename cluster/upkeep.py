@@ -9,6 +9,7 @@ import time
 import structlog
 
 from cluster.context import Context
+from cluster.rewards import fetch_rewards
 from contracts import reads
 from contracts.chain import Chain
 from contracts.errors import ContractError
@@ -80,6 +81,7 @@ class Upkeep:
         if time.monotonic() - self._last_claim >= self._context.config.limits.claim_every_s:
             self._last_claim = time.monotonic()
             await claim(chain, self._context.sender, self._context.operator, worth=_WORTH)
+            await fetch_rewards(self._context)
 
         if self._last_tidy is None or time.monotonic() - self._last_tidy >= _TIDY_EVERY:
             self._last_tidy = time.monotonic()

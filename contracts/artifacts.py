@@ -50,6 +50,8 @@ ECDSA_ATTESTATIONS = "EcdsaAttestations"
 BLS_ATTESTATIONS = "BlsAttestations"
 SETTLEMENT = "Settlement"
 DISSENTS = "Dissents"
+SUMMONS = "Summons"
+DISSENT_CASES = "DissentCases"
 LANE_NAMES = (
     PREVRANDAO_SOURCE,
     DRAND_SOURCE,
@@ -60,6 +62,8 @@ LANE_NAMES = (
     BLS_ATTESTATIONS,
     SETTLEMENT,
     DISSENTS,
+    SUMMONS,
+    DISSENT_CASES,
 )
 ESCROW = "SlashEscrow"
 APPEALS = "Appeals"

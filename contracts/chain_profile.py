@@ -167,6 +167,10 @@ class ChainProfile(_Part):
         self._require_window("lane.epoch_seconds", lane.epoch_seconds, blocks=LEAST_BLOCKS)
         final = self.finality.seconds
         self._require_window("lane.settle_window", lane.settle_window, blocks=LEAST_BLOCKS, seconds=final)
+        # as in the direct lane: who is summoned commits and opens in transactions
+        self._require_window("lane.summons_commit", lane.summons_commit, blocks=LEAST_BLOCKS)
+        deep = self.confirmations + LEAST_BLOCKS
+        self._require_window("lane.summons_reveal", lane.summons_reveal, blocks=deep)
         # who answers a lie or a demand late pays, so nobody alone may be able to make it late
         reach = final + self.exclusion_seconds
         for name, seconds in (

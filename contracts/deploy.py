@@ -32,6 +32,7 @@ from contracts.network import (
     save,
 )
 from contracts.reads import call
+from contracts.reserves import COMMON, fund_reserve
 from contracts.rpc import public_part
 from contracts.sender import Sender, SendPolicy
 from mlbridge.errors import MLBridgeError
@@ -264,7 +265,4 @@ async def _fund_reserve(chain: Chain, sender: Sender, plan: Plan) -> None:
         chain.network.start_block, head.number, topics=topics, addresses=[str(distributor.address)]
     ):
         return
-    allowance = int(await call(chain.token.functions.allowance(sender.address, distributor.address)))
-    if allowance < params.reserve:
-        await sender.send(chain.token.functions.approve(distributor.address, params.reserve))
-    await sender.send(distributor.functions.fundReserve(0, params.reserve))
+    await fund_reserve(chain, sender, COMMON, params.reserve)

@@ -28,7 +28,8 @@ class LaneParams:
     source: of the beacon's seeds; source_delay: from an epoch's beginning to the value that counts;
     source_window: after which an unposted value from RANDAO gives way to another; attesters: contract that
     counts a batch's signatures; attester_max_age: epochs that a set of attesters counts; order_epochs: in
-    which an order may settle; protocol_share: basis points; min_weight: whole MLB times reputation.
+    which an order may settle; protocol_share: basis points; min_weight: whole MLB times reputation;
+    most_summonses: that an account may have open; answer_fee: least wei that a summoned seat gets.
     """
 
     epoch_seconds: int = 300
@@ -48,6 +49,11 @@ class LaneParams:
     demand_bond: int = COIN // 100
     min_signers: int = 3
     min_weight: int = 1
+    summons_commit: int = 180
+    summons_reveal: int = 120
+    most_summonses: int = 16
+    summons_deposit: int = COIN // 100
+    answer_fee: int = COIN // 10**6
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,15 @@ class DeployParams:
                 " in which an order settles: whoever learns of a close late could not settle any more.",
                 f"Set lane.closing_delay to {2 * lane.settle_window} or more.",
             )
+        summoned = 2 * lane.summons_commit + lane.summons_reveal
+        longest = min(lane.settle_window, (lane.order_epochs - 1) * lane.epoch_seconds)
+        if summoned > longest:
+            raise unsafe(
+                f"A summons and the settlement after it take {summoned} s, but an order may settle for only"
+                f" {longest} s.",
+                "Set lane.summons_commit and lane.summons_reveal lower, or lane.order_epochs or"
+                " lane.settle_window higher.",
+            )
         if lane.attester_max_age * lane.epoch_seconds >= self.unbonding_delay:
             raise unsafe(
                 f"Attester sets count for {lane.attester_max_age} epochs of {lane.epoch_seconds} s, longer"
@@ -188,7 +203,17 @@ DEVNET: Final = DeployParams(
         leaf_penalty=10**16,
         demand_bond=10**15,
         min_signers=1,
+        summons_commit=20,
+        summons_reveal=15,
+        summons_deposit=10**15,
     ),
+)
+DEVNET_REVIEWS: Final = ReviewParams(
+    # long enough to read about a slash and to appeal it by hand
+    escrow_window=1_800,
+    decoy_interval=60,
+    decoy_window=300,
+    game_window=300,
 )
 PUBLIC: Final = DeployParams(
     epoch_seconds=300,

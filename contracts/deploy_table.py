@@ -206,6 +206,30 @@ def _settlement(plan: Plan) -> tuple[Any, ...]:
     return at[artifacts.CHANNELS], at[lane.attesters], at[artifacts.BEACON], plan.core.treasury, limits
 
 
+def _summons(plan: Plan) -> tuple[Any, ...]:
+    at, lane = plan.at, plan.lane
+    limits = (
+        lane.summons_commit,
+        lane.summons_reveal,
+        lane.most_summonses,
+        lane.summons_deposit,
+        lane.answer_fee,
+    )
+    return at[artifacts.CHANNELS], at[artifacts.DISTRIBUTOR], at[artifacts.REGISTRY], limits
+
+
+def _dissent_cases(plan: Plan) -> tuple[Any, ...]:
+    names = (
+        artifacts.TOKEN,
+        artifacts.CHANNELS,
+        artifacts.DISSENTS,
+        artifacts.DISTRIBUTOR,
+        artifacts.TASKS,
+        artifacts.REGISTRY,
+    )
+    return tuple(plan.at[name] for name in names)
+
+
 def _appeals(plan: Plan) -> tuple[Any, ...]:
     names = (
         artifacts.AUTHORITY,
@@ -341,6 +365,8 @@ ROWS: Final[tuple[Row, ...]] = (
         artifacts.DISSENTS,
         lambda plan: (plan.at[artifacts.CHANNELS], plan.at[artifacts.TASKS]),
     ),
+    Row(Part.CHANNELS, artifacts.SUMMONS, _summons, needs=(artifacts.CHANNELS,)),
+    Row(Part.CHANNELS, artifacts.DISSENT_CASES, _dissent_cases),
     Row(
         Part.REVIEWS,
         artifacts.ESCROW,
@@ -386,4 +412,7 @@ LINKS: Final[tuple[Link, ...]] = (
     Link(Part.REVIEWS, artifacts.DISTRIBUTOR, "setSlashEscrow", "slashEscrow", artifacts.ESCROW),
 )
 # Held by contracts of a part, and needed whoever governs.
-PART_ROLES: Final[Mapping[Part, tuple[roles.Role, ...]]] = {Part.REVIEWS: (roles.REVIEWER, roles.FINER)}
+PART_ROLES: Final[Mapping[Part, tuple[roles.Role, ...]]] = {
+    Part.CHANNELS: (roles.REVIEWER, roles.SLASHER),
+    Part.REVIEWS: (roles.REVIEWER, roles.FINER),
+}

@@ -53,6 +53,7 @@ _EXIT_CODES = {
     "InsufficientStake": 4,
     "AccessManagedUnauthorized": 3,
     "NotRequester": 3,
+    "NotAppellant": 3,
     "NotGuardian": 3,
     "NoVotingPower": 3,
     "GovernorInsufficientProposerVotes": 3,

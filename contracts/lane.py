@@ -19,7 +19,8 @@ from mlbridge.protocol.snapshots import Snapshots
 
 class Lane:
     """One channel lane. beacon ... dissents are web3 AsyncContracts, prevrandao_source None
-    where the beacon has another; names: by lower-case address."""
+    where the beacon has another, summons and dissent_cases None where they were not deployed; names: by
+    lower-case address."""
 
     def __init__(self, chain: Chain, addresses: LaneAddresses) -> None:
         self.chain = chain
@@ -30,16 +31,18 @@ class Lane:
         self.attesters = self._contract(artifacts.ECDSA_ATTESTATIONS, addresses.ecdsa_attestations)
         self.settlement = self._contract(artifacts.SETTLEMENT, addresses.settlement)
         self.dissents = self._contract(artifacts.DISSENTS, addresses.dissents)
-        source = addresses.prevrandao_source
-        self.prevrandao_source = (
-            None if source is None else self._contract(artifacts.PREVRANDAO_SOURCE, source)
-        )
+        self.summons = self._optional(artifacts.SUMMONS, addresses.summons)
+        self.dissent_cases = self._optional(artifacts.DISSENT_CASES, addresses.dissent_cases)
+        self.prevrandao_source = self._optional(artifacts.PREVRANDAO_SOURCE, addresses.prevrandao_source)
         self.names = {address.lower(): name for name, address in addresses.named().items()}
 
     def _contract(self, name: str, address: str) -> AsyncContract:
         factory: Any = self.chain.w3.eth.contract(abi=artifacts.load(name).abi)
         contract: AsyncContract = factory(to_checksum_address(address))
         return contract
+
+    def _optional(self, name: str, address: str | None) -> AsyncContract | None:
+        return None if address is None else self._contract(name, address)
 
     @property
     def domain(self) -> Domain:

@@ -76,6 +76,8 @@ class LaneAddresses(AddressBook):
     bls_attestations: Address | None = Field(default=None, title=artifacts.BLS_ATTESTATIONS)
     settlement: Address = Field(title=artifacts.SETTLEMENT)
     dissents: Address = Field(title=artifacts.DISSENTS)
+    summons: Address | None = Field(default=None, title=artifacts.SUMMONS)
+    dissent_cases: Address | None = Field(default=None, title=artifacts.DISSENT_CASES)
 
 
 class ReviewAddresses(AddressBook):

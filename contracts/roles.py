@@ -61,14 +61,21 @@ PAUSER: Final = Role(
 REVIEWER: Final = Role(
     2,
     "REVIEWER",
-    (artifacts.APPEALS, artifacts.DECOYS, artifacts.BISECTION),
+    (artifacts.APPEALS, artifacts.DECOYS, artifacts.BISECTION, artifacts.DISSENT_CASES),
     0,
     "Has panels judge, paid from the model's dispute reserve; each asks for a bond or a budget itself.",
 )
 FINER: Final = Role(
     3, "FINER", (artifacts.DECOYS,), 0, "Takes small fixed amounts from judges that were proven careless."
 )
-ROLES: Final = (ADMIN, PAUSER, REVIEWER, FINER)
+SLASHER: Final = Role(
+    4,
+    "SLASHER",
+    (artifacts.SUMMONS, artifacts.DISSENT_CASES),
+    0,
+    "Punishes silence to a summons, and results that a panel found wrong, by the rules of every slash.",
+)
+ROLES: Final = (ADMIN, PAUSER, REVIEWER, FINER, SLASHER)
 
 RULES: Final = (
     Rule(artifacts.BRIDGE, "pause", PAUSER, Category.TECHNICAL, "Stops new tasks; nothing else."),
@@ -117,6 +124,13 @@ RULES: Final = (
     Rule(artifacts.CHANNELS, "setProtocolShare", ADMIN, Category.ECONOMIC, "The protocol's part of orders."),
     Rule(artifacts.DISTRIBUTOR, "setSlashEscrow", ADMIN, None, "Names where heavy slashes wait, once."),
     Rule(artifacts.DISTRIBUTOR, "fine", FINER, None, "Takes at most 7,500 MLB of an account's stake."),
+    Rule(
+        artifacts.DISTRIBUTOR,
+        "punish",
+        SLASHER,
+        None,
+        "Slashes an account for a fault other than contradiction.",
+    ),
     Rule(artifacts.TASKS, "openReview", REVIEWER, None, "Has a panel judge something."),
     Rule(
         artifacts.ESCROW,

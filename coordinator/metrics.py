@@ -164,7 +164,8 @@ def phases(before: TaskState, after: TaskState) -> list[tuple[str, float]]:
         found.append(("total", after.finished_at - after.submitted_at))
         first = next((item for item in after.rounds if item.judges), None)
         if first is not None:
-            ruled_from = [item.last_reveal_at for item in after.rounds if not item.judges][-1]
+            before_them = [item.last_reveal_at for item in after.rounds if not item.judges]
+            ruled_from = before_them[-1] if before_them else None  # a review has judges only
             found.append(("judges", after.finished_at - (ruled_from or first.drawn_at)))
     return found
 

@@ -143,7 +143,7 @@ class Poker:
         return self._config.jitter_s * int.from_bytes(seed[:4], "big") / 2**32
 
     async def _worth(self, state: TaskState, call: Any, head: BlockRef) -> Worth:
-        tip = await self._current_tip()
+        tip = 0 if state.review else await self._current_tip()
         left = max(0, TIPS_SET_ASIDE * tip - state.tips)
         expired = (
             state.randomness_block is not None and head.number + 1 > state.randomness_block + BLOCKHASHES_KEPT

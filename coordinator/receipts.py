@@ -63,6 +63,10 @@ class Receipts:
         try:
             made = await self._build(self._network, task_id, events[0].block)
         except Exception as error:
+            if isinstance(error, MLBridgeError) and error.code == receipt.REVIEW:
+                # Stores of an earlier release do not know it of their tasks.
+                await self._shelf.none(task_id)
+                return
             pause = min(LONGEST_RETRY_S, RETRY_S * 2.0 ** min(tries + 1, 8))
             await self._shelf.failed(task_id, tries=tries + 1, after=time.time() + pause)
             unforeseen = not isinstance(error, MLBridgeError)

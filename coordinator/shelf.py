@@ -8,7 +8,7 @@ from coordinator import tables
 from coordinator.store import Store
 
 _TASKS = tables.tasks
-_OWED = and_(_TASKS.c.ended, _TASKS.c.receipt.is_(None))
+_OWED = and_(_TASKS.c.ended, _TASKS.c.receipt.is_(None), _TASKS.c.review.is_(False))
 
 
 class Shelf:
@@ -46,6 +46,11 @@ class Shelf:
                 return False
             await connection.execute(update(_TASKS).where(mine).values(receipt=receipt))
             return True
+
+    async def none(self, task_id: str) -> None:
+        """Note that a task is a review and has no receipt."""
+        async with self._store.writing, self._store.engine.begin() as connection:
+            await connection.execute(update(_TASKS).where(_TASKS.c.task_id == task_id).values(review=True))
 
     async def failed(self, task_id: str, *, tries: int, after: float) -> None:
         """Note that a receipt could not be built. after: unix seconds of the next try."""

@@ -119,7 +119,7 @@ def effects(before: TaskState | None, after: TaskState | None) -> list[Effect]:
     block, index = after.position
     if before is None or replace(before, position=after.position) != after:
         found.append(Notify(after.task_id, f"{after.task_id}:{block}:{index}"))
-    if after.status.terminal and (before is None or not before.status.terminal):
+    if after.status.terminal and not after.review and (before is None or not before.status.terminal):
         found.append(Archive(after.task_id, f"{after.task_id}:{after.status.name}"))
     return found
 
@@ -187,8 +187,7 @@ def _drawn(state: TaskState, event: TaskEvent) -> TaskState:
         fresh = RoundState(
             number=number,
             kind=kind,
-            # A review votes in its second round, without a first committee.
-            judges=state.status is S.ESCALATED or (state.status is S.SUBMITTED and number != 0),
+            judges=state.review or state.status is S.ESCALATED,
             seats=tuple(SeatState(account, weight) for account, weight in pairs),
             drawn_at=event.timestamp,
             commit_deadline=args["commitDeadline"],
@@ -303,6 +302,21 @@ def _slashed(state: TaskState, event: TaskEvent) -> TaskState:
     return replace(state, slashes=(*state.slashes, slash))
 
 
+def _restored(state: TaskState, event: TaskEvent) -> TaskState:
+    args = event.args
+    slashes = list(state.slashes)
+    for place, slash in enumerate(slashes):
+        if (slash.account, slash.fault, slash.restored) == (args["account"], args["fault"], False):
+            slashes[place] = replace(slash, restored=True)
+            break
+    return replace(state, slashes=tuple(slashes))
+
+
+def _earmarked(state: TaskState, event: TaskEvent) -> TaskState:
+    # Judges of a task are paid for when its first committee dissents; a panel, when its review is opened.
+    return replace(state, review=True) if state.status is S.SUBMITTED else state
+
+
 def _require(state: TaskState, event: TaskEvent, status: TaskStatus) -> None:
     if state.status is not status:
         raise TransitionError(event.task_id, state.status, event.name)
@@ -348,4 +362,6 @@ HANDLERS: Mapping[str, Callable[[TaskState, TaskEvent], TaskState]] = {
     "TaskSettled": _settled,
     "TipPaid": _tipped,
     "Slashed": _slashed,
+    "SlashRestored": _restored,
+    "JudgesEarmarked": _earmarked,
 }

@@ -228,6 +228,7 @@ class Store:
                 "finished_at": state.finished_at,
                 "block": state.position[0],
                 "state": json.dumps(state.to_json(), separators=(",", ":")),
+                "review": state.review,
                 "receipt": None,
                 "receipt_tries": 0,
                 "receipt_after": 0.0,

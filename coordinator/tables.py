@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -70,6 +71,8 @@ tasks = Table(
     Column("block", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
     Column("anomaly", Text),
+    # A panel that judges something else: it has no receipt.
+    Column("review", Boolean, nullable=False, server_default=false()),
     Column("receipt", Text),
     Column("receipt_tries", Integer, nullable=False, server_default="0"),
     Column("receipt_after", Float, nullable=False, server_default="0"),

@@ -51,11 +51,12 @@ class RoundState:
 
 @dataclass(frozen=True, slots=True)
 class Slash:
-    """Stake taken over this task. amount: MLB base units (18 decimals)."""
+    """Stake taken over this task. amount: MLB base units (18 decimals); restored: it was given back."""
 
     account: int
     fault: int
     amount: int
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class TaskState:
     """Everything that the events up to `position` (block, log index) say about a task.
 
     confidence: basis points; refunded: wei that came back; tips: wei paid to pokers; reason: why it was
-    refunded; randomness_block: the block that the pending draw waits for, None when no draw is pending.
+    refunded; randomness_block: the block that the pending draw waits for, None when no draw is pending;
+    review: a panel judges something else (docs/design/verdict.md): nobody pays, nothing is delivered.
     """
 
     task_id: str
@@ -87,6 +89,7 @@ class TaskState:
     tips: int = 0
     slashes: tuple[Slash, ...] = ()
     finished_at: int | None = None
+    review: bool = False
 
     @property
     def current(self) -> RoundState | None:

@@ -23,6 +23,7 @@ def task_view(state: TaskState) -> dict[str, Any]:
         "task_id": state.task_id,
         "status": state.status.name.lower(),
         "ended": state.status.terminal,
+        "review": state.review,
         "requester": state.requester,
         "model_id": state.model_id,
         "payment_wei": str(state.reward),
@@ -45,6 +46,7 @@ def task_view(state: TaskState) -> dict[str, Any]:
                 "account": slash.account,
                 "fault": Fault(slash.fault).name.lower(),
                 "amount_mlb_base": str(slash.amount),
+                "restored": slash.restored,
             }
             for slash in state.slashes
         ],
@@ -106,11 +108,12 @@ def waiting_view(submission: Submission) -> dict[str, Any]:
 async def result_view(
     state: TaskState, events: Sequence[TaskEvent], storage: ContentStore | None, kind: str | None
 ) -> dict[str, Any] | None:
-    """The delivered result of a finalized task: payload as hex, decoded output, or where it is kept.
+    """The delivered result of a finalized task: payload as hex, decoded output, or where it is kept. A review
+    delivers none.
 
     kind: of the model's outputs; unknown: the output is shown as the plain map that it encodes.
     """
-    if state.status is not TaskStatus.FINALIZED:
+    if state.status is not TaskStatus.FINALIZED or state.review:
         return None
     # One digest is one payload: whoever opened it serves, who carries the payload before who points to it.
     openings = dict.fromkeys(

@@ -22,6 +22,7 @@ from gateway.metrics import Metrics
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.hashing import keccak
 from mlbridge.sdk import AsyncChannel, AsyncClient
+from mlbridge.sdk.channel_book import full
 
 log = structlog.get_logger(__name__)
 
@@ -65,12 +66,7 @@ class Purse:
         if not await channel.drawable():
             raise channel.too_young()
         if await channel.room() == 0:
-            raise MLBridgeError(
-                "channel.full",
-                "The gateway's channel has no free sequence before its coordinator's next batch is posted.",
-                hint="Try again in a few seconds.",
-                retry_after_s=5,
-            )
+            raise full()
         state = await (await self.view()).channel(channel.id)
         if state.balance < price:
             raise self._too_little(state)

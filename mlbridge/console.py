@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -89,6 +90,11 @@ def parse_ether(text: str, name: str, unit: str = "ETH") -> int:
 def mlb(amount: int) -> str:
     """MLB base units (18 decimals) as MLB."""
     return f"{_decimal(amount)} MLB"
+
+
+def moment(seconds: int) -> str:
+    """Unix seconds as date and time."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _decimal(amount: int) -> str:

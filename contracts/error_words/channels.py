@@ -266,6 +266,65 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The dissent of account {account} in the order {order} is recorded already.",
         "Nothing is left to report.",
     ),
+    # Summons
+    "AlreadySummoned": (
+        "The order {order} was summoned before.",
+        "An order is summoned once; sign the next sequence.",
+    ),
+    "NotSummoned": ("No summons of the order {order} is open.", "It ended, or was never posted."),
+    "ModelNotSummoned": (
+        "Seats of the model {modelId} cannot be summoned: it takes no tasks, or is not compared by digest.",
+        "Use an active model with the exact policy, or the direct lane.",
+    ),
+    "TooLateToSummon": (
+        "The order {order} settles until {latest:time}, but its seats would have time until {needed:time}.",
+        "Sign the next sequence with the present epoch and a later deadline, and summon soon.",
+    ),
+    "SeatFeeTooLow": (
+        "A seat would earn {seatFee:wei} by the order, less than the {least:wei} of the direct lane.",
+        "Sign the next sequence with a higher maximum fee.",
+    ),
+    "SeatFull": (
+        "The account {account} has {open} summonses open, as many as it may.",
+        "Wait until one of them ends, or sign the next sequence, which draws other seats.",
+    ),
+    "AlreadyAnswered": (
+        "The account {account} did this for the order {order} already.",
+        "Nothing is left to do.",
+    ),
+    "NothingToOpen": (
+        "The account {account} has no commitment to open for the order {order}.",
+        "A seat commits first, to something that is not zero.",
+    ),
+    # DissentCases
+    "CaseExists": (
+        "There is a case about the order {order} already.",
+        "An order is judged once; read the case.",
+    ),
+    "WrongDissentStatus": (
+        "The case about the order {order} cannot take this step now (state {current}).",
+        "0 means that there is no such case; 1 that its panel still works; 5 that it was closed.",
+    ),
+    "NotOnRecord": (
+        "No dissent of account {account} from this verdict on the order {order} is on record.",
+        "Report it to Dissents first.",
+    ),
+    "TooLateToJudge": (
+        "The order {order} is judged no more; a case could be opened until {until:time}.",
+        "Open cases while the stake of whoever left is still in reach.",
+    ),
+    "NotByDigest": (
+        "Results of the model {modelId} are not compared by digest.",
+        "Honest results may differ there, so nobody is judged for them here.",
+    ),
+    "TooFewJudges": (
+        "{eligible} accounts could judge, but {needed} are needed.",
+        "Wait until more operators serve the model.",
+    ),
+    "NotWrong": (
+        "The account {account} attested what the panel found for the order {order}.",
+        "There is nothing to punish.",
+    ),
     # EcdsaAttestations
     "BadAttesters": (
         "The attesters are not a list of verifier accounts in ascending order with a signature each.",
@@ -282,7 +341,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # Settlement
     "BondTooLow": (
         "The bond of {bond:wei} is below the {required:wei} that this takes.",
-        "Deposit more with depositBond.",
+        "Deposit more, or send more with the call.",
     ),
     "BondLocked": (
         "The bond is locked until {until:time}, when the last batch is final.",

@@ -132,7 +132,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "0 means that there is no such case; 5 that it ended.",
     ),
     "NotYet": ("This is possible after {until} (block number or unix time).", "Wait until then."),
-    "TooLate": ("This was possible until {until:time}.", "Settle the case instead."),
+    "TooLate": ("This was possible until {until:time}.", "Settle the case, or close the summons, instead."),
     "BadIndex": ("There is no author or candidate {index}.", "A case has three; numbers begin at 0."),
     "AlreadyDone": ("Author {index} has done this already.", "There is nothing to do."),
     "WrongSecret": (

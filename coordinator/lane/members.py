@@ -32,7 +32,7 @@ MARGIN_BYTES: Final = 64 << 10
 VALID_S: Final = exchange.LONGEST_REQUEST_S // 2
 """Of a request's signature, looked at on arrival: half of what members take, for clocks that differ."""
 CONNECT_S: Final = 3.0
-LONGEST_GAP_S: Final = 0.1
+LONGEST_GAP_S: Final = 0.05
 BRIEF_S: Final = 0.25
 """Orders of a model that takes longer do not wait to travel together: the quick would wait for the slow."""
 _SMOOTHING: Final = 0.2

@@ -10,9 +10,11 @@ import typer
 from eth_account.signers.local import LocalAccount
 
 from contracts import keystore
+from contracts.chain import Chain
 from contracts.keystore import PASSWORD_ENV
 from contracts.network import Network, load_network
-from mlbridge.console import JsonOption
+from contracts.sender import Sender
+from mlbridge.console import JsonOption, run_async
 from mlbridge.devnet import accounts
 from mlbridge.errors import MLBridgeError
 from mlbridge.sdk import AsyncClient
@@ -23,10 +25,13 @@ __all__ = [
     "KeyOption",
     "NetworkOption",
     "PasswordFileOption",
+    "act_on_chain",
     "devnet_home",
     "find_account",
     "find_network",
     "open_client",
+    "parse_id",
+    "read_chain",
     "using",
 ]
 T = TypeVar("T")
@@ -99,3 +104,50 @@ async def using(client: AsyncClient, work: Callable[[AsyncClient], Awaitable[T]]
     """Do something with a client, and close it."""
     async with client:
         return await work(client)
+
+
+def read_chain(network_name: str | None, work: Callable[[Chain], Awaitable[T]]) -> T:
+    """Ask the chosen network something."""
+
+    async def connected() -> T:
+        async with await Chain.connect(find_network(network_name)) as chain:
+            return await work(chain)
+
+    return run_async(connected())
+
+
+def act_on_chain(
+    network_name: str | None,
+    key: Path | None,
+    password_file: Path | None,
+    work: Callable[[Chain, Sender], Awaitable[T]],
+) -> T:
+    """Do something on the chosen network with the chosen key. Raises MLBridgeError `account.none`."""
+    network = find_network(network_name)
+    account = find_account(network, key, password_file)
+    if account is None:
+        raise MLBridgeError(
+            "account.none", "This needs a key.", hint="Name one with --keystore.", exit_code=3
+        )
+
+    async def connected() -> T:
+        async with await Chain.connect(network) as chain:
+            return await work(chain, Sender(chain, account))
+
+    return run_async(connected())
+
+
+def parse_id(text: str, what: str, hint: str) -> bytes:
+    """32 bytes of 0x hex. what: it is the id of, for the error. Raises MLBridgeError `id.invalid`."""
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 32:
+        raise MLBridgeError(
+            "id.invalid",
+            f"{text!r} is not the id of {what} (0x and 64 hex digits).",
+            hint=hint,
+            exit_code=2,
+        )
+    return raw

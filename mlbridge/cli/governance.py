@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_address, to_checksum_address
 
-from contracts.chain import Chain
 from contracts.governance import Governance
 from contracts.handover import check_governance
-from contracts.network import Network
 from contracts.proposal_file import read_proposal
 from contracts.proposals import ProposalInfo, ProposalState, Support, id_text
 from contracts.sender import Sender
@@ -24,10 +20,10 @@ from mlbridge.cli.context import (
     KeyOption,
     NetworkOption,
     PasswordFileOption,
-    find_account,
-    find_network,
+    act_on_chain,
+    read_chain,
 )
-from mlbridge.console import data, emit_json, mlb, people, run_async, table
+from mlbridge.console import data, emit_json, mlb, moment, people, table
 from mlbridge.errors import MLBridgeError
 
 app = typer.Typer(no_args_is_help=True, help="Propose, vote, delegate, and carry out what was decided.")
@@ -65,7 +61,7 @@ def propose(
     if as_json:
         emit_json(facts)
     else:
-        people.print(f"proposed as {facts['category']}; the vote opens {_time(facts['vote_opens'])}")
+        people.print(f"proposed as {facts['category']}; the vote opens {moment(facts['vote_opens'])}")
         data.print(facts["proposal"])
 
 
@@ -81,7 +77,7 @@ def list_proposals(network: NetworkOption = None, as_json: JsonOption = False) -
         emit_json(facts)
         return
     rows = [
-        [item["proposal"], item["category"], item["state"], _time(item["vote_closes"]), item["description"]]
+        [item["proposal"], item["category"], item["state"], moment(item["vote_closes"]), item["description"]]
         for item in facts
     ]
     table("proposals", ["proposal", "category", "state", "vote closes", "description"], rows)
@@ -102,7 +98,7 @@ def show(proposal: ProposalArgument, network: NetworkOption = None, as_json: Jso
     unit = _weight if facts["quadratic"] else mlb
     for name, value in facts.items():
         if name in ("vote_opens", "vote_closes", "executable_from"):
-            value = _time(value) if value else "not queued"
+            value = moment(value) if value else "not queued"
         elif name in ("for", "against", "abstain", "quorum"):
             value = "not known yet" if value is None else unit(value)
         if name != "calls":
@@ -192,7 +188,7 @@ def queue(
     if as_json:
         emit_json(facts)
     else:
-        people.print(f"queued; it can be executed from {_time(facts['executable_from'])} on")
+        people.print(f"queued; it can be executed from {moment(facts['executable_from'])} on")
 
 
 @app.command()
@@ -282,29 +278,13 @@ def _act(
     password_file: Path | None,
     work: Callable[[Governance, Sender], Awaitable[T]],
 ) -> T:
-    network = find_network(network_name)
-    account = find_account(network, key, password_file)
-    if account is None:
-        raise MLBridgeError(
-            "account.none", "This needs a key.", hint="Name one with --keystore.", exit_code=3
-        )
-    return run_async(_with_sender(network, account, work))
+    return act_on_chain(
+        network_name, key, password_file, lambda chain, sender: work(Governance(chain), sender)
+    )
 
 
 def _read(network_name: str | None, work: Callable[[Governance], Awaitable[T]]) -> T:
-    return run_async(_with_chain(find_network(network_name), work))
-
-
-async def _with_sender(
-    network: Network, account: LocalAccount, work: Callable[[Governance, Sender], Awaitable[T]]
-) -> T:
-    async with await Chain.connect(network) as chain:
-        return await work(Governance(chain), Sender(chain, account))
-
-
-async def _with_chain(network: Network, work: Callable[[Governance], Awaitable[T]]) -> T:
-    async with await Chain.connect(network) as chain:
-        return await work(Governance(chain))
+    return read_chain(network_name, lambda chain: work(Governance(chain)))
 
 
 def _parse(text: str) -> int:
@@ -344,7 +324,3 @@ def _facts(info: ProposalInfo) -> dict[str, Any]:
 def _weight(value: int) -> str:
     """Weight of the roll, in roots of whole MLB."""
     return f"{value / 10**9:,.3f} roots of MLB"
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

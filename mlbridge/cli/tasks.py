@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from contracts import artifacts, reads
+from contracts.chain import Chain
 from contracts.events import topic_of
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client, using
 from mlbridge.cli.inputs import read_input
@@ -73,7 +74,9 @@ def list_tasks(
         names = {model.id: model.name for model in await client.models()}
         found = await reads.find_events(chain, topics, [chain.addresses.tasks])
         return [
-            _task_facts(reads.as_submitted(await reads.get_task(chain, event.args["taskId"]), event), names)
+            _task_facts(
+                chain, reads.as_submitted(await reads.get_task(chain, event.args["taskId"]), event), names
+            )
             for event in list(reversed(found))[:limit]
         ]
 
@@ -97,7 +100,7 @@ def show(task: TaskArgument, network: NetworkOption = None, as_json: JsonOption 
         status = await handle.status()
         names = {model.id: model.name for model in await client.models()}
         seats = [] if status.status.terminal else await reads.get_seats(handle.chain, handle.id, status.round)
-        return _task_facts(status, names) | {
+        return _task_facts(handle.chain, status, names) | {
             "seats": [
                 {
                     "account": seat.account,
@@ -195,12 +198,14 @@ def poke(
     emit_json({"task": task, "status": status}) if as_json else people.print(f"now {status}")
 
 
-def _task_facts(task: reads.TaskInfo, names: dict[bytes, str]) -> dict[str, Any]:
+def _task_facts(chain: Chain, task: reads.TaskInfo, names: dict[bytes, str]) -> dict[str, Any]:
     return {
         "task": "0x" + task.id.hex(),
         "model": names.get(task.model_id, "0x" + task.model_id.hex()),
         "status": task.status.name.lower(),
         "requester": task.requester,
+        # Of a review: which contract has a panel judge something.
+        "asked_by": chain.contract_names.get(task.requester.lower()),
         "reward_wei": task.reward,
         "deadline": task.deadline,
         "round": task.round,

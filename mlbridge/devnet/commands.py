@@ -54,6 +54,12 @@ def up(
     reveal_window: Annotated[int, typer.Option(help="Seconds it then has to reveal.", min=5)] = 60,
     base_port: Annotated[int, typer.Option(help="The chain's port; others follow.", min=1024)] = 8545,
     ray_base_port: Annotated[int, typer.Option(help="First of 300 ports a Ray cluster.", min=1024)] = 20000,
+    parts: Annotated[
+        str,
+        typer.Option(
+            "--with", metavar="PARTS", help="reviews: heavy slashes wait half an hour, and can be appealed."
+        ),
+    ] = "",
     replace: Annotated[
         bool,
         typer.Option("--replace", help="Forget the stopped devnet of before, its chain included."),
@@ -71,6 +77,13 @@ def up(
         raise MLBridgeError(
             "devnet.bad_engine", f"--engine takes torch or vllm, not {engine!r}.", exit_code=2
         )
+    if parts not in ("", "reviews"):
+        raise MLBridgeError(
+            "devnet.unknown_part",
+            f"There is no part {parts!r}.",
+            hint="--with takes: reviews. Channels are always there.",
+            exit_code=2,
+        )
     plan = make_plan(
         home.absolute(),
         providers=providers,
@@ -83,6 +96,7 @@ def up(
         reveal_window=reveal_window,
         base_port=base_port,
         ray_base_port=ray_base_port,
+        reviews=parts == "reviews",
     )
     make_room(plan, replace=replace)
     asyncio.run(start(plan, demo=demo, as_json=as_json))

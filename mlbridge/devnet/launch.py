@@ -21,6 +21,7 @@ from contracts import artifacts, reads
 from contracts.chain import Chain
 from contracts.consent import sign_consent
 from contracts.deploy import DEVNET, DeployParams, deploy
+from contracts.deploy_params import DEVNET_REVIEWS
 from contracts.economy import MLB
 from contracts.lane import Lane
 from contracts.laneview import LaneView
@@ -121,7 +122,8 @@ def deploy_params(plan: Plan) -> DeployParams:
         reveal_window=plan.reveal_window,
         min_task_time=max(DEVNET.parameters.min_task_time, plan.commit_window * 3 // 2),
     )
-    return replace(DEVNET, epoch_seconds=plan.epoch, parameters=rules)
+    reviews = DEVNET_REVIEWS if plan.reviews else None
+    return replace(DEVNET, epoch_seconds=plan.epoch, parameters=rules, reviews=reviews)
 
 
 async def fund(network: Network, plan: Plan) -> None:

@@ -23,7 +23,8 @@ CLUSTERS_PER_CORE = 2  # a Ray head with replicas idles at about a quarter of a 
 class Plan(BaseModel):
     """One devnet. Times in seconds; faults: provider number (from 1) -> behaviour.
 
-    engine: of the chat model; gpu: whether that engine runs on the GPU, of which each provider has a part.
+    engine: of the chat model; gpu: whether that engine runs on the GPU, of which each provider has a part;
+    reviews: whether heavy slashes wait for an appeal.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +36,7 @@ class Plan(BaseModel):
     shared_ray: bool
     engine: str
     gpu: bool = False
+    reviews: bool = False
     block_time: float
     commit_window: int
     reveal_window: int
@@ -156,6 +158,7 @@ def make_plan(
     reveal_window: int,
     base_port: int,
     ray_base_port: int,
+    reviews: bool = False,
 ) -> Plan:
     """Fill in what was not asked for, and refuse what cannot work.
 
@@ -204,6 +207,7 @@ def make_plan(
         epoch=5,
         base_port=base_port,
         ray_base_port=ray_base_port,
+        reviews=reviews,
     )
 
 

@@ -24,6 +24,7 @@ from contracts.lane import Lane
 from contracts.laneview import LaneView
 from contracts.network import Network, home, load_network
 from contracts.reads import ModelInfo
+from contracts.sealing import SealingKey, SealingKeys
 from contracts.sender import Sender, SendPolicy
 from mlbridge.errors import MLBridgeError
 from mlbridge.models import Manifest, publish_folder
@@ -474,6 +475,13 @@ class AsyncClient:
         if self._book is None:
             self._book = ChannelBook(self._book_path or home() / "channels.db")
         return self._book
+
+    async def sealing_key(self, operator: str) -> SealingKey | None:
+        """The key that confidential input to an operator is sealed to now; None if it has none.
+
+        Raises MLBridgeError `reviews.none` on a network without sealing keys.
+        """
+        return await SealingKeys(await self.chain()).current(operator)
 
     # ---- money ----
 

@@ -48,6 +48,7 @@ DEFAULT_S: Final = 60.0
 TRIES: Final = 3
 GRACE_S: Final = 5.0
 LEAST_PAUSE_S: Final = 0.1
+FULL_PAUSE_S: Final = 1.0
 FRESH_S: Final = 2.0
 """How old the view of the chain may be when an order is signed: whoever signs many refreshes it meanwhile."""
 # The sequence is of no use any more, or belongs to an order that another copy of the book signed.
@@ -324,7 +325,6 @@ class AsyncChannel:
         if epoch <= self.terms.opened_in:
             raise self.too_young()
         floor = (await self._view.channel(self.id)).floor
-        deadline = int(self._view.now() + deadline_s)
 
         def make(sequence: int) -> bytes:
             order = TaskOrder(
@@ -337,12 +337,25 @@ class AsyncChannel:
                 seats=seats,
                 policy=Policy.EXACT,
                 max_fee=price,
-                deadline=deadline,
+                deadline=int(self._view.now() + deadline_s),
             )
             signed = sign(order, self._lane.domain, self._key)
             return Offer(signed, self.terms, content, stream).to_bytes()
 
-        return await asyncio.to_thread(self._book.take, self.id, key, least=floor, kind=kind, make=make)
+        until = asyncio.get_running_loop().time() + deadline_s
+        while True:
+            try:
+                # One that is signed too far ahead may be passed by a batch before it can be taken.
+                return await asyncio.to_thread(
+                    self._book.take, self.id, key, least=floor, kind=kind, make=make
+                )
+            except MLBridgeError as error:
+                if error.code != "channel.full" or asyncio.get_running_loop().time() >= until:
+                    raise
+            await asyncio.sleep(FULL_PAUSE_S)
+            await self._view.refresh(FULL_PAUSE_S)
+            epoch = await self._view.drawing_epoch()
+            floor = (await self._view.channel(self.id)).floor
 
     async def _carry(self, kept: Kept, ear: Ear | None = None, secret: bytes | None = None) -> ChannelResult:
         """An order that is written down, to its end; the same bytes as often as it takes.

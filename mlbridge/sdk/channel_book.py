@@ -180,7 +180,13 @@ class ChannelBook:
     # ---- orders ----
 
     def take(
-        self, channel: bytes, key: str, *, least: int, kind: str | None, make: Callable[[int], bytes]
+        self,
+        channel: bytes,
+        key: str,
+        *,
+        least: int,
+        kind: str | None,
+        make: Callable[[int], bytes],
     ) -> Kept:
         """The next sequence, with the order that `make` signs for it; both on disk before this returns.
 
@@ -196,12 +202,7 @@ class ChannelBook:
             (following,) = db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
             sequence = max(int(following), least)
             if sequence >= least + WINDOW:
-                raise MLBridgeError(
-                    "channel.full",
-                    "The channel has no free sequence before its coordinator's next batch is posted.",
-                    hint="Try again in a few seconds.",
-                    retry_after_s=5,
-                )
+                raise full()
             offer = make(sequence)
             db.execute(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",
@@ -240,6 +241,16 @@ class ChannelBook:
             *(channel, OPEN),
         )
         return [Kept(*row) for row in rows]
+
+
+def full() -> MLBridgeError:
+    """What is said while a channel has no free sequence."""
+    return MLBridgeError(
+        "channel.full",
+        "The channel has no free sequence before its coordinator's next batch is posted.",
+        hint="Try again in a few seconds.",
+        retry_after_s=5,
+    )
 
 
 def _prepare(db: sqlite3.Connection) -> int:

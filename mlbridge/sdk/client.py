@@ -13,6 +13,7 @@ from eth_account.signers.local import LocalAccount
 from contracts.channels import ChannelState
 from contracts.network import Network
 from contracts.reads import ModelInfo, TaskInfo
+from contracts.sealing import SealingKey
 from contracts.sender import SendPolicy
 from mlbridge.models import Manifest
 from mlbridge.protocol.orders712 import ChannelTerms
@@ -297,6 +298,10 @@ class Client:
     def channel(self, channel: bytes | str, *, url: str | None = None) -> Channel:
         """See AsyncClient.channel."""
         return Channel(self._loop.run(self._client.channel(channel, url=url)), self._loop)
+
+    def sealing_key(self, operator: str) -> SealingKey | None:
+        """See AsyncClient.sealing_key."""
+        return self._loop.run(self._client.sealing_key(operator))
 
     def claim(self) -> Claimed:
         """See AsyncClient.claim."""

@@ -33,6 +33,8 @@ from mlbridge.sdk.receipt_model import (
 )
 from mlbridge.sdk.receipt_openings import cid_of, openings
 
+REVIEW = "task.review"
+"""Code of the error for a task that has no receipt because it is a review."""
 TERMINAL = {"TaskFinalized": "finalized", "TaskRefunded": "refunded", "TaskCancelled": "cancelled"}
 
 
@@ -55,7 +57,8 @@ class Facts:
 async def build(chain: Chain, task_id: bytes, *, first_block: int | None = None) -> Receipt:
     """The receipt of a finished task. first_block: where to begin looking, default the deployment's first.
 
-    Raises MLBridgeError `task.unknown` or `task.unfinished`.
+    Raises MLBridgeError `task.unknown`, `task.unfinished`, or `task.review` for a panel that judged something
+    else and delivered nothing.
     """
     return assemble(await collect(chain, task_id, first_block=first_block))
 
@@ -69,6 +72,13 @@ async def collect(chain: Chain, task_id: bytes, *, first_block: int | None = Non
             f"There is no task 0x{task_id.hex()} on {chain.network.name}.",
             hint="Check the id and the network.",
             exit_code=5,
+        )
+    if is_review(found):
+        raise MLBridgeError(
+            REVIEW,
+            f"The task 0x{task_id.hex()} is a review: its panel judges what another contract asked, "
+            "and delivers no result, so it has no receipt.",
+            hint="`mlbridge task show` says who asked; `mlbridge appeal show` tells of an appeal.",
         )
     events = up_to_end(found)
     if not events:
@@ -93,6 +103,12 @@ async def collect(chain: Chain, task_id: bytes, *, first_block: int | None = Non
         calls={tx: call for tx, call in zip(hashes, calls, strict=True) if call is not None},
         operators={info.id: info.operator for info in infos},
     )
+
+
+def is_review(events: Sequence[Event]) -> bool:
+    """Whether a task's events are a review's: its judges were paid for in the transaction that opened it."""
+    opened = {event.tx_hash for event in events if event.name == "TaskSubmitted"}
+    return any(event.name == "JudgesEarmarked" and event.tx_hash in opened for event in events)
 
 
 def up_to_end(events: Sequence[Event]) -> list[Event]:

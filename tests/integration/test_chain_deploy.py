@@ -108,14 +108,15 @@ async def test_reviews_are_wired_whoever_governs(anvil: Anvil) -> None:
         assert await call(chain.distributor.functions.slashEscrow()) == network.reviews.escrow
         appeals = open_contract(chain, artifacts.APPEALS, network.reviews.appeals).functions
         assert await call(appeals.escrow()) == network.reviews.escrow
-        for role in (roles.REVIEWER, roles.FINER):
+        for role in (roles.REVIEWER, roles.FINER, roles.SLASHER):
             for holder in role.holders:
                 assert await call(manager.hasRole(role.id, network.named()[holder])) == [True, 0]
         for rule in roles.RULES:
             if rule.contract in network.named():
                 function = roles.selector(rule.contract, rule.function)
                 given = await call(manager.getTargetFunctionRole(network.named()[rule.contract], function))
-                expected = rule.role if rule.role in (roles.REVIEWER, roles.FINER) else roles.ADMIN
+                given_here = (roles.REVIEWER, roles.FINER, roles.SLASHER)
+                expected = rule.role if rule.role in given_here else roles.ADMIN
                 assert given == expected.id, "the deployer keeps every other power"
 
 

@@ -123,7 +123,7 @@ async def test_an_order_that_could_not_be_paid_or_settled_is_not_taken(scene: La
     stranger = sign(order, scene.rig.lane.domain, b"\x07" * 32)
     refused = {
         "order.signature": replace(good, order=stranger),
-        "lane.input": replace(good, content=b"another input"),
+        "order.input": replace(good, content=b"another input"),
         "lane.coordinator": replace(good, terms=replace(good.terms, coordinator=scene.requester.address)),
         "order.channel": replace(good, terms=replace(good.terms, opened_in=good.terms.opened_in + 1)),
         "order.funds": await scene.order(sequence=0, max_fee=10**20),

@@ -42,6 +42,8 @@ from tests.support.lane_servers import serving
 from tests.support.seats import honest_label
 
 STALE_S = 60.0
+RUN_S = 0.5
+"""What an order takes, so that whoever is killed has some in hand."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def make_member(home: Path, domain: Domain, model: bytes, key: bytes) -> LaneMem
     """The seat as a replica runs it, with its store on disk; the model is a function."""
 
     async def run(payload: bytes) -> bytes:
+        await asyncio.sleep(RUN_S)
         return honest_label(payload)
 
     view = View(home / "lane-view.sqlite", model, stale_s=STALE_S)

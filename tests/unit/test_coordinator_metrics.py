@@ -89,6 +89,24 @@ def test_a_finalized_task_is_counted_and_measured() -> None:
     assert value(metrics, "mlbridge_task_phase_seconds_count", phase="judges") == 0
 
 
+def test_a_review_has_judges_and_no_first_committee() -> None:
+    scribe = Scribe(block=10)
+    submitted = {"requester": ADDRESS, "modelId": digest(7), "inputData": "0x00", "reward": 0, "deadline": 9}
+    scribe.log(TASK, "TaskSubmitted", **submitted, seats=3, randomnessBlock=12)
+    scribe.log(TASK, "ResultRevealed", account=2, round=0, digest=digest(1), result="0x00")
+    scribe.log(TASK, "JudgesEarmarked", model=1, amount=300)
+    scribe.next_block(3)
+    seats = {"accounts": [3, 5, 7], "weights": [1, 1, 1], "commitDeadline": 99, "seed": digest(0)}
+    scribe.log(TASK, "CommitteeDrawn", round=1, kind=1, **seats)
+    scribe.next_block(2)
+    scribe.log(TASK, "RevealOpened", round=1, revealDeadline=99)
+    ended = {"digest": digest(0), "account": 0, "round": 1, "confidence": 9_500, "winners": []}
+    scribe.log(TASK, "TaskFinalized", **ended)
+    metrics = recorded(scribe)
+    assert value(metrics, "mlbridge_task_phase_seconds_sum", phase="total") == 10
+    assert value(metrics, "mlbridge_task_phase_seconds_sum", phase="judges") == 4
+
+
 @given(chains())
 def test_phases_are_known_and_never_negative(events: list) -> None:  # type: ignore[type-arg]
     states: dict[str, TaskState] = {}

@@ -83,6 +83,29 @@ async def test_receipts_that_fail_do_not_starve_the_others(
     assert len(await shelf.owed(now=2e9, limit=AT_ONCE)) == AT_ONCE
 
 
+async def test_a_review_is_owed_no_receipt(store: Store) -> None:
+    scribe = Scribe()
+    for task in (1, 2):
+        submit(scribe, task)
+        if task == 1:  # of the other the store does not know it, as after an upgrade
+            scribe.log(digest(task), "JudgesEarmarked", model=1, amount=300)
+        scribe.next_block()
+        scribe.log(digest(task), "TaskRefunded", amount=0, reason="too few operators")
+    await store.apply(scribe.written, position="1")
+    asked: list[str] = []
+
+    async def build(network: Network, task_id: str, first_block: int) -> str:
+        asked.append(task_id)
+        raise MLBridgeError("task.review", "A review has none.")
+
+    kept = Receipts(store=store, network=NETWORK, build=build)
+    assert await Shelf(store).count_owed() == 1
+    await kept.step()
+    assert asked == [digest(2)]
+    assert await Shelf(store).count_owed() == 0
+    assert await Shelf(store).owed(now=2e9, limit=AT_ONCE) == []
+
+
 async def delivered(store: Store, *results: bytes) -> tuple[Any, Any]:
     """State and events of a finalized task whose members opened these contents under one digest."""
     scribe, task_id, accounts = Scribe(), digest(1), [2, 4, 6]

@@ -225,12 +225,27 @@ class TestOneTask:
         self.submit()
         put = self.say("ResultRevealed", account=2, round=0, digest=digest(1), result="0x00")
         assert put.status is TaskStatus.SUBMITTED
+        assert self.say("JudgesEarmarked", model=1, amount=300).review
         panel = self.drawn(1, 1, [3, 5, 7])
         assert panel.current is not None
         assert panel.current.judges
         self.commit_all(1, [3, 5, 7])
         final = self.say("TaskFinalized", digest=digest(0), account=0, round=1, confidence=9000, winners=[])
         assert final.status is TaskStatus.FINALIZED
+        assert [type(effect) for effect in self.effects] == [Notify]  # it has no receipt
+
+    def test_judges_of_a_dissent_make_no_review(self) -> None:
+        self.submit()
+        self.drawn(0, 0, [2, 4, 6])
+        self.commit_all(0, [2, 4, 6])
+        assert not self.say("JudgesEarmarked", model=1, amount=300).review
+
+    def test_a_slash_that_was_given_back_is_marked_once(self) -> None:
+        self.submit()
+        self.say("Slashed", account=6, fault=2, amount=7, basisPoints=5000)
+        self.say("Slashed", account=4, fault=2, amount=8, basisPoints=5000)
+        state = self.say("SlashRestored", account=4, fault=2, toBonded=8, toUnbonding=0)
+        assert [(slash.account, slash.restored) for slash in state.slashes] == [(6, False), (4, True)]
 
     @pytest.mark.parametrize(
         ("name", "args"),

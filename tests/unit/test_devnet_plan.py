@@ -15,6 +15,7 @@ from coordinator.config import load_config as load_coordinator_config
 from coordinator.supervisor import head_of
 from gateway.config import load_config as load_gateway_config
 from mlbridge.devnet.commands import make_room, overview
+from mlbridge.devnet.launch import deploy_params
 from mlbridge.devnet.machines import coordinator_file, gateway_file, provider_file
 from mlbridge.devnet.plan import MODELS, make_plan, parse_fault
 from mlbridge.devnet.services import Running, Service, write_json, write_running, write_services
@@ -37,6 +38,13 @@ def test_an_honest_devnet_has_a_committee_of_providers_and_every_model() -> None
     assert made.providers == 3
     assert made.models == MODELS
     assert made.faults == {}
+
+
+def test_heavy_slashes_wait_only_where_that_was_asked_for() -> None:
+    assert deploy_params(plan()).reviews is None
+    reviews = deploy_params(plan(reviews=True)).reviews
+    assert reviews is not None
+    assert reviews.escrow_threshold == 1_000
 
 
 def test_a_liar_needs_as_many_again_to_judge_it() -> None:

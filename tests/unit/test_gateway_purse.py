@@ -45,12 +45,19 @@ class Client:
         return [(TERMS, await self._state(b""), None)] if self.mined else []
 
     async def channel(self, identity: bytes, *, url: str) -> Any:
-        return SimpleNamespace(id=identity)
+        return _channel(identity)
 
     async def open_channel(self, url: str, deposit: int, *, salt: bytes) -> Any:
         assert salt == SALT
         self.opened.append(deposit)
-        return SimpleNamespace(id=TERMS.channel())
+        return _channel(TERMS.channel())
+
+
+def _channel(identity: bytes) -> Any:
+    async def room() -> int:
+        return 256
+
+    return SimpleNamespace(id=identity, room=room)
 
 
 async def kept(client: Client, tmp_path: Path) -> Purse:

@@ -344,7 +344,7 @@ interface IRewardDistributor {
     /// @param slashCase the slash that waits
     function restoreSlash(SlashCase calldata slashCase) external;
 
-    // ---- contracts that judge the judges ----
+    // ---- contracts that hold a role ----
     /// @notice Take a small fixed amount of stake, bonded first: half to the model's reserve, half burned. It leaves
     /// reputation and jail alone, and interrupts a compute account's uptime. `restricted`; at most 7,500 MLB, and never
     /// more than there is.
@@ -354,6 +354,18 @@ interface IRewardDistributor {
     /// @param reference_ what the fine is for
     /// @return taken MLB taken
     function fine(uint32 account, bytes32 reference_, uint32 model, uint256 amount) external returns (uint256 taken);
+    /// @notice Punish a fault that the caller has shown, by the rules of every slash: streaks, jail, escrow. `restricted`.
+    /// Nobody is paid as a reporter.
+    /// @dev Reverts with BadParameter for Malicious: two signatures prove that, and they have doors of their own.
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
+    /// @param reference_ what it is for; stands in the place of a task's id
+    /// @param model whose reserve gets its part; 0 for the common one
+    /// @param fault why stake is taken
+    /// @param confidence basis points of the verdict the account lost against; scales Incorrect and Unopened
+    /// @return amount MLB taken
+    function punish(uint32 account, bytes32 reference_, uint32 model, Fault fault, uint256 confidence)
+        external
+        returns (uint256 amount);
 
     // ---- anyone ----
     /// @notice Give MLB to a model's dispute reserve, or to the common one (0). It never comes back.

@@ -59,7 +59,7 @@ abstract contract Restitution is Slashing {
         }
     }
 
-    // ---- contracts that judge the judges ----
+    // ---- contracts that hold a role ----
 
     /// @inheritdoc IRewardDistributor
     function fine(uint32 account, bytes32 reference_, uint32 model, uint256 amount)
@@ -83,6 +83,19 @@ abstract contract Restitution is Slashing {
         // What it was paid for being up counts on stake that is there no more.
         if (_roleOf(account) == Role.Compute) rewardPool.interrupt(account);
         _distribute(reference_, model, taken, address(0));
+    }
+
+    /// @inheritdoc IRewardDistributor
+    function punish(uint32 account, bytes32 reference_, uint32 model, Fault fault, uint256 confidence)
+        external
+        restricted
+        nonReentrant
+        returns (uint256 amount)
+    {
+        if (fault == Fault.Malicious) revert BadParameter("fault");
+        SlashCase memory found;
+        (found.taskId, found.account, found.model, found.fault) = (reference_, account, model, fault);
+        return _impose(found, confidence);
     }
 
     // ---- governance ----

@@ -77,6 +77,7 @@ abstract contract ChannelTest is BaseTest {
     uint96 internal constant PRICE = 0.1 ether;
     uint256 internal constant DEPOSIT = 100 ether;
     bytes32 internal constant RESULT = keccak256("result");
+    bytes internal constant ASKED = "input";
 
     BeaconStub internal beacon;
     StakeSnapshots internal snapshots;
@@ -197,6 +198,13 @@ abstract contract ChannelTest is BaseTest {
         return orderFor(channel, sequence, seats);
     }
 
+    /// @dev An order whose input holds all that the model needs.
+    function asked(uint32 sequence, uint8 seats) internal view returns (TaskOrder memory order) {
+        order = orderOf(sequence, seats);
+        (order.inputDigest, order.paramsDigest) = (keccak256(ASKED), 0);
+        order.deadline += 240;
+    }
+
     function orderFor(bytes32 channel_, uint32 sequence, uint8 seats) internal view returns (TaskOrder memory) {
         return TaskOrder({
             channel: channel_,
@@ -310,15 +318,26 @@ abstract contract ChannelTest is BaseTest {
         uint32[] memory accounts,
         uint256 silent
     ) internal view returns (Evidence memory evidence) {
+        return provenOf(terms_, key, order, accounts, silent, RESULT);
+    }
+
+    function provenOf(
+        ChannelTerms memory terms_,
+        uint256 key,
+        TaskOrder memory order,
+        uint32[] memory accounts,
+        uint256 silent,
+        bytes32 result
+    ) internal view returns (Evidence memory evidence) {
         bytes32 hash = hashOf(order);
         evidence.terms = terms_;
         evidence.order = order;
         evidence.orderSignature = signBy(key, hash);
-        evidence.result = RESULT;
+        evidence.result = result;
         evidence.seats = new SeatProof[](accounts.length);
         bytes32[] memory set = new bytes32[](accounts.length);
         for (uint256 i; i < accounts.length; ++i) {
-            set[i] = commitmentFor(hash, accounts[i], RESULT);
+            set[i] = commitmentFor(hash, accounts[i], result);
         }
         bytes32 root = keccak256(abi.encodePacked(set));
         for (uint256 i; i < accounts.length; ++i) {
@@ -329,7 +348,7 @@ abstract contract ChannelTest is BaseTest {
                 continue;
             }
             seat.word = saltOf(accounts[i]);
-            (, seat.signature) = attest(hash, accounts[i], RESULT, root);
+            (, seat.signature) = attest(hash, accounts[i], result, root);
         }
     }
 

@@ -1,0 +1,243 @@
+"""Summonses and cases about dissents: the channel lane's two ways to a panel or to ignored seats on chain.
+
+Amounts in wei and MLB with 18 decimals, times in unix seconds. Every door raises what a Sender raises, and
+MLBridgeError `lane.without_summons` on a lane that was deployed without them. See
+docs/design/channel-lane.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from web3.contract import AsyncContract
+
+from contracts.lane import Lane
+from contracts.reads import call
+from contracts.sender import Sender
+from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.evidence import Evidence
+from mlbridge.protocol.orders712 import Attestation, ChannelTerms, TaskOrder
+from mlbridge.protocol.wire import Signed
+
+
+class SummonsStatus(IntEnum):
+    """Where a summons stands, as ISummons counts."""
+
+    NONE = 0
+    OPEN = 1
+    ENDED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Summoned:
+    """A summons; all zero for an order that has none.
+
+    fee: wei to each seat that answers; committed, opened: bit i: seat i did; model: index in the registry.
+    """
+
+    summoner: str
+    fee: int
+    commit_until: int
+    reveal_until: int
+    committed: int
+    opened: int
+    model: int
+    status: SummonsStatus
+    seats: tuple[int, ...]
+
+
+class CaseStatus(IntEnum):
+    """Where a case about a dissent stands, as IDissentCases counts."""
+
+    NONE = 0
+    JUDGING = 1
+    JUDGED = 2
+    RULED = 3
+    UNDECIDED = 4
+    CLOSED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DissentCase:
+    """A case; all zero for an order that has none.
+
+    confidence: basis points of the panel's seats that agreed; until: from when a case that took too little
+    is closed against its bond; taken: MLB; winner: the panel's digest; truth: the order's.
+    """
+
+    opener: str
+    bond: int
+    status: CaseStatus
+    model: int
+    confidence: int
+    until: int
+    taken: int
+    review_id: bytes
+    winner: bytes
+    ballot: bytes
+    truth: bytes
+
+
+async def bond_for(lane: Lane, seats: int) -> int:
+    """Wei that a summons of so many seats takes now; it follows the base fee."""
+    return int(await call(_summons(lane).functions.bondFor(seats)))
+
+
+async def summon(
+    lane: Lane,
+    sender: Sender,
+    terms: ChannelTerms,
+    order: Signed[TaskOrder],
+    payload: bytes,
+    seats: Sequence[int],
+    *,
+    bond: int,
+) -> None:
+    """Summon the seats of an order, as a party of its channel. payload: the input; seats: drawn, ascending;
+    bond: wei, at least `bond_for` when it is mined; what is beyond it can be withdrawn."""
+    fn = _summons(lane).functions.summon(
+        terms.as_tuple(), order.message.as_tuple(), order.signature, b"\0" + payload, list(seats)
+    )
+    await sender.send(fn, value=bond)
+
+
+async def commit(lane: Lane, sender: Sender, order: bytes, account: int, word: bytes) -> None:
+    """Commit for a summoned seat, by a node key of its operator."""
+    await sender.send(_summons(lane).functions.commit(order, account, word))
+
+
+async def open_seat(lane: Lane, sender: Sender, attestation: Signed[Attestation], output: bytes) -> None:
+    """Open a summoned seat's commitment; anyone. output: tagged content."""
+    fn = _summons(lane).functions.open(attestation.message.as_tuple(), attestation.signature, output)
+    await sender.send(fn)
+
+
+async def show(lane: Lane, sender: Sender, evidence: Evidence, payload: bytes) -> None:
+    """End a summons by evidence of a verdict and the result itself; anyone."""
+    await sender.send(_summons(lane).functions.show(evidence.as_tuple(), b"\0" + payload))
+
+
+async def refute(lane: Lane, sender: Sender, order: TaskOrder, account: int, better: Sequence[int]) -> None:
+    """Take back a summons of an account that was not drawn; anyone. better: see `committee.outrunners`."""
+    await sender.send(_summons(lane).functions.refute(order.as_tuple(), account, list(better)))
+
+
+async def close(lane: Lane, sender: Sender, order: bytes) -> None:
+    """End a summons whose time is over, or whose seats are through; anyone."""
+    await sender.send(_summons(lane).functions.close(order))
+
+
+async def withdraw(lane: Lane, sender: Sender) -> None:
+    """Pay the sender what summonses owe it."""
+    await sender.send(_summons(lane).functions.withdraw())
+
+
+async def owed(lane: Lane, address: str) -> int:
+    """Wei that summonses owe an address."""
+    return int(await call(_summons(lane).functions.owed(address)))
+
+
+async def summoned(lane: Lane, order: bytes) -> Summoned:
+    """The summons of an order."""
+    *numbers, status, seats = await call(_summons(lane).functions.summonses(order))
+    summoner, fee, commit_until, reveal_until, committed, opened, model = numbers
+    return Summoned(
+        summoner,
+        fee,
+        commit_until,
+        reveal_until,
+        committed,
+        opened,
+        model,
+        SummonsStatus(status),
+        tuple(seats),
+    )
+
+
+async def commitments(lane: Lane, order: bytes) -> list[bytes]:
+    """Commitments of a summons by seat; zero for a seat that has none."""
+    return [bytes(word) for word in await call(_summons(lane).functions.commitmentsOf(order))]
+
+
+async def case_bond(lane: Lane) -> int:
+    """MLB that opening a case takes now, by allowance."""
+    return int(await call(_cases(lane).functions.bondNow()))
+
+
+async def open_case(lane: Lane, sender: Sender, evidence: Evidence, dissenter: int, payload: bytes) -> None:
+    """Have a panel judge an order from whose verdict a seat dissented; anyone, with the bond allowed."""
+    await sender.send(_cases(lane).functions.open(evidence.as_tuple(), dissenter, b"\0" + payload))
+
+
+async def rule(
+    lane: Lane,
+    sender: Sender,
+    order: bytes,
+    root: bytes,
+    *,
+    accounts: Sequence[int],
+    values: Sequence[bytes],
+    revealed: int,
+) -> None:
+    """Say what the panel found in the terms of the order; anyone. root: keccak256 of the payload that it
+    agreed on; accounts, values: by seat; revealed: bit i: seat i revealed."""
+    fn = _cases(lane).functions.rule(order, root, list(accounts), list(values), revealed)
+    await sender.send(fn)
+
+
+async def condemn(lane: Lane, sender: Sender, attestation: Signed[Attestation]) -> None:
+    """Have an account slashed for another result than the panel's; anyone."""
+    fn = _cases(lane).functions.condemn(attestation.message.as_tuple(), attestation.signature)
+    await sender.send(fn)
+
+
+async def condemn_reported(lane: Lane, sender: Sender, order: bytes, account: int) -> None:
+    """The same for a dissent that is on record."""
+    await sender.send(_cases(lane).functions.condemnReported(order, account))
+
+
+async def conclude(lane: Lane, sender: Sender, order: bytes) -> None:
+    """Deal with the bond of a case; anyone."""
+    await sender.send(_cases(lane).functions.conclude(order))
+
+
+async def dissent_case(lane: Lane, order: bytes) -> DissentCase:
+    """The case about an order."""
+    opener, bond, status, model, confidence, until, taken, *words = await call(
+        _cases(lane).functions.cases(order)
+    )
+    review_id, winner, ballot, truth = (bytes(word) for word in words)
+    return DissentCase(
+        opener,
+        bond,
+        CaseStatus(status),
+        model,
+        confidence,
+        until,
+        taken,
+        review_id,
+        winner,
+        ballot,
+        truth,
+    )
+
+
+def _summons(lane: Lane) -> AsyncContract:
+    return _known(lane.summons, lane)
+
+
+def _cases(lane: Lane) -> AsyncContract:
+    return _known(lane.dissent_cases, lane)
+
+
+def _known(contract: AsyncContract | None, lane: Lane) -> AsyncContract:
+    if contract is None:
+        raise MLBridgeError(
+            "lane.without_summons",
+            f"The channel lane of {lane.chain.network.name} has no summonses and no dissent cases.",
+            hint="Run `mlbridge deploy` for it again: it adds what is missing.",
+            exit_code=5,
+        )
+    return contract

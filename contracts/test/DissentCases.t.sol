@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {DissentCases} from "../src/DissentCases.sol";
+import {Dissents} from "../src/Dissents.sol";
+import {SlashEscrow} from "../src/SlashEscrow.sol";
+import {Attestation, Evidence, TaskOrder} from "../src/interfaces/ChannelTypes.sol";
+import {IDissentCases} from "../src/interfaces/IDissentCases.sol";
+import {Fault, Role, Seat} from "../src/interfaces/Types.sol";
+import {ChannelTest} from "./utils/ChannelTest.sol";
+
+/// @title Orders on which seats disagreed: who judges, who is punished, and what opening a case costs
+contract DissentCasesTest is ChannelTest {
+    uint64 private constant REVIEWER = 10;
+    uint64 private constant SLASHER = 12;
+    uint256 private constant BOND = 2 * 9 * JUDGE_FEE;
+
+    Dissents private dissents;
+    DissentCases private judged;
+
+    /// @dev One disagreement as a client knows it.
+    struct Dispute {
+        TaskOrder order;
+        bytes32 id;
+        Evidence evidence;
+        uint32 dissenter;
+        bytes32 reviewId;
+        uint32[] accounts;
+        bytes32[] values;
+        uint256 revealed;
+    }
+
+    function setUp() public override {
+        super.setUp();
+        dissents = new Dissents(address(channels), address(tasks));
+        judged = new DissentCases(
+            address(token), address(channels), address(dissents), address(ledger), address(tasks), address(registry)
+        );
+        bytes4[] memory selectors = new bytes4[](1);
+        vm.startPrank(governor);
+        selectors[0] = tasks.openReview.selector;
+        manager.setTargetFunctionRole(address(tasks), selectors, REVIEWER);
+        manager.grantRole(REVIEWER, address(judged), 0);
+        selectors[0] = ledger.punish.selector;
+        manager.setTargetFunctionRole(address(ledger), selectors, SLASHER);
+        manager.grantRole(SLASHER, address(judged), 0);
+        vm.stopPrank();
+        for (uint256 i; i < 12; ++i) {
+            serve(addOperator(Role.Verifier, 2 * VERIFIER_MIN), exactModel);
+        }
+        nextEpoch();
+        advance();
+        vm.prank(treasury);
+        token.transfer(stranger, 10 * BOND);
+        vm.prank(stranger);
+        token.approve(address(judged), type(uint256).max);
+    }
+
+    /// @dev Five seats: four attest `verdict`, the lightest `other`, which is on record.
+    function _dispute(bytes memory verdict, bytes memory other) private returns (Dispute memory found) {
+        found.order = asked(0, 5);
+        return _disputeOf(found.order, verdict, other);
+    }
+
+    function _disputeOf(TaskOrder memory order, bytes memory verdict, bytes memory other)
+        private
+        returns (Dispute memory found)
+    {
+        (found.order, found.id) = (order, hashOf(order));
+        uint32[] memory seats = drawn(order);
+        uint256 odd;
+        for (uint256 i; i < 5; ++i) {
+            uint64 weight = snapshots.weightAt(order.modelId, order.epoch, seats[i]);
+            if (weight < snapshots.weightAt(order.modelId, order.epoch, seats[odd])) odd = i;
+        }
+        found.dissenter = seats[odd];
+        found.evidence = provenOf(terms, clientKey, order, seats, 1 << odd, digestOf(found.id, verdict));
+        (Attestation memory mine, bytes memory signature) =
+            attest(found.id, found.dissenter, digestOf(found.id, other), "root");
+        dissents.report(found.evidence, mine, signature);
+    }
+
+    function _open(Dispute memory found) private {
+        vm.prank(stranger);
+        found.reviewId = judged.open(found.evidence, found.dissenter, inline_(ASKED));
+    }
+
+    /// @dev Seat i of the panel reveals payloads[i], or all the first.
+    function _judge(Dispute memory found, bytes[] memory payloads) private {
+        draw(found.reviewId);
+        Seat[] memory panel = committee(found.reviewId);
+        uint256 count = panel.length;
+        (found.accounts, found.values) = (new uint32[](count), new bytes32[](count));
+        bytes[] memory said = new bytes[](count);
+        for (uint256 i; i < count; ++i) {
+            said[i] = payloads[payloads.length == 1 ? 0 : i];
+            found.accounts[i] = panel[i].account;
+            found.values[i] = digestOf(found.reviewId, said[i]);
+            found.revealed |= 1 << i;
+        }
+        playRound(found.reviewId, said);
+    }
+
+    function _rule(Dispute memory found, bytes memory payload) private {
+        judged.rule(found.id, keccak256(payload), found.accounts, found.values, found.revealed);
+    }
+
+    function _one(bytes memory payload) private pure returns (bytes[] memory list) {
+        list = new bytes[](1);
+        list[0] = payload;
+    }
+
+    /// @dev Judged by a panel that all find RIGHT.
+    function _ruled(bytes memory verdict, bytes memory other) private returns (Dispute memory found) {
+        found = _dispute(verdict, other);
+        _open(found);
+        _judge(found, _one(RIGHT));
+        _rule(found, RIGHT);
+    }
+
+    /// @dev By the attestation in the evidence of the verdict.
+    function _condemnSeat(Dispute memory found, uint256 seat) private {
+        bytes32 root = _rootOf(found.evidence);
+        (Attestation memory said, bytes memory signature) =
+            attest(found.id, found.evidence.seats[seat].account, found.evidence.result, root);
+        assertEq(signature, found.evidence.seats[seat].signature);
+        judged.condemn(said, signature);
+    }
+
+    function _rootOf(Evidence memory evidence) private view returns (bytes32) {
+        bytes32[] memory set = new bytes32[](evidence.seats.length);
+        for (uint256 i; i < set.length; ++i) {
+            set[i] = commitmentFor(hashOf(evidence.order), evidence.seats[i].account, evidence.result);
+        }
+        return keccak256(abi.encodePacked(set));
+    }
+
+    function _status(Dispute memory found) private view returns (uint256) {
+        return uint256(judged.cases(found.id).status);
+    }
+
+    // ---- who was wrong ----
+
+    function testADissenterThatWasWrongLosesHalf() public {
+        Dispute memory found = _ruled(RIGHT, WRONG);
+        uint256 stake = bondedOf(found.dissenter);
+        judged.condemnReported(found.id, found.dissenter);
+        assertEq(bondedOf(found.dissenter), stake / 2, "all of the panel agreed");
+        assertGt(ledger.accounts(found.dissenter).jailedUntil, 0);
+        for (uint256 i; i < 5; ++i) {
+            if (found.evidence.seats[i].account == found.dissenter) continue;
+            vm.expectRevert(
+                abi.encodeWithSelector(IDissentCases.NotWrong.selector, found.id, found.evidence.seats[i].account)
+            );
+            _expectedCondemn(found, i);
+        }
+        judged.conclude(found.id);
+        assertEq(token.balanceOf(stranger), 10 * BOND, "the bond, and nothing more");
+        assertEq(token.balanceOf(address(judged)), 0);
+    }
+
+    /// @dev The call alone, so that an expected revert is the next call.
+    function _expectedCondemn(Dispute memory found, uint256 seat) private {
+        Attestation memory said = Attestation(
+            found.id,
+            found.evidence.seats[seat].account,
+            found.evidence.result,
+            saltOf(found.evidence.seats[seat].account),
+            _rootOf(found.evidence)
+        );
+        judged.condemn(said, found.evidence.seats[seat].signature);
+    }
+
+    function testAQuorumThatWasWrongLosesToTheDissenter() public {
+        Dispute memory found = _ruled(WRONG, RIGHT);
+        uint256 stake = bondedOf(found.dissenter);
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.NotWrong.selector, found.id, found.dissenter));
+        judged.condemnReported(found.id, found.dissenter);
+        uint256 taken;
+        for (uint256 i; i < 5; ++i) {
+            uint32 account = found.evidence.seats[i].account;
+            if (account == found.dissenter) continue;
+            uint256 before = bondedOf(account);
+            _condemnSeat(found, i);
+            assertEq(bondedOf(account), before / 2);
+            taken += before / 2;
+        }
+        assertEq(bondedOf(found.dissenter), stake, "who was right keeps everything");
+        assertEq(judged.cases(found.id).taken, taken);
+        judged.conclude(found.id);
+        assertEq(token.balanceOf(stranger), 10 * BOND);
+    }
+
+    function testBothMayBeWrong() public {
+        Dispute memory found = _ruled(WRONG, "44");
+        uint256 stake = bondedOf(found.dissenter);
+        judged.condemnReported(found.id, found.dissenter);
+        assertEq(bondedOf(found.dissenter), stake / 2);
+        uint256 seat = found.evidence.seats[0].account == found.dissenter ? 1 : 0;
+        stake = bondedOf(found.evidence.seats[seat].account);
+        _condemnSeat(found, seat);
+        assertEq(bondedOf(found.evidence.seats[seat].account), stake / 2);
+    }
+
+    function testFuzz_TheSlashGrowsWithThePanelsAgreement(uint256 agreeing) public {
+        agreeing = bound(agreeing, 0, 9);
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        _open(found);
+        bytes[] memory said = new bytes[](9);
+        for (uint256 i; i < 9; ++i) {
+            said[i] = i < agreeing ? RIGHT : bytes(vm.toString(i));
+        }
+        _judge(found, said);
+        // Nine equal weights: 70 % of the weight are seven seats.
+        if (agreeing < 7) {
+            assertEq(_status(found), uint256(IDissentCases.Status.Undecided));
+            vm.expectRevert(
+                abi.encodeWithSelector(
+                    IDissentCases.WrongDissentStatus.selector, found.id, IDissentCases.Status.Undecided
+                )
+            );
+            judged.condemnReported(found.id, found.dissenter);
+            return;
+        }
+        _rule(found, RIGHT);
+        uint256 confidence = agreeing * 10_000 / 9;
+        assertEq(judged.cases(found.id).confidence, confidence);
+        uint256 stake = bondedOf(found.dissenter);
+        judged.condemnReported(found.id, found.dissenter);
+        uint256 points = 1_000 + 4_000 * (confidence - 7_000) / 3_000;
+        assertEq(bondedOf(found.dissenter), stake - stake * points / 10_000);
+    }
+
+    function testAHeavySlashWaitsAsEveryOther() public {
+        SlashEscrow escrow = new SlashEscrow(address(manager), address(ledger), makeAddr("appeals"), 1_000, 14 days);
+        vm.prank(governor);
+        ledger.setSlashEscrow(address(escrow));
+        Dispute memory found = _ruled(RIGHT, WRONG);
+        uint256 stake = bondedOf(found.dissenter);
+        judged.condemnReported(found.id, found.dissenter);
+        assertEq(ledger.heldSlashes(), stake / 2);
+        judged.conclude(found.id);
+        assertEq(token.balanceOf(stranger), 10 * BOND);
+    }
+
+    // ---- who judges ----
+
+    function testNobodyOfTheOrderJudgesIt() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        _open(found);
+        draw(found.reviewId);
+        Seat[] memory panel = committee(found.reviewId);
+        assertEq(panel.length, 9, "as many as the last judges of a task");
+        for (uint256 i; i < 9; ++i) {
+            for (uint256 k; k < 5; ++k) {
+                assertTrue(panel[i].account >> 1 != found.evidence.seats[k].account >> 1);
+            }
+        }
+    }
+
+    // ---- the bond ----
+
+    function testAnUndecidedPanelIsPaidByHalfOfTheBond() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        uint256 reserve = ledger.disputeReserve(1);
+        _open(found);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDissentCases.WrongDissentStatus.selector, found.id, IDissentCases.Status.Judging)
+        );
+        judged.conclude(found.id);
+        bytes[] memory said = new bytes[](9);
+        for (uint256 i; i < 9; ++i) {
+            said[i] = i < 5 ? RIGHT : WRONG;
+        }
+        _judge(found, said);
+        judged.conclude(found.id);
+        assertEq(ledger.disputeReserve(1), reserve, "no case makes the reserve poorer");
+        assertEq(token.balanceOf(stranger), 10 * BOND - BOND / 2);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDissentCases.WrongDissentStatus.selector, found.id, IDissentCases.Status.Closed)
+        );
+        judged.conclude(found.id);
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.CaseExists.selector, found.id));
+        judged.open(found.evidence, found.dissenter, inline_(ASKED));
+    }
+
+    /// @dev Whoever has nothing left to lose drains no reserve with dissents.
+    function testACaseThatTakesNothingCostsItsBond() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        vm.prank(address(channels));
+        ledger.slashLane(found.dissenter, "another order", Fault.Malicious, address(0));
+        uint256 reserve = ledger.disputeReserve(1);
+        uint256 supply = token.totalSupply();
+        _open(found);
+        _judge(found, _one(RIGHT));
+        _rule(found, RIGHT);
+        judged.condemnReported(found.id, found.dissenter);
+        uint256 until = judged.cases(found.id).until;
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.TooEarly.selector, until));
+        judged.conclude(found.id);
+        vm.warp(until);
+        judged.conclude(found.id);
+        assertEq(ledger.disputeReserve(1), reserve);
+        assertEq(token.totalSupply(), supply - BOND / 2);
+        assertEq(token.balanceOf(stranger), 9 * BOND);
+        assertEq(token.balanceOf(address(judged)), 0);
+    }
+
+    /// @dev Half of what was taken is the reserve's, so what only equals the panel's fees is too little.
+    function testACaseThatTakesLessThanItsBondDoesNotGetItBack() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        while (bondedOf(found.dissenter) > 2 * BOND - 100e18) {
+            uint256 excess = bondedOf(found.dissenter) - (2 * BOND - 100e18);
+            vm.prank(governor);
+            ledger.fine(found.dissenter, "another case", 1, excess < 7_500e18 ? excess : 7_500e18);
+        }
+        uint256 reserve = ledger.disputeReserve(1);
+        _open(found);
+        _judge(found, _one(RIGHT));
+        _rule(found, RIGHT);
+        judged.condemnReported(found.id, found.dissenter);
+        assertEq(judged.cases(found.id).taken, BOND - 50e18);
+        uint256 until = judged.cases(found.id).until;
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.TooEarly.selector, until));
+        judged.conclude(found.id);
+        vm.warp(until);
+        judged.conclude(found.id);
+        assertGe(ledger.disputeReserve(1), reserve);
+    }
+
+    /// @dev The bond's end is not the end of what the panel found.
+    function testWhoWasWrongStaysPunishableAfterTheBondIsGone() public {
+        Dispute memory found = _ruled(WRONG, "44");
+        judged.condemnReported(found.id, found.dissenter);
+        judged.conclude(found.id);
+        uint256 seat = found.evidence.seats[0].account == found.dissenter ? 1 : 0;
+        uint256 stake = bondedOf(found.evidence.seats[seat].account);
+        _condemnSeat(found, seat);
+        assertEq(bondedOf(found.evidence.seats[seat].account), stake / 2);
+    }
+
+    // ---- liars ----
+
+    function _refused(Dispute memory found, bytes memory input, bytes memory reason) private {
+        vm.expectRevert(reason);
+        vm.prank(stranger);
+        judged.open(found.evidence, found.dissenter, input);
+    }
+
+    function testNoCaseWithoutADissentOnRecord() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        uint32 other = found.evidence.seats[0].account == found.dissenter
+            ? found.evidence.seats[1].account
+            : found.evidence.seats[0].account;
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.NotOnRecord.selector, found.id, other));
+        judged.open(found.evidence, other, inline_(ASKED));
+        vm.expectRevert();
+        judged.condemnReported(found.id, other);
+    }
+
+    function testNoCaseOnAnotherInputOrOneThatIsNotHere() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        bytes4 mismatch = IDissentCases.ContentMismatch.selector;
+        _refused(found, inline_("other"), abi.encodeWithSelector(mismatch, keccak256(ASKED), keccak256(bytes("other"))));
+        _refused(found, pointer_(ASKED), abi.encodeWithSelector(mismatch, keccak256(ASKED), 0));
+        _refused(found, "", abi.encodeWithSelector(mismatch, keccak256(ASKED), 0));
+        TaskOrder memory apart = asked(1, 5);
+        apart.paramsDigest = "apart";
+        found = _disputeOf(apart, RIGHT, WRONG);
+        _refused(found, inline_(ASKED), abi.encodeWithSelector(mismatch, 0, bytes32("apart")));
+    }
+
+    /// @dev Honest results of a numeric model differ, whatever the requester called its order.
+    function testNoCaseOnAModelWhoseHonestResultsDiffer() public {
+        for (uint256 i; i < pool.length; ++i) {
+            serve(operators[i], numericModel);
+            snapshots.recordWeight(numericModel, pool[i]);
+        }
+        for (uint256 i = 6; i < operators.length; ++i) {
+            serve(operators[i], numericModel);
+        }
+        snapshots.recordModel(numericModel);
+        nextEpoch();
+        advance();
+        TaskOrder memory order = asked(0, 5);
+        order.modelId = numericModel;
+        Dispute memory found = _disputeOf(order, RIGHT, WRONG);
+        _refused(found, inline_(ASKED), abi.encodeWithSelector(IDissentCases.NotByDigest.selector, numericModel));
+    }
+
+    function testNoCaseWhenStakeMayBeGoneOrNobodyCanJudge() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        for (uint256 i = 12; i < 18; ++i) {
+            vm.prank(operators[i].cold);
+            tasks.stopServing(exactModel, operators[i].account);
+        }
+        nextEpoch();
+        _refused(found, inline_(ASKED), abi.encodeWithSelector(IDissentCases.TooFewJudges.selector, 12, 14));
+        uint256 until = beacon.genesis() + found.order.epoch * EPOCH + UNBONDING / 2;
+        vm.warp(until + 1);
+        _refused(found, inline_(ASKED), abi.encodeWithSelector(IDissentCases.TooLateToJudge.selector, found.id, until));
+    }
+
+    function testNobodyMisreportsThePanel() public {
+        Dispute memory found = _dispute(RIGHT, WRONG);
+        vm.expectRevert(
+            abi.encodeWithSelector(IDissentCases.WrongDissentStatus.selector, found.id, IDissentCases.Status.None)
+        );
+        _rule(found, RIGHT);
+        _open(found);
+        _judge(found, _one(RIGHT));
+        bytes4 mismatch = IDissentCases.ContentMismatch.selector;
+        bytes32 wrong = digestOf(found.reviewId, WRONG);
+        vm.expectRevert(abi.encodeWithSelector(mismatch, digestOf(found.reviewId, RIGHT), wrong));
+        _rule(found, WRONG);
+        found.values[3] = wrong;
+        vm.expectPartialRevert(mismatch);
+        _rule(found, RIGHT);
+        found.values[3] = digestOf(found.reviewId, RIGHT);
+        found.revealed = 1;
+        vm.expectPartialRevert(mismatch);
+        _rule(found, RIGHT);
+        vm.expectRevert(IDissentCases.OnlyTaskManager.selector);
+        judged.onVerdict(found.reviewId, wrong, 0, 0, 0);
+        vm.expectRevert(IDissentCases.OnlyTaskManager.selector);
+        judged.onNoVerdict(found.reviewId);
+    }
+
+    function testNobodyIsPunishedTwiceOrForAnothersWord() public {
+        Dispute memory found = _ruled(RIGHT, WRONG);
+        judged.condemnReported(found.id, found.dissenter);
+        bytes memory again =
+            abi.encodeWithSelector(IDissentCases.AlreadyProvenFault.selector, found.id, found.dissenter);
+        vm.expectRevert(again);
+        judged.condemnReported(found.id, found.dissenter);
+        (Attestation memory said, bytes memory signature) =
+            attest(found.id, found.dissenter, digestOf(found.id, WRONG), "another root");
+        vm.expectRevert(again);
+        judged.condemn(said, signature);
+        // Somebody else's signature under a victim's account.
+        uint32 victim = found.evidence.seats[found.evidence.seats[0].account == found.dissenter ? 1 : 0].account;
+        said.account = victim;
+        bytes memory forged = signBy(nodeKeyOf(found.dissenter), attestationHashOf(said));
+        bytes memory bad = abi.encodeWithSelector(IDissentCases.BadSeatSignature.selector, found.id, victim);
+        vm.expectRevert(bad);
+        judged.condemn(said, forged);
+        vm.expectRevert(bad);
+        judged.condemn(said, "");
+        // A wrong result for an order that nobody judged.
+        bytes32 other = hashOf(asked(1, 5));
+        (said, signature) = attest(other, victim, digestOf(other, WRONG), "root");
+        vm.expectRevert(
+            abi.encodeWithSelector(IDissentCases.WrongDissentStatus.selector, other, IDissentCases.Status.None)
+        );
+        judged.condemn(said, signature);
+    }
+
+    function testConstructorWantsAddresses() public {
+        address[6] memory good =
+            [address(token), address(channels), address(dissents), address(ledger), address(tasks), address(registry)];
+        for (uint256 i; i < 6; ++i) {
+            address[6] memory at = good;
+            at[i] = address(0);
+            vm.expectRevert(IDissentCases.ZeroAddress.selector);
+            new DissentCases(at[0], at[1], at[2], at[3], at[4], at[5]);
+        }
+    }
+}
