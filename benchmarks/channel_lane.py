@@ -39,8 +39,8 @@ def machine(haproxy: bool) -> dict[str, Any]:
     }
 
 
-async def run(asked: argparse.Namespace) -> dict[str, Any]:
-    """The part of the results that was asked for."""
+async def run(asked: argparse.Namespace) -> None:
+    """The part of the results that was asked for, written before anything is stopped."""
     began = time.monotonic()
 
     def tell(text: str) -> None:
@@ -61,13 +61,23 @@ async def run(asked: argparse.Namespace) -> dict[str, Any]:
                     requesters=asked.requesters,
                     seats=asked.seats,
                 )
-                found: dict[str, Any] = {"sustain": told}
+                write(asked.results, {"sustain": told})
             else:
                 rows = await latencies(made, tell, asked.seconds)
-                found = {"latency": told | {"members": members, "cells": rows}}
+                write(asked.results, {"latency": told | {"members": members, "cells": rows}})
             tell("stopping")
     tell("done")
-    return found
+
+
+def write(folder: Path, found: dict[str, Any]) -> None:
+    """Put a part beside what the other way found before."""
+    file = folder / "channel_lane.json"
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    whole = kept | found
+    folder.mkdir(exist_ok=True)
+    file.write_text(json.dumps(whole, indent=2) + "\n")
+    (folder / "channel_lane.md").write_text(as_markdown(whole))
+    print(as_markdown(whole))
 
 
 def main() -> None:
@@ -83,14 +93,7 @@ def main() -> None:
     asked.add_argument("--results", type=Path, default=RESULTS)
     options = asked.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    found = asyncio.run(run(options))
-    file = options.results / "channel_lane.json"
-    kept = json.loads(file.read_text()) if file.exists() else {}
-    whole = kept | found
-    options.results.mkdir(exist_ok=True)
-    file.write_text(json.dumps(whole, indent=2) + "\n")
-    (options.results / "channel_lane.md").write_text(as_markdown(whole))
-    print(as_markdown(whole))
+    asyncio.run(run(options))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ SEATS: Final = (3, 5, 7)
 WIDE_SLEEPS_MS: Final = (0, 50)
 WIDE_REQUESTERS: Final = (1, 16, 64)
 LEAST_ROUNDS: Final = 6
-CHAT_CALLS: Final = 8
-CHAT_TOKENS: Final = 24
+CHAT_CALLS: Final = 6
+CHAT_TOKENS: Final = 16
 
 
 @dataclass(frozen=True)
