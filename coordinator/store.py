@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Table, delete, func, select, update
+from sqlalchemy import Executable, Row, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -45,13 +45,17 @@ class Applied:
     anomalies: list[TransitionError] = field(default_factory=list)
 
 
-async def upsert(connection: AsyncConnection, table: Table, values: dict[str, Any]) -> None:
-    """Insert a row, or replace the other columns of the row with the same primary key."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+def upserting(dialect: str, table: Table, values: dict[str, Any]) -> Executable:
+    """Inserts a row, or replaces the other columns of the row with the same primary key."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     keys = [column.name for column in table.primary_key]
     others = {name: value for name, value in values.items() if name not in keys}
-    statement = insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=others)
-    await connection.execute(statement)
+    return insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=others)
+
+
+async def upsert(connection: AsyncConnection, table: Table, values: dict[str, Any]) -> None:
+    """See `upserting`."""
+    await connection.execute(upserting(connection.dialect.name, table, values))
 
 
 class Store:
