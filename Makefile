@@ -18,7 +18,7 @@ test: ## everything: lint, types, contracts, unit, integration, adversarial
 	@tools/setup test
 	@tools/test all
 
-unit: ## unit tests only: seconds
+unit: ## unit tests only: about two minutes
 	@tools/setup test
 	@tools/test unit
 

@@ -12,12 +12,10 @@ import json
 import os
 import platform
 import statistics
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.timing import Timings, measure
 from cluster.config import load_config
 from cluster.door import Door
 from cluster.served import ServedModels
@@ -40,38 +38,6 @@ PHASES = (
     ("last commit to verdict", "RevealOpened", "TaskFinalized"),
     ("submit to verdict", "TaskSubmitted", "TaskFinalized"),
 )
-
-
-@dataclass(frozen=True)
-class Timings:
-    """Seconds a call, and calls a second over the whole run."""
-
-    each: list[float]
-    rate: float
-
-    @property
-    def p50(self) -> float:
-        return statistics.median(self.each)
-
-    @property
-    def p95(self) -> float:
-        return sorted(self.each)[max(0, round(0.95 * len(self.each)) - 1)]
-
-
-async def measure(call: Callable[[int], Awaitable[Any]], count: int, at_once: int) -> Timings:
-    """Make `count` calls, `at_once` under way at a time."""
-    numbers = iter(range(count))
-    each: list[float] = []
-
-    async def worker() -> None:
-        for number in numbers:
-            began = time.perf_counter()
-            await call(number)
-            each.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(worker() for _ in range(at_once)))
-    return Timings(each, count / (time.perf_counter() - began))
 
 
 async def direct(plan: Plan, network: Network, count: int, at_once: int) -> Timings:

@@ -153,7 +153,11 @@ class LaneConfig(_Section):
     coordinators: tuple[str, ...] | None = Field(
         default=None, description="addresses of the coordinators to work for; default: any"
     )
-    seat_fee: int = Field(default=0, ge=0, description="least wei for one seat of an order")
+    seat_fee: int | None = Field(
+        default=None,
+        ge=0,
+        description="least wei for one seat of an order; default: what the direct lane pays",
+    )
     contract_requesters: bool = Field(
         default=False,
         description="true: also work for contract accounts, which can take back what they signed",

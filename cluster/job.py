@@ -79,7 +79,8 @@ async def _prepared(provider: ProviderConfig) -> list[Prepared]:
             )
         choices = await catalogue(chain, provider)
         store = open_store(chain.network.storage_url)
-        prepared = await prepare(choices, provider, chain.network, store, node)
+        seat_fee = (await reads.get_parameters(chain)).seat_fee
+        prepared = await prepare(choices, provider, chain.network, store, node, seat_fee=seat_fee)
     write_served(provider.home, [item.served for item in prepared])
     found = capabilities.detect(provider.home, bandwidth_mbps=provider.bandwidth_mbps)
     write_state(provider.home / capabilities.CAPABILITIES_FILE, found.to_dict())

@@ -40,9 +40,18 @@ class Prepared:
 
 
 async def prepare(
-    choices: list[Choice], config: ProviderConfig, network: Network, store: ContentStore, node: str
+    choices: list[Choice],
+    config: ProviderConfig,
+    network: Network,
+    store: ContentStore,
+    node: str,
+    *,
+    seat_fee: int,
 ) -> list[Prepared]:
-    """Fetch what is missing. A model that only "*" asked for and that cannot be served is left out."""
+    """Fetch what is missing. A model that only "*" asked for and that cannot be served is left out.
+
+    seat_fee: wei that the direct lane pays a seat.
+    """
     slugs, shelf = route_names(choices), Shelf(config)
     prepared = []
     for choice in choices:
@@ -50,7 +59,7 @@ async def prepare(
             manifest = await read_manifest(choice, store)
             slug, directory = slugs[choice.model.id], shelf.folder(choice)
             # Before the files: what cannot run here need not be fetched.
-            item = _prepared(choice, slug, manifest, directory, config, network, node)
+            item = _prepared(choice, slug, manifest, directory, config, network, node, seat_fee)
             await shelf.fetch(choice, manifest, store)
             prepared.append(item)
         except MLBridgeError as error:
@@ -84,6 +93,7 @@ def _prepared(
     config: ProviderConfig,
     network: Network,
     node: str,
+    seat_fee: int,
 ) -> Prepared:
     """Raises MLBridgeError `serve.config` when the manifest asks for what no application may have."""
     entry, model = choice.entry, choice.model
@@ -110,7 +120,7 @@ def _prepared(
         # Only vLLM on a GPU runs several at once without changing their bits.
         "slots": entry.max_ongoing if (engine, device) == ("vllm", "cuda") else 1,
         # The lane settles results that are equal bit for bit alone.
-        "lane": _lane(config, network) if model.policy is Policy.EXACT else None,
+        "lane": _lane(config, network, seat_fee) if model.policy is Policy.EXACT else None,
     }
     parse(args)
     app = App(
@@ -130,7 +140,7 @@ def _prepared(
     return Prepared(choice, served, app)
 
 
-def _lane(config: ProviderConfig, network: Network) -> dict[str, Any] | None:
+def _lane(config: ProviderConfig, network: Network, seat_fee: int) -> dict[str, Any] | None:
     """The replica's seat in the channel lane; None where the network or this provider has none."""
     if network.lane is None or not config.lane.join:
         return None
@@ -143,7 +153,8 @@ def _lane(config: ProviderConfig, network: Network) -> dict[str, Any] | None:
         storage_url=network.storage_url,
         rpc_url=network.rpc_url if lane.contract_requesters else None,
         coordinators=None if lane.coordinators is None else list(lane.coordinators),
-        seat_fee=lane.seat_fee,
+        # A requester who signs the least that is taken must not have its work for nothing.
+        seat_fee=seat_fee if lane.seat_fee is None else lane.seat_fee,
         settle_margin_s=lane.settle_margin_s,
         fault=config.fault,
     )

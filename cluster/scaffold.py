@@ -59,7 +59,7 @@ limits:
 # The channel lane, where the network has one.
 lane:
   join: true # false: direct-lane tasks only
-  seat_fee: 0 # least wei for one seat of an order
+  seat_fee: null # least wei for one seat of an order; null: what the direct lane pays one
   peers: [] # other providers' /node URLs, asked for attestations of orders that a coordinator withheld
 
 # Where others reach GET /node.

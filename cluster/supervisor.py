@@ -198,7 +198,8 @@ class Supervisor:
         self._choices = await catalogue(chain, self.config)
         store = open_store(chain.network.storage_url)
         node = keystore.address_of(self.config.keys.node.keystore)
-        return await prepare(self._choices, self.config, chain.network, store, node)
+        seat_fee = (await reads.get_parameters(chain)).seat_fee
+        return await prepare(self._choices, self.config, chain.network, store, node, seat_fee=seat_fee)
 
     async def _deploy(self, prepared: list[Prepared], *, adopted: bool = False) -> None:
         """Make the applications run and tell the agent. A model asked for by name must run.

@@ -20,7 +20,7 @@ from contracts.reserves import fund_reserve
 from contracts.sender import Sender
 from contracts.slashes import CaseStatus, HeldSlash, review_addresses
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.types import Fault, Policy
+from mlbridge.protocol.types import Policy
 
 
 class Outcome(IntEnum):
@@ -93,7 +93,7 @@ class Appeals:
         Raises ContractError `NotAppealable` for what no panel judges, MLBridgeError `appeal.no_record` where
         the node does not return every event of the task.
         """
-        if held.case.fault is not Fault.INCORRECT:
+        if not held.appealable:
             raise describe("NotAppealable", {"caseId": held.id})
         task_id = held.case.task_id
         events, recorded = await asyncio.gather(

@@ -6,9 +6,10 @@ Amounts in wei, times in unix seconds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from eth_abi.abi import encode as abi_encode
@@ -24,6 +25,7 @@ from contracts.sender import Sender
 from mlbridge.protocol.batch import WINDOW, Batch, BatchStatement, Header
 from mlbridge.protocol.evidence import Facts
 from mlbridge.protocol.leaves import ChannelDebit
+from mlbridge.protocol.orders712 import ChannelTerms
 from mlbridge.protocol.watch import Challenge, Fault, Rules
 from mlbridge.protocol.wire import Signed
 
@@ -112,8 +114,27 @@ async def posted_at(
     lane: Lane, *, first: int | None = None, last: int | None = None
 ) -> list[tuple[Posted, int]]:
     """As `posted`, each with its block."""
-    events = await lane.events(artifacts.SETTLEMENT, "BatchPosted", first=first, last=last)
-    return [(Posted(header_of(event), await _debits(lane, event)), event.block_number) for event in events]
+    events = await postings(lane, first=first, last=last)
+    terms = partial(find_terms, lane)
+    return [(await read_posting(lane, event, terms), event.block_number) for event in events]
+
+
+async def postings(lane: Lane, *, first: int | None = None, last: int | None = None) -> list[Event]:
+    """BatchPosted in blocks first..last; `header_of` and `read_posting` say more."""
+    return await lane.events(artifacts.SETTLEMENT, "BatchPosted", first=first, last=last)
+
+
+async def read_posting(lane: Lane, event: Event, terms: Callable[[bytes], Awaitable[ChannelTerms]]) -> Posted:
+    """The batch of one BatchPosted with its debits. terms: of a channel."""
+    # From events, because a coordinator that is a contract account posts through another call.
+    block, batch = event.block_number, "0x" + event.args["batch"].hex()
+    taken = await lane.events(artifacts.CHANNELS, "Debited", None, batch, first=block, last=block)
+    debits = []
+    for debited in taken:
+        args = debited.args
+        details = (await terms(args["channel"])).details()
+        debits.append(ChannelDebit(details, args["amount"], args["from"], args["to"]))
+    return Posted(header_of(event), tuple(debits))
 
 
 async def longest_course(lane: Lane) -> int:
@@ -149,12 +170,18 @@ async def struck_in(lane: Lane, batch_id: bytes) -> set[int]:
     return {int(event.args["index"]) for event in struck}
 
 
-async def rules_of(lane: Lane, found: Posted, batch: Batch, facts: Facts) -> Rules:
-    """What the chain says beside a posted batch: seeds of its orders' epochs, and what was settled before."""
+async def rules_of(
+    lane: Lane, found: Posted, batch: Batch, facts: Facts, *, alone: Collection[bytes] | None = None
+) -> Rules:
+    """What the chain says beside a posted batch: seeds of its orders' epochs, and what was settled before.
+
+    alone: channels of which an order was ever settled by itself; None: not known, so each leaf is asked for.
+    """
     epochs = {item.evidence.order.epoch for item in batch.items}
     seeds = {epoch: seed for epoch in sorted(epochs) if (seed := await lane.seed(epoch)) is not None}
     starts = {debit.channel(found.header.coordinator): debit.start for debit in found.debits}
-    settled = await _settled_before(lane, starts, [item.leaf.key for item in batch.items])
+    keys = [item.leaf.key for item in batch.items if alone is None or item.leaf.channel in alone]
+    settled = await _settled_before(lane, starts, keys) if keys else frozenset()
     functions = lane.channels.functions
     window, epochs_open = await call(functions.settleWindow()), await call(functions.orderEpochs())
     return Rules(facts, int(window), int(epochs_open), seeds, settled)
@@ -220,18 +247,6 @@ async def _settled_before(
     ]
     told = await lane.chain.provider.request_many("eth_call", [[one, "latest"] for one in calls])
     return frozenset(key for key, answer in zip(asked, told, strict=True) if as_int(answer))
-
-
-async def _debits(lane: Lane, event: Event) -> tuple[ChannelDebit, ...]:
-    # From events, because a coordinator that is a contract account posts through another call.
-    block, batch = event.block_number, "0x" + event.args["batch"].hex()
-    taken = await lane.events(artifacts.CHANNELS, "Debited", None, batch, first=block, last=block)
-    listed = []
-    for debited in taken:
-        args = debited.args
-        terms = await find_terms(lane, args["channel"])
-        listed.append(ChannelDebit(terms.details(), args["amount"], args["from"], args["to"]))
-    return tuple(listed)
 
 
 def header_of(event: Event) -> Header:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from contracts import artifacts
 from contracts.channels import ChannelState, channel_state, find_terms
 from contracts.events import BlockRef, Event, topic_of
 from contracts.lane import Lane
-from contracts.reads import call, find_events
+from contracts.reads import Parameters, call, find_events, get_parameters
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.evidence import Facts
 from mlbridge.protocol.orders712 import ChannelTerms
@@ -65,7 +65,9 @@ class LaneView:
         self._seeds: dict[int, bytes] = {}
         self._channels: dict[bytes, ChannelState] = {}
         self._terms: dict[bytes, ChannelTerms] = {}
+        self._alone: set[bytes] = set()
         self._read_to: BlockRef | None = None
+        self._parameters: Parameters | None = None
 
     @classmethod
     async def open(cls, lane: Lane) -> LaneView:
@@ -106,7 +108,7 @@ class LaneView:
                     self._take(event)
                 self._read_to = head
             if self._head is None or head.hash != self._head.hash:
-                self._told_at = time.monotonic()
+                self._told_at, self._parameters = time.monotonic(), None
             self._head, self._refreshed_at = head, began
 
     async def _still_there(self, block: BlockRef) -> bool:
@@ -150,7 +152,10 @@ class LaneView:
             model, price = args["modelId"], args["price"] if args["active"] else None
             self._snapshots.record_model(model, args["epoch"], self._providers[model], price)
         elif "channel" in args:
-            self._channels.pop(bytes(args["channel"]), None)
+            channel = bytes(args["channel"])
+            self._channels.pop(channel, None)
+            if event.name == "OrderSettled":
+                self._alone.add(channel)
 
     # ---- asking ----
 
@@ -158,6 +163,11 @@ class LaneView:
     def facts(self) -> Facts:
         """What evidence is held to."""
         return Facts(self.lane.domain, self._snapshots, self._operators)
+
+    @property
+    def alone(self) -> Collection[bytes]:
+        """Channels of which an order was ever settled by itself, not in a batch."""
+        return self._alone
 
     @property
     def head(self) -> BlockRef:
@@ -200,6 +210,13 @@ class LaneView:
             hint="Anyone can post it; providers and coordinators do. Try again in a moment.",
             retry_after=5,
         )
+
+    async def parameters(self) -> Parameters:
+        """The direct lane's parameters, of the head that was read last or younger."""
+        found = self._parameters
+        if found is None:
+            found = self._parameters = await get_parameters(self.lane.chain)
+        return found
 
     async def channel(self, channel: bytes) -> ChannelState:
         """Where a channel stands; all zero for an unknown one."""

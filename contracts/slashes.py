@@ -101,7 +101,8 @@ class HeldSlash:
     """A slash that waits, or waited.
 
     operator: of its account; until: unix seconds at which the window ends, None while a panel judges and
-    once it is closed; ending: of a closed case; block: of the slash.
+    once it is closed; ending: of a closed case; appealable: judges of a task found it, so that a panel may
+    judge it again; block: of the slash.
     """
 
     case: SlashCase
@@ -109,6 +110,7 @@ class HeldSlash:
     status: CaseStatus
     until: int | None
     ending: Ending | None
+    appealable: bool
     block: int
 
     @property
@@ -192,9 +194,10 @@ class Slashes:
 
     async def _held(self, event: Event) -> HeldSlash:
         case = SlashCase.of(event.args["slashCase"])
-        (status, until), account = await asyncio.gather(
+        (status, until), account, record = await asyncio.gather(
             reads.call(self._escrow.functions.caseState(case.case_id)),
             reads.get_account(self.chain, case.account),
+            reads.call(self.chain.tasks.functions.recordOf(case.task_id)),
         )
         status = CaseStatus(status)
         waits = status in (CaseStatus.HELD, CaseStatus.HEARD)
@@ -204,6 +207,8 @@ class Slashes:
             status=status,
             until=int(until) if waits else None,
             ending=await self._ending(case.case_id) if status is CaseStatus.CLOSED else None,
+            # Dissents of the channel lane were judged by a panel of their own: the chain records no task.
+            appealable=case.fault is Fault.INCORRECT and any(record),
             block=event.block_number,
         )
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -53,8 +53,23 @@ def open_engine(url: URL) -> AsyncEngine:
         return create_async_engine(url, pool_size=5, max_overflow=5, pool_pre_ping=True)
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(url)
+    _settle(engine.sync_engine)
+    return engine
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def open_blocking_engine(url: URL) -> Engine:
+    """An engine for the same database whose calls block: for a thread that does nothing else."""
+    if not url.drivername.startswith("sqlite"):
+        return create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
+    engine = create_engine(url.set(drivername="sqlite"), connect_args={"check_same_thread": False})
+    _settle(engine)
+    return engine
+
+
+def _settle(engine: Engine) -> None:
+    """The settings of each connection to SQLite."""
+
+    @event.listens_for(engine, "connect")
     def pragmas(connection: Any, _record: Any) -> None:
         # The driver must not open transactions by itself: `begin` below does, also around DDL.
         connection.isolation_level = None
@@ -68,11 +83,9 @@ def open_engine(url: URL) -> AsyncEngine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
-
-    return engine
 
 
 async def migrate(engine: AsyncEngine, room: str = "coordinator") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +11,7 @@ from coordinator.problems import problem
 
 # Requests are texts, short lists of messages and small pictures, as JSON.
 MAX_BODY_BYTES = 512 * 1024
+BODY_S = 30.0
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
 # Channel orders bear their requester's signature, so they need no token.
 SIGNED = "/v1/lane"
@@ -34,7 +36,13 @@ class Door:
         if not signed and not self._known(headers.get(b"authorization", b"")):
             await _unauthorised(scope, receive, send)
             return
-        body = await self._body(headers.get(b"content-length", b"0"), receive)
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await self._body(headers.get(b"content-length", b"0"), receive)
+        except TimeoutError:
+            # Drop by drop it would hold memory and a connection for as long as its sender likes.
+            await _too_slow(scope, receive, send)
+            return
         if body is None:
             await self._too_large(scope, receive, send)
             return
@@ -74,6 +82,15 @@ class Door:
             "hint": "Send a smaller input, or split it over several tasks.",
         }
         await problem(413, "http.too_large", facts, {"Connection": "close"})(scope, receive, send)
+
+
+async def _too_slow(scope: Scope, receive: Receive, send: Send) -> None:
+    facts = {
+        "code": "http.too_slow",
+        "detail": f"The body did not come within {BODY_S:g} s.",
+        "hint": "Send it again over a faster connection.",
+    }
+    await problem(408, "http.too_slow", facts, {"Connection": "close"})(scope, receive, send)
 
 
 async def _unauthorised(scope: Scope, receive: Receive, send: Send) -> None:

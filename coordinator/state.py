@@ -31,6 +31,10 @@ TRANSITIONS: Mapping[TaskStatus, frozenset[TaskStatus]] = {
 }
 
 
+# Punishments name what they are for: a task, or an order of the channel lane, or a case of decoys.
+PUNISHMENTS = frozenset({"Slashed", "SlashSplit", "SlashRestored"})
+
+
 class TransitionError(MLBridgeError):
     """An event that the transition table does not allow in the task's status."""
 

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Table, delete, func, select, update
+from sqlalchemy import Executable, Row, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from coordinator import database, tables
 from coordinator.events import TaskEvent, dump_args
-from coordinator.state import Effect, TransitionError, advance, due_poke, effects
+from coordinator.state import PUNISHMENTS, Effect, TransitionError, advance, due_poke, effects
 from coordinator.task import TaskState
 from mlbridge.errors import MLBridgeError
 
@@ -45,13 +45,17 @@ class Applied:
     anomalies: list[TransitionError] = field(default_factory=list)
 
 
-async def upsert(connection: AsyncConnection, table: Table, values: dict[str, Any]) -> None:
-    """Insert a row, or replace the other columns of the row with the same primary key."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+def upserting(dialect: str, table: Table, values: dict[str, Any]) -> Executable:
+    """Inserts a row, or replaces the other columns of the row with the same primary key."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     keys = [column.name for column in table.primary_key]
     others = {name: value for name, value in values.items() if name not in keys}
-    statement = insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=others)
-    await connection.execute(statement)
+    return insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=others)
+
+
+async def upsert(connection: AsyncConnection, table: Table, values: dict[str, Any]) -> None:
+    """See `upserting`."""
+    await connection.execute(upserting(connection.dialect.name, table, values))
 
 
 class Store:
@@ -150,6 +154,8 @@ class Store:
         anomalies: list[TransitionError] = []
         for event in events:
             before = states.get(event.task_id)
+            if before is None and event.name in PUNISHMENTS:
+                continue  # of no task
             try:
                 after = advance(before, event)
             except TransitionError as error:

@@ -31,8 +31,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The slash stands; anyone may finalise it.",
     ),
     "NotAppealable": (
-        "The case {caseId} is no judged result.",
-        "Absence, a commitment that was not opened and a contradiction are facts; ask governance for a veto.",
+        "The case {caseId} is no result that judges of a task found wrong.",
+        "Absence, an unopened commitment and a contradiction are facts, and a panel judged a dissent of the "
+        "channel lane already; ask governance for a veto.",
     ),
     "NotAppellant": (
         "{caller} is not the operator of the slashed account in the case {caseId}.",

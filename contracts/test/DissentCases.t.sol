@@ -455,10 +455,10 @@ contract DissentCasesTest is ChannelTest {
         address[6] memory good =
             [address(token), address(channels), address(dissents), address(ledger), address(tasks), address(registry)];
         for (uint256 i; i < 6; ++i) {
-            address[6] memory at = good;
-            at[i] = address(0);
+            address[6] memory given = good;
+            given[i] = address(0);
             vm.expectRevert(IDissentCases.ZeroAddress.selector);
-            new DissentCases(at[0], at[1], at[2], at[3], at[4], at[5]);
+            new DissentCases(given[0], given[1], given[2], given[3], given[4], given[5]);
         }
     }
 }

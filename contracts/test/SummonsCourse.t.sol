@@ -43,6 +43,23 @@ contract SummonsCourseTest is SummonsTest {
     }
 
     function testFuzz_NoCourseLosesAWei(uint256 seed) public {
+        _play(seed);
+        assertTrue(reached & 3 != 0, "something was summoned");
+    }
+
+    /// @dev Otherwise the courses above would show little.
+    function test_CoursesReachEveryAct() public {
+        uint256 all;
+        uint256 start = vm.snapshotState();
+        for (uint256 seed; seed < 48 && all != 1_023; ++seed) {
+            _play(seed);
+            all |= reached;
+            assertTrue(vm.revertToState(start));
+        }
+        assertEq(all, 1_023);
+    }
+
+    function _play(uint256 seed) private {
         (orders[0], orders[1]) = (asked(0, SEATS), asked(1, SEATS));
         for (uint256 i; i < STEPS; ++i) {
             uint256 dice = uint256(keccak256(abi.encode(seed, i)));
@@ -56,7 +73,6 @@ contract SummonsCourseTest is SummonsTest {
             } catch {}
             _assertWhole();
         }
-        assertTrue(reached & 3 != 0, "something was summoned");
     }
 
     function _stakes() private view returns (uint256[] memory stakes) {

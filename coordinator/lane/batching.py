@@ -6,6 +6,7 @@ ended, so no two ever cover one range, whoever dies when.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
@@ -102,10 +103,9 @@ class Batcher:
         chosen, floors = await self._choose(candidates)
         if not chosen:
             return False
-        batch, debits = build(
-            self._runner.address, [(item.evidence, item.outcome) for item in chosen], floors
-        )
-        cid = await self._content.put(batch_data.to_bytes(batch))
+        settled = [(item.evidence, item.outcome) for item in chosen]
+        batch, debits = await asyncio.to_thread(build, self._runner.address, settled, floors)
+        cid = await self._content.put(await asyncio.to_thread(batch_data.to_bytes, batch))
         digests = [item.row.digest for item in chosen]
         root = _hex(batch.tasks.root)
         await self._store.make_batch(
@@ -163,6 +163,8 @@ class Batcher:
         return took
 
     async def _prove(self, row: OrderRow) -> _Settled | None:
+        # Orders under way go first: a batch holds hundreds, and takes as long as many of them.
+        await asyncio.sleep(0)
         found = await self._runner.outcome_of(row)
         if found.evidence is None:
             await self._finish([row.digest], found.reason or "no verdict", "unpaid")
@@ -259,10 +261,11 @@ class Batcher:
         return None
 
     async def _send(self, row: BatchRow) -> Header:
-        batch = batch_data.from_bytes(await self._content.get(row.cid, max_bytes=batch_data.MAX_BYTES))
+        stored = await self._content.get(row.cid, max_bytes=batch_data.MAX_BYTES)
+        batch = await asyncio.to_thread(batch_data.from_bytes, stored)
         debits = read_debits(row.debits)
         await self._keep_bond()
-        data = batch_data.digest(batch_data.to_bytes(batch))
+        data = batch_data.digest(stored)
         statement = batch.statement(self._runner.address, data, debits)
         signed = await self._attesters.sign(statement, debits)
         least = int(await call(self._lane.settlement.functions.minSigners()))
@@ -352,7 +355,8 @@ class Batcher:
         self._metrics.settled.labels(how).inc(len(digests))
 
     async def _stored(self, row: BatchRow) -> Batch:
-        return batch_data.from_bytes(await self._content.get(row.cid, max_bytes=batch_data.MAX_BYTES))
+        stored = await self._content.get(row.cid, max_bytes=batch_data.MAX_BYTES)
+        return await asyncio.to_thread(batch_data.from_bytes, stored)
 
 
 def _hex(value: bytes) -> str:

@@ -83,6 +83,7 @@ class Course:
         self._pledges: tuple[Pledge, ...] = ()
         self._outputs: dict[int, bytes | str] = {}
         self._payload: tuple[bytes | None, str | None] = (None, None)
+        self._ripe = False
         self._asking: set[asyncio.Task[None]] = set()
         self._told: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
@@ -196,7 +197,8 @@ class Course:
                 case steps.Deliver():
                     self._deliver()
                 case Settle():
-                    await self._store.ripen(self.digest)
+                    if not self._ripe:
+                        await self._store.ripen(self.digest)
                     self._measure("late")
                 case steps.ReportDissent(attestation=signed):
                     first = next(
@@ -246,6 +248,11 @@ class Course:
             self._tell(Outcome(self.digest, None, 0, None, reason))
             return
         output, cid = self._payload
+        counted = self._state.counted.values()
+        # Everybody is there and agrees: nothing is left to be written down after the answer.
+        whole = self._state.over is not None and all(
+            signed.message.result == verdict.result for signed in counted
+        )
         await self._store.decide(
             self.digest,
             attested=self._attested(),
@@ -254,7 +261,9 @@ class Course:
             at=verdict.at,
             output=output,
             output_cid=cid,
+            ripe=whole,
         )
+        self._ripe = whole
         self._measure("reveal")
         self._metrics.orders.labels("decided").inc()
         self._metrics.verdict.observe(time.monotonic() - self._accepted)

@@ -1,8 +1,13 @@
-"""Talking to members: offers and closed sets, several in a request when there are many at once."""
+"""Talking to members: offers and closed sets, several in a request when there are many at once.
+
+A request to a member follows the last one no sooner than the member takes to answer one that needs no model:
+under load that is what orders wait for anyway, and those of the meantime share what a request costs.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
@@ -27,6 +32,11 @@ MARGIN_BYTES: Final = 64 << 10
 VALID_S: Final = exchange.LONGEST_REQUEST_S // 2
 """Of a request's signature, looked at on arrival: half of what members take, for clocks that differ."""
 CONNECT_S: Final = 3.0
+LONGEST_GAP_S: Final = 0.05
+BRIEF_S: Final = 0.25
+"""Orders of a model that takes longer do not wait to travel together: the quick would wait for the slow."""
+_SMOOTHING: Final = 0.2
+_WITHOUT_MODEL: Final = "reveals"
 
 
 @dataclass
@@ -37,14 +47,35 @@ class _Item:
 
 
 @dataclass
+class _Pace:
+    """Seconds that a member's answers take: of a route; without the model (reveals) if any was asked."""
+
+    routes: dict[str, float] = field(default_factory=dict)
+
+    def took(self, route: str, seconds: float) -> None:
+        before = self.routes.get(route, seconds)
+        self.routes[route] = before + _SMOOTHING * (seconds - before)
+
+    def gap(self, route: str) -> float:
+        """Seconds from one request to the next."""
+        talk = self.routes.get(_WITHOUT_MODEL, 0.0)
+        model = self.routes.get(route, talk) - talk
+        return min(LONGEST_GAP_S, talk) if model <= BRIEF_S else 0.0
+
+
+@dataclass
 class _Pipe:
-    """One route of one member."""
+    """One route of one member. sent_at, call_at: loop times of its last request and of the next."""
 
     url: str
+    route: str
     account: int
+    pace: _Pace
     waiting: deque[_Item] = field(default_factory=deque)
     under_way: int = 0
-    called: bool = False
+    sent_at: float = -math.inf
+    call: asyncio.Handle | None = None
+    call_at: float = 0.0
 
 
 class Members:
@@ -63,7 +94,8 @@ class Members:
     ) -> None:
         self.directory = directory
         self._session, self._domain, self._key, self._now = session, domain, key, now
-        self._pipes: dict[tuple[str, int], _Pipe] = {}
+        self._pipes: dict[tuple[str, int, str], _Pipe] = {}
+        self._paces: dict[tuple[str, int], _Pace] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, endpoint: str, account: int, route: str, item: bytes, *, until: float) -> Answer:
@@ -71,19 +103,35 @@ class Members:
 
         Raises MLBridgeError `member.unreachable` or `member.unreadable`.
         """
-        key = (f"{endpoint}/v1/lane/{route}", account)
-        pipe = self._pipes.setdefault(key, _Pipe(*key))
-        loop = asyncio.get_running_loop()
-        wanted = _Item(item, until, loop.create_future())
+        pipe = self._pipe(endpoint, account, route)
+        wanted = _Item(item, until, asyncio.get_running_loop().create_future())
         pipe.waiting.append(wanted)
-        if not pipe.called:
-            # What else comes in this turn of the loop travels along.
-            pipe.called = True
-            loop.call_soon(self._pump, pipe)
+        self._call(pipe)
         return await wanted.answer
 
+    def _pipe(self, endpoint: str, account: int, route: str) -> _Pipe:
+        key = endpoint, account, route
+        if key not in self._pipes:
+            pace = self._paces.setdefault((endpoint, account), _Pace())
+            self._pipes[key] = _Pipe(f"{endpoint}/v1/lane/{route}", route, account, pace)
+        return self._pipes[key]
+
+    def _call(self, pipe: _Pipe) -> None:
+        """Send what waits once it is time; what else comes until then travels along."""
+        if not pipe.waiting or pipe.under_way >= PARALLEL:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        at = pipe.sent_at + pipe.pace.gap(pipe.route) if pipe.under_way else now
+        if pipe.call is not None:
+            if pipe.call_at <= at:
+                return
+            pipe.call.cancel()
+        pipe.call_at = at
+        pipe.call = loop.call_at(at, self._pump, pipe) if at > now else loop.call_soon(self._pump, pipe)
+
     def _pump(self, pipe: _Pipe) -> None:
-        pipe.called = False
+        pipe.call, pipe.sent_at = None, asyncio.get_running_loop().time()
         while pipe.waiting and pipe.under_way < PARALLEL:
             items = _take(pipe.waiting)
             pipe.under_way += 1
@@ -92,8 +140,10 @@ class Members:
             task.add_done_callback(self._tasks.discard)
 
     async def _send(self, pipe: _Pipe, items: list[_Item]) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             answers = await self._exchange(pipe, items)
+            pipe.pace.took(pipe.route, asyncio.get_running_loop().time() - began)
         except MLBridgeError as error:
             answers = [*[error] * len(items)]
         except asyncio.CancelledError:
@@ -109,7 +159,7 @@ class Members:
                 item.answer.set_exception(answer)
             else:
                 item.answer.set_result(answer)
-        self._pump(pipe)
+        self._call(pipe)
 
     async def _exchange(self, pipe: _Pipe, items: list[_Item]) -> list[Answer | MLBridgeError]:
         body = exchange.join([item.body for item in items])
@@ -166,6 +216,9 @@ class Members:
 
     async def close(self) -> None:
         """Give up what is under way."""
+        for pipe in self._pipes.values():
+            if pipe.call is not None:
+                pipe.call.cancel()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

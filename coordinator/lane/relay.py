@@ -25,6 +25,8 @@ from mlbridge.protocol.streams import StreamOpening
 
 log = structlog.get_logger(__name__)
 
+OPENING_S: Final = 5.0
+"""A member opens a stream when the work is taken, not when it ends; who claims its account may never."""
 MOST_LISTENERS: Final = 4
 """Of one order at a time: everybody who saw it may ask, and each costs a connection to its streamer."""
 
@@ -73,29 +75,41 @@ class Relay:
         self, offer: Offer, digest: bytes, account: int, over: Callable[[], bool]
     ) -> AsyncGenerator[bytes, None]:
         """From the first endpoint whose opening the streamer signed; once begun it is not begun again."""
-        order, directory = offer.order.message, self._members.directory
-        pause = FIRST_PAUSE_S
+        order = offer.order.message
+        pause, never = FIRST_PAUSE_S, set[str]()
         while not over():
-            for url in directory.endpoints(account, order.model_id):
+            claimed = self._members.directory.endpoints(account, order.model_id)
+            if never and never.issuperset(claimed):
+                return
+            for url in [url for url in claimed if url not in never]:
+                stream = self._members.stream(url, account, digest, until=float(order.deadline))
                 begun = False
                 try:
-                    async with aclosing(
-                        self._members.stream(url, account, digest, until=float(order.deadline))
-                    ) as frames:
+                    async with aclosing(stream) as frames:
+                        opening = await self._opening(frames, account, url)
+                        if opening is None:
+                            continue
+                        begun = True
+                        yield opening
                         async for sealed in frames:
-                            if not begun and not self._signed(sealed, account):
-                                directory.disproved(account, url)
-                                break
-                            begun = True
                             yield sealed
-                except MLBridgeError as error:
-                    log.info("lane_stream_failed", account=account, begun=begun, reason=error.message)
-                    if error.code == "member.no_stream":
-                        return
+                except (MLBridgeError, TimeoutError) as error:
+                    log.info("lane_stream_failed", account=account, begun=begun, reason=str(error))
+                    if isinstance(error, MLBridgeError) and error.code == "member.no_stream":
+                        never.add(url)
                 if begun:
                     return
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, 2 * pause)
+
+    async def _opening(self, frames: AsyncGenerator[bytes, None], account: int, url: str) -> bytes | None:
+        """The first frame, if the streamer signed it. Raises TimeoutError for who keeps us waiting."""
+        async with asyncio.timeout(OPENING_S):
+            opening = await anext(frames, None)
+        if opening is None or self._signed(opening, account):
+            return opening
+        self._members.directory.disproved(account, url)
+        return None
 
     def _signed(self, opening: bytes, account: int) -> bool:
         """The requester checks it again; here it tells which of several endpoints is the account's."""

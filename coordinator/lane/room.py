@@ -168,6 +168,7 @@ class LaneRoom:
             yield Kind.TOLD, _told(await verdict).to_bytes()
         finally:
             verdict.cancel()
+            await asyncio.gather(verdict, return_exceptions=True)
 
     async def settlement(self, digest: bytes) -> Settlement:
         """Where an order stands in the batch that holds it.

@@ -25,6 +25,7 @@ from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.admission import ChannelFacts, LaneFacts, admit, require_input
+from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.committee import seated
 from mlbridge.protocol.course import Commission
 from mlbridge.protocol.exchange import Offer, parse_offer
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 LEASE_S: Final = 15.0
 RETRY_S: Final = 2.0
 POLL_S: Final = 0.25
+FRESH_S: Final = 0.2
 FETCHES: Final = 64
 FETCHES_OF_CHANNEL: Final = 4
 LEAST_S: Final = 2.0
@@ -91,24 +93,31 @@ class Runner:
         Raises MLBridgeError: `lane.full` (retry_after), `lane.coordinator`, `lane.input`, `lane.validity`,
         `lane.sequence_taken`, `lane.other_offer`, `lane.funds`, `order.*`, `committee.too_few`, `content.*`.
         """
-        order = offer.order.message
-        digest = order.digest(self.view.lane.domain)
+        digest = offer.order.message.digest(self.view.lane.domain)
         known = self._under_way.get(digest)
         if known is None:
-            row = await self.store.order(digest)
-            known = None if row is None else row.offer
-        if known is not None:
-            if known != offer.to_bytes():
-                # A batch shows everybody the order and its signature: the answer is for who has the input.
-                raise MLBridgeError(
-                    "lane.other_offer",
-                    "This order was offered with other bytes, and only those are answered.",
-                    hint="Send what was sent first, with its signature and input.",
-                    exit_code=2,
-                )
-            return digest
+            try:
+                known = await self._begin_new(offer, digest)
+            except MLBridgeError as error:
+                # What was taken once is answered, however things stand by now.
+                row = await self.store.order(digest)
+                if row is None:
+                    self._metrics.refuse(error.code)
+                    raise
+                known = row.offer
+        if known != offer.to_bytes():
+            # A batch shows everybody the order and its signature: the answer is for who has the input.
+            raise MLBridgeError(
+                "lane.other_offer",
+                "This order was offered with other bytes, and only those are answered.",
+                hint="Send what was sent first, with its signature and input.",
+                exit_code=2,
+            )
+        return digest
+
+    async def _begin_new(self, offer: Offer, digest: bytes) -> bytes:
+        """The offer of the order that stands afterwards."""
         if self._stopping or self.in_flight >= self._config.max_in_flight:
-            self._metrics.refuse("lane.full")
             raise MLBridgeError(
                 "lane.full",
                 f"{self.in_flight} orders are under way, and this coordinator takes no more now.",
@@ -119,16 +128,12 @@ class Runner:
             # An input that has to be found first takes nobody's place meanwhile.
             self._undecided.add(digest)
         try:
-            await self._take(offer, digest)
-        except MLBridgeError as error:
-            self._metrics.refuse(error.code)
-            raise
+            return await self._take(offer, digest)
         finally:
             if digest not in self._under_way:
                 self._undecided.discard(digest)
-        return digest
 
-    async def _take(self, offer: Offer, digest: bytes) -> None:
+    async def _take(self, offer: Offer, digest: bytes) -> bytes:
         order = offer.order.message
         commission = await self._admit(offer)
         await self._check_input(offer)
@@ -150,13 +155,16 @@ class Runner:
         if await self.store.add(new):
             self._metrics.accepted.inc()
             self._begin(digest, offer, self._course(commission, offer, None))
-        elif await self.store.order(digest) is None:
+            return new.offer
+        row = await self.store.order(digest)
+        if row is None:
             raise MLBridgeError(
                 "lane.sequence_taken",
                 f"Sequence {order.sequence} of this channel belongs to another order.",
                 hint="Each sequence settles once: sign the next one.",
                 exit_code=4,
             )
+        return row.offer
 
     async def _admit(self, offer: Offer) -> Commission:
         order, view = offer.order.message, self.view
@@ -165,9 +173,9 @@ class Runner:
         if order.deadline > view.now() + self._config.max_seconds:
             raise _refused("validity", f"its deadline is more than {self._config.max_seconds} s ahead")
         channel = await view.channel(order.channel)
-        if channel.deposited == 0:
-            # It may have been opened a moment ago.
-            await view.refresh()
+        if channel.deposited == 0 or order.sequence >= channel.floor + WINDOW:
+            # It may have been opened, or its floor moved by a batch, a moment ago; anybody can ask for it.
+            await view.refresh(FRESH_S)
             channel = await view.channel(order.channel)
         facts = ChannelFacts(
             offer.terms, channel.balance, channel.floor, channel.window, closing=channel.closes_at != 0
@@ -336,7 +344,7 @@ class Runner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._members.close()
         await self.store.beat(0.0)
-        await self.store.drain()
+        await self.store.release()
 
 
 def _refused(what: str, why: str) -> MLBridgeError:

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, Update, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from coordinator.lane.group import GroupWriter
 from coordinator.lane.rows import (
@@ -24,9 +24,22 @@ from coordinator.lane.rows import (
     to_raw,
 )
 from coordinator.lane.tables import lane_batches, lane_evidence, lane_orders, lane_runners
-from coordinator.store import upsert
+from coordinator.store import upserting
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.encoding import encode
+
+# Built once: to put a statement together costs more than to execute it.
+_ORDER = update(lane_orders).where(lane_orders.c.digest == bindparam("key"))
+_UNCLOSED = _ORDER.where(lane_orders.c.closed.is_(None))
+_CLOSED = select(lane_orders.c.closed).where(lane_orders.c.digest == bindparam("key"))
+_OPEN = _ORDER.where(lane_orders.c.status == Status.OPEN.value)
+_TAKEN = select(
+    lane_orders.c.digest, lane_orders.c.sequence, lane_orders.c.max_fee, lane_orders.c.status
+).where(lane_orders.c.channel == bindparam("channel"), lane_orders.c.sequence >= bindparam("floor"))
+_ADD = {
+    name: insert(lane_orders).on_conflict_do_nothing().returning(lane_orders.c.digest)
+    for name, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
+}
 
 
 class LaneStore:
@@ -40,9 +53,9 @@ class LaneStore:
         self._engine = engine
         self._writer = GroupWriter(engine, lock or asyncio.Lock())
 
-    async def drain(self) -> None:
-        """Until every write that was asked for is committed."""
-        await self._writer.drain()
+    async def release(self) -> None:
+        """Once every write that was asked for is committed, let go of the database."""
+        await self._writer.close()
 
     # ---- orders ----
 
@@ -53,13 +66,9 @@ class LaneStore:
         """
         return await self._writer.run(lambda connection: self._add(connection, order))
 
-    async def _add(self, connection: AsyncConnection, order: NewOrder) -> bool:
-        table = lane_orders
-        mine = select(table.c.digest, table.c.sequence, table.c.max_fee, table.c.status).where(
-            table.c.channel == to_hex(order.channel), table.c.sequence >= order.floor
-        )
+    def _add(self, connection: Connection, order: NewOrder) -> bool:
         waiting = 0
-        for row in await connection.execute(mine):
+        for row in connection.execute(_TAKEN, {"channel": to_hex(order.channel), "floor": order.floor}):
             if row.digest == to_hex(order.digest):
                 return False
             if row.sequence == order.sequence:
@@ -94,9 +103,7 @@ class LaneStore:
             "runner": self.runner,
             "accepted_at": order.accepted_at,
         }
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        adding = insert(table).values(values).on_conflict_do_nothing().returning(table.c.digest)
-        return (await connection.execute(adding)).first() is not None
+        return connection.execute(_ADD[connection.dialect.name], values).first() is not None
 
     async def order(self, digest: bytes) -> OrderRow | None:
         """An order by its digest."""
@@ -106,18 +113,18 @@ class LaneStore:
     async def close(self, digest: bytes, closed: bytes) -> bool:
         """Keep the set that members are about to see; False if another one stands: the first does."""
 
-        async def work(connection: AsyncConnection) -> bool:
-            mine = lane_orders.c.digest == to_hex(digest)
-            free = lane_orders.c.closed.is_(None)
-            await connection.execute(update(lane_orders).where(mine, free).values(closed=closed))
-            stands = await connection.scalar(select(lane_orders.c.closed).where(mine))
+        key = {"key": to_hex(digest)}
+
+        def work(connection: Connection) -> bool:
+            connection.execute(_UNCLOSED, {"closed": closed, **key})
+            stands = connection.scalar(_CLOSED, key)
             return stands is not None and bytes(stands) == closed
 
         return await self._writer.run(work)
 
     async def attest(self, digest: bytes, attested: Sequence[bytes]) -> None:
         """Keep the attestations that count, all of them."""
-        await self._change(digest, attested=encode(list(attested), max_bytes=MAX_LIST))
+        await self._change(_ORDER, digest, attested=encode(list(attested), max_bytes=MAX_LIST))
 
     async def decide(
         self,
@@ -129,12 +136,14 @@ class LaneStore:
         at: float,
         output: bytes | None,
         output_cid: str | None,
+        ripe: bool = False,
     ) -> None:
-        """Keep a verdict and what led to it, before anybody is told."""
+        """Keep a verdict and what led to it, before anybody is told. ripe: as `ripen` would make it."""
         await self._change(
+            _OPEN,
             digest,
-            lane_orders.c.status == Status.OPEN.value,
             status=Status.DECIDED.value,
+            ripe=ripe,
             attested=encode(list(attested), max_bytes=MAX_LIST),
             result=to_hex(result),
             confidence=confidence,
@@ -145,32 +154,22 @@ class LaneStore:
 
     async def ripen(self, digest: bytes) -> None:
         """No more attestations are waited for: a decided order may go into a batch."""
-        await self._change(digest, ripe=True)
+        await self._change(_ORDER, digest, ripe=True)
 
     async def fail(self, digest: bytes, reason: str) -> None:
         """No verdict came: nothing is charged, and nothing will be settled by this coordinator."""
-        await self._change(
-            digest,
-            lane_orders.c.status == Status.OPEN.value,
-            status=Status.FAILED.value,
-            ripe=True,
-            reason=reason,
-        )
+        await self._change(_OPEN, digest, status=Status.FAILED.value, ripe=True, reason=reason)
 
-    async def _change(self, digest: bytes, *conditions: Any, **values: Any) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            mine = lane_orders.c.digest == to_hex(digest)
-            await connection.execute(update(lane_orders).where(mine, *conditions).values(**values))
-
-        await self._writer.run(work)
+    async def _change(self, statement: Update, digest: bytes, **values: Any) -> None:
+        await self._writer.execute(statement, {"key": to_hex(digest), **values})
 
     async def finish(self, digests: Sequence[bytes], reason: str) -> None:
         """Their money is where it belongs."""
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             mine = lane_orders.c.digest.in_([to_hex(digest) for digest in digests])
             values = {"status": Status.DONE.value, "reason": reason}
-            await connection.execute(update(lane_orders).where(mine).values(**values))
+            connection.execute(update(lane_orders).where(mine).values(**values))
 
         await self._writer.run(work)
 
@@ -179,24 +178,25 @@ class LaneStore:
     async def beat(self, until: float) -> None:
         """This process is alive until then (unix seconds of this machine)."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await upsert(connection, lane_runners, {"runner": self.runner, "alive_until": until})
+        def work(connection: Connection) -> None:
+            values = {"runner": self.runner, "alive_until": until}
+            connection.execute(upserting(connection.dialect.name, lane_runners, values))
 
         await self._writer.run(work)
 
     async def take_over(self, now: float, *, limit: int = 1_000) -> list[OrderRow]:
         """Open orders, and decided ones that still collect attestations, of processes that are not alive."""
 
-        async def work(connection: AsyncConnection) -> list[OrderRow]:
+        def work(connection: Connection) -> list[OrderRow]:
             alive = select(lane_runners.c.runner).where(lane_runners.c.alive_until >= now)
             unfinished = or_(
                 lane_orders.c.status == Status.OPEN.value,
                 (lane_orders.c.status == Status.DECIDED.value) & lane_orders.c.ripe.is_(False),
             )
             orphans = unfinished & lane_orders.c.runner.not_in(alive) & (lane_orders.c.runner != self.runner)
-            rows = (await connection.execute(select(lane_orders).where(orphans).limit(limit))).all()
+            rows = connection.execute(select(lane_orders).where(orphans).limit(limit)).all()
             mine = lane_orders.c.digest.in_([row.digest for row in rows])
-            await connection.execute(update(lane_orders).where(mine).values(runner=self.runner))
+            connection.execute(update(lane_orders).where(mine).values(runner=self.runner))
             return [order_of(row) for row in rows]
 
         return await self._writer.run(work)
@@ -226,7 +226,7 @@ class LaneStore:
     ) -> None:
         """Keep a batch and bind its orders to it, in one transaction. block: it cannot be on chain before."""
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             values = {
                 "root": root,
                 "status": BatchStage.MADE.value,
@@ -239,10 +239,10 @@ class LaneStore:
                 "not_before": 0.0,
                 "note": None,
             }
-            await upsert(connection, lane_batches, values)
+            connection.execute(upserting(connection.dialect.name, lane_batches, values))
             mine = lane_orders.c.digest.in_([to_hex(digest) for digest in digests])
             free = lane_orders.c.batch.is_(None)
-            bound = await connection.execute(update(lane_orders).where(mine, free).values(batch=root))
+            bound = connection.execute(update(lane_orders).where(mine, free).values(batch=root))
             if bound.rowcount != len(digests):
                 raise RuntimeError("an order of this batch is in another one")
 
@@ -269,22 +269,22 @@ class LaneStore:
     async def mark_batch(self, root: str, **values: Any) -> None:
         """Change columns of a batch."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(update(lane_batches).where(lane_batches.c.root == root).values(**values))
+        def work(connection: Connection) -> None:
+            connection.execute(update(lane_batches).where(lane_batches.c.root == root).values(**values))
 
         await self._writer.run(work)
 
     async def dissolve(self, root: str, note: str) -> None:
         """A batch that will never be on chain, or is void there: its orders are free again."""
 
-        async def work(connection: AsyncConnection) -> None:
-            await connection.execute(
+        def work(connection: Connection) -> None:
+            connection.execute(
                 update(lane_batches)
                 .where(lane_batches.c.root == root)
                 .values(status=BatchStage.VOID.value, note=note)
             )
             mine = (lane_orders.c.batch == root) & (lane_orders.c.status == Status.DECIDED.value)
-            await connection.execute(update(lane_orders).where(mine).values(batch=None))
+            connection.execute(update(lane_orders).where(mine).values(batch=None))
 
         await self._writer.run(work)
 
@@ -306,7 +306,7 @@ class LaneStore:
     ) -> None:
         """Keep two messages that say more together than apart; the first pair of its kind stands."""
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             values = {
                 "digest": to_hex(digest),
                 "account": account,
@@ -316,7 +316,7 @@ class LaneStore:
                 "reported": False,
             }
             insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            await connection.execute(insert(lane_evidence).values(values).on_conflict_do_nothing())
+            connection.execute(insert(lane_evidence).values(values).on_conflict_do_nothing())
 
         await self._writer.run(work)
 
@@ -333,10 +333,10 @@ class LaneStore:
     async def reported(self, digest: bytes, account: int, kind: str) -> None:
         """That evidence is on chain, or of no use there."""
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             table = lane_evidence
             mine = (table.c.digest == to_hex(digest)) & (table.c.account == account) & (table.c.kind == kind)
-            await connection.execute(update(table).where(mine).values(reported=True))
+            connection.execute(update(table).where(mine).values(reported=True))
 
         await self._writer.run(work)
 
@@ -377,7 +377,7 @@ class LaneStore:
         goes a batch, with an order its evidence.
         """
 
-        async def work(connection: AsyncConnection) -> int:
+        def work(connection: Connection) -> int:
             orders, batches, evidence = lane_orders, lane_batches, lane_evidence
             ended = orders.c.status.in_((Status.DONE.value, Status.FAILED.value))
             over = batches.c.status.in_((BatchStage.FINAL.value, BatchStage.VOID.value))
@@ -386,14 +386,14 @@ class LaneStore:
             query = select(orders.c.digest).where(
                 ended, free, orders.c.deadline < int(before), orders.c.digest.not_in(waiting)
             )
-            digests = [row.digest for row in await connection.execute(query.limit(limit))]
+            digests = [row.digest for row in connection.execute(query.limit(limit))]
             for some in _chunks(digests):
-                await connection.execute(evidence.delete().where(evidence.c.digest.in_(some)))
-                await connection.execute(orders.delete().where(orders.c.digest.in_(some)))
+                connection.execute(evidence.delete().where(evidence.c.digest.in_(some)))
+                connection.execute(orders.delete().where(orders.c.digest.in_(some)))
             held = exists().where(orders.c.batch == batches.c.root)
-            await connection.execute(batches.delete().where(over, batches.c.made_at < made_before, ~held))
+            connection.execute(batches.delete().where(over, batches.c.made_at < made_before, ~held))
             dead = lane_runners.c.alive_until < made_before
-            await connection.execute(lane_runners.delete().where(dead))
+            connection.execute(lane_runners.delete().where(dead))
             return len(digests)
 
         return await self._writer.run(work)

@@ -16,6 +16,7 @@ import structlog
 from contracts import artifacts, batches
 from contracts.batches import BatchState, BatchStatus, Posted
 from contracts.errors import ContractError
+from contracts.events import Event
 from contracts.laneview import LaneView
 from contracts.reads import call
 from contracts.sender import Sender
@@ -70,7 +71,8 @@ class Watcher:
         self._view, self._content, self._sender = view, content, sender
         self._lane = view.lane
         self._demands, self._coordinators = demands, coordinators
-        self._sound: set[bytes] = set()
+        # When the window of each closes, as far as that was known when it was looked at; 0 for void ones.
+        self._sound: dict[bytes, int] = {}
         self._first: int | None = None
 
     async def step(self) -> list[Finding]:
@@ -82,21 +84,25 @@ class Watcher:
         found: list[Finding] = []
         oldest: int | None = None
         listed = await self._posted()
-        self._sound &= {posted.header.batch_id() for posted, _ in listed}
-        for posted, block in listed:
-            header = posted.header
+        known = {batches.header_of(event).batch_id() for event in listed}
+        self._sound = {batch: until for batch, until in self._sound.items() if batch in known}
+        for event in listed:
+            header, block = batches.header_of(event), event.block_number
             batch_id = header.batch_id()
+            if batch_id in self._sound:
+                if oldest is None and self._view.now() < self._sound[batch_id]:
+                    oldest = block
+                continue
             state = await batches.batch_state(self._lane, batch_id)
             over = state.status is BatchStatus.NONE or (
                 state.status is BatchStatus.POSTED
                 and self._view.now() >= state.final_at
                 and state.demands == 0
             )
-            if not over and oldest is None:
-                oldest = block
-            if over or batch_id in self._sound:
+            if over:
                 continue
-            for what, detail in await self._looked(posted, state, block):
+            oldest = block if oldest is None else oldest
+            for what, detail in await self._looked(event, state):
                 told = Finding("0x" + batch_id.hex(), header.coordinator, what, detail)
                 log.info("batch_watched", **told.to_dict())
                 found.append(told)
@@ -104,21 +110,22 @@ class Watcher:
         self._first = oldest if oldest is not None else self._view.head.number + 1
         return found
 
-    async def _posted(self) -> list[tuple[Posted, int]]:
+    async def _posted(self) -> list[Event]:
         head = self._view.head.number
         # A reorganisation may bring a batch to a lower block than it had.
         first = None if self._first is None else max(0, min(self._first, head) - 64)
-        found = await batches.posted_at(self._lane, first=first, last=head)
+        found = await batches.postings(self._lane, first=first, last=head)
         if self._coordinators is None:
             return found
-        return [(posted, block) for posted, block in found if posted.header.coordinator in self._coordinators]
+        return [event for event in found if batches.header_of(event).coordinator in self._coordinators]
 
-    async def _looked(self, posted: Posted, state: BatchState, block: int) -> list[tuple[str, str]]:
+    async def _looked(self, event: Event, state: BatchState) -> list[tuple[str, str]]:
         try:
-            return await self._look(posted, state, block)
+            posted = await batches.read_posting(self._lane, event, self._view.terms)
+            return await self._look(posted, state, event.block_number)
         except Exception as error:
             # A batch may be made so that reading it fails: nobody must be blind for the others by it.
-            log.exception("batch_not_watched", batch="0x" + posted.header.batch_id().hex())
+            log.exception("batch_not_watched", batch="0x" + event.args["batch"].hex())
             return [("failed", str(error) or type(error).__name__)]
 
     async def _look(self, posted: Posted, state: BatchState, block: int) -> list[tuple[str, str]]:
@@ -129,7 +136,8 @@ class Watcher:
             return overdue
         try:
             batch = await fetch_batch(self._content, posted.header.data)
-            rules = await batches.rules_of(self._lane, posted, batch, self._view.facts)
+            view = self._view
+            rules = await batches.rules_of(self._lane, posted, batch, view.facts, alone=view.alone)
             report = examine(posted.header, posted.debits, batch, rules)
         except MLBridgeError as error:
             if error.code not in _HIDDEN and not error.code.startswith("content."):
@@ -139,7 +147,7 @@ class Watcher:
             return await self._challenge(posted, report.faults)
         if report.unchecked:
             return [("wait", f"the seeds of {len(report.unchecked)} orders are not posted yet")]
-        self._sound.add(posted.header.batch_id())
+        self._sound[posted.header.batch_id()] = state.final_at
         return [("ok", f"{posted.header.tasks} orders, {posted.header.pot} wei")]
 
     async def _challenge(self, posted: Posted, faults: tuple[Fault, ...]) -> list[tuple[str, str]]:
@@ -208,7 +216,7 @@ class Watcher:
 
     async def _restore(self, posted: Posted) -> list[tuple[str, str]]:
         """Every channel gets its debit of a void batch back: victims come first."""
-        self._sound.add(posted.header.batch_id())
+        self._sound[posted.header.batch_id()] = 0
         if self._sender is None:
             return []
         back = 0

@@ -24,7 +24,6 @@ from mlbridge.cli.context import (
 )
 from mlbridge.console import data, emit_json, mlb, moment, people, table
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.types import Fault
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -148,6 +147,7 @@ def facts_of(slash: HeldSlash, appeal: AppealInfo | None) -> dict[str, Any]:
         "slashed_at": case.slashed_at,
         "status": str(slash.ending) if slash.ending else slash.status.name.lower(),
         "final_from": slash.until,
+        "appealable": slash.appealable,
         "appeal": None if appeal is None else appeal_facts(appeal),
     }
 
@@ -176,7 +176,7 @@ def next_step(slash: HeldSlash, appeal: AppealInfo | None, now: int) -> str:
     if slash.until is not None and now > slash.until:
         return f"Its window is over; it is final once anybody says so: mlbridge slash finalise {case}"
     veto = "Governance may undo it until then: mlbridge gov propose (SlashEscrow.veto)."
-    if slash.status is CaseStatus.HELD and slash.case.fault is Fault.INCORRECT:
+    if slash.status is CaseStatus.HELD and slash.appealable:
         return f"The operator may appeal until then: mlbridge appeal open {case}. {veto}"
     return veto
 

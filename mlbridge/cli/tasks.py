@@ -118,7 +118,7 @@ def show(task: TaskArgument, network: NetworkOption = None, as_json: JsonOption 
         emit_json(facts)
         return
     for name, value in facts.items():
-        if name != "seats":
+        if name != "seats" and value is not None:
             data.print(f"{name:<16} {value}", soft_wrap=True, markup=False)
     rows = [
         [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from mlbridge.errors import MLBridgeError
@@ -41,7 +42,7 @@ class Commission:
     operators: Mapping[str, int]
     settle_by: int
 
-    @property
+    @cached_property
     def digest(self) -> bytes:
         """What names the order: the digest that its requester signed."""
         return self.order.digest(self.domain)

@@ -33,6 +33,12 @@ def recover(digest: bytes, signature: bytes) -> str:
     """
     if not well_formed(signature):
         raise _invalid("it is not 65 bytes with s in the lower half and v 27 or 28")
+    return _recover(digest, signature)
+
+
+@lru_cache(maxsize=16_384)
+def _recover(digest: bytes, signature: bytes) -> str:
+    # One signature is looked at on arrival, with the verdict, in the receipt and in its batch.
     raw = signature[:64] + bytes((signature[64] - _FIRST_V,))
     try:
         public = PublicKey.from_signature_and_message(raw, digest, hasher=None)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from contracts import channels, reads
+from contracts import channels
 from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
@@ -141,7 +141,8 @@ class AsyncChannel:
         Raises MLBridgeError `model.unknown` while the lane has no price for the model.
         """
         model_id, _ = await self._find(model)
-        parameters = await reads.get_parameters(self._lane.chain)
+        await self._view.refresh(FRESH_S)
+        parameters = await self._view.parameters()
         epoch = await self._view.drawing_epoch()
         terms = self._view.facts.snapshots.terms(model_id, epoch)
         if terms is None:
@@ -377,18 +378,18 @@ class AsyncChannel:
             except MLBridgeError as error:
                 pause = retry_after(error)
                 if refuses(error):
-                    self._book.failed(self.id, kept.sequence, error.message)
+                    await self._failed(kept, error.message)
                 if pause is None or pause > left:
                     raise
                 await asyncio.sleep(max(LEAST_PAUSE_S, pause))
                 continue
             if told.state == "decided":
                 receipt, payload = await self._accept(offer, told)
-                self._book.done(self.id, kept.sequence, receipt.to_bytes())
+                await asyncio.to_thread(self._book.done, self.id, kept.sequence, receipt.to_bytes())
                 return await self._result(kept, receipt, payload)
             if told.state == "failed" or left <= 0:
                 reason = told.reason or "no verdict by its deadline"
-                self._book.failed(self.id, kept.sequence, reason)
+                await self._failed(kept, reason)
                 raise OrderFailedError("channel.no_verdict", f"The order came to no verdict: {reason}.")
             told = None
             await asyncio.sleep(LEAST_PAUSE_S)
@@ -402,6 +403,9 @@ class AsyncChannel:
         except (MLBridgeError, TimeoutError) as error:
             log.info("channel_stream_missed", sequence=kept.sequence, reason=str(error))
             return None
+
+    async def _failed(self, kept: Kept, reason: str) -> None:
+        await asyncio.to_thread(self._book.failed, self.id, kept.sequence, reason)
 
     async def _accept(self, offer: Offer, told: Told) -> tuple[LaneReceipt, bytes]:
         """As accept_answer; what does not hold is held once more to the chain of now before it is a lie."""

@@ -1,7 +1,8 @@
 """What a requester must not forget: where its channels' coordinators are, and which sequences it used.
 
 One SQLite file for all programs of a user on a machine. A sequence is taken, and the order that it is for is
-written down, before the order leaves; whoever is killed finds it again and sends the same bytes.
+written down, before the order leaves; whoever is killed finds it again and sends the same bytes. What threads
+write at the same time shares a transaction, and one wait for the disk.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import WINDOW
+
+T = TypeVar("T")
 
 _VERSION: Final = 1
 _SCHEMA: Final = """
@@ -63,56 +66,91 @@ class Kept:
 
 
 _KEPT: Final = "channel, sequence, key, offer, kind, state, receipt, reason"
+_CURRENT: Final = (
+    f"SELECT {_KEPT} FROM orders WHERE channel=? AND key=? AND state!=? "  # noqa: S608 - constants
+    "ORDER BY sequence DESC LIMIT 1"
+)
+
+
+@dataclass(slots=True)
+class _Write:
+    """One piece of a transaction. durable: it must be on disk before whoever wants it goes on."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    durable: bool
+    done: bool = False
+    value: Any = None
+    error: BaseException | None = None
 
 
 class ChannelBook:
-    """Open in each process that needs it; every call is one transaction. Raises `channel.book`."""
+    """Open in each process that needs it, for any thread of it. Raises `channel.book`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._turn = threading.RLock()  # the connection is one for all threads, and so is its transaction
+        self._turn, self._reading = threading.Lock(), threading.Lock()
+        self._waiting: deque[_Write] = deque()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # What was asked and answered stands in it; SQLite gives its other files the same rights.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             path.chmod(0o600)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
             # A sequence must not come back after a power cut: its order may be settled.
-            self._db.execute("PRAGMA synchronous=FULL")
-            with self._writing():
-                (version,) = self._db.execute("PRAGMA user_version").fetchone()
-                if version == 0:
-                    for statement in _SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version={_VERSION}")
+            self._durable = self._connect("FULL")
+            self._quick = self._connect("NORMAL")
+            self._reader = self._connect("NORMAL")
         except (OSError, sqlite3.Error) as error:
             raise _broken(path, str(error)) from error
+        version = self._write(_prepare)
         if version not in (0, _VERSION):
             raise _broken(path, f"it has format {version}, and this program writes format {_VERSION}")
 
-    def close(self) -> None:
-        with self._turn:
-            self._db.close()
+    def _connect(self, synchronous: str) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, isolation_level=None, timeout=30, check_same_thread=False)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={synchronous}")
+        return db
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def close(self) -> None:
+        with self._turn, self._reading:
+            for db in (self._durable, self._quick, self._reader):
+                db.close()
+
+    def _write(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        """What work returns, once it is committed together with whatever other threads wait for."""
+        mine = _Write(work, durable)
+        self._waiting.append(mine)
+        with self._turn:
+            if not mine.done:
+                self._write_all()
+        if mine.error is not None:
+            raise mine.error
+        value: T = mine.value
+        return value
+
+    def _write_all(self) -> None:
+        group = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        db = self._durable if any(one.durable for one in group) else self._quick
         try:
-            with self._turn:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
-                self._db.execute("COMMIT")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                for one in group:
+                    _do(db, one)
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
         except sqlite3.Error as error:
-            raise _broken(self._path, str(error)) from error
+            for one in group:
+                one.error = _broken(self._path, str(error))
+        finally:
+            for one in group:
+                one.done = True
 
     def _read(self, query: str, *arguments: object) -> list[Any]:
         try:
-            with self._turn:
-                return self._db.execute(query, arguments).fetchall()
+            with self._reading:
+                return self._reader.execute(query, arguments).fetchall()
         except sqlite3.Error as error:
             raise _broken(self._path, str(error)) from error
 
@@ -120,11 +158,8 @@ class ChannelBook:
 
     def put(self, channel: bytes, *, chain_id: int, contract: str, url: str) -> Known:
         """Remember a channel, or where its coordinator is now."""
-        with self._writing():
-            self._db.execute(
-                "INSERT INTO channels VALUES (?,?,?,?,0) ON CONFLICT (id) DO UPDATE SET url=excluded.url",
-                (channel, chain_id, contract, url),
-            )
+        query = "INSERT INTO channels VALUES (?,?,?,?,0) ON CONFLICT (id) DO UPDATE SET url=excluded.url"
+        self._write(lambda db: db.execute(query, (channel, chain_id, contract, url)))
         found = self.get(channel)
         if found is None:
             raise _broken(self._path, "a channel vanished")
@@ -159,48 +194,45 @@ class ChannelBook:
         MLBridgeError `channel.full` where the chain takes no sequence so far from the floor: none is used up
         then, because whoever goes on beyond it never comes back.
         """
-        with self._writing():
-            kept = self.current(channel, key)
+
+        def work(db: sqlite3.Connection) -> Kept:
+            kept = _current(db.execute(_CURRENT, (channel, key, FAILED)).fetchall())
             if kept is not None:
                 return kept
-            (following,) = self._db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
+            (following,) = db.execute("SELECT next FROM channels WHERE id=?", (channel,)).fetchone()
             sequence = max(int(following), least)
             if sequence >= least + WINDOW:
                 raise full()
             offer = make(sequence)
-            self._db.execute(
+            db.execute(
                 "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",
                 (channel, sequence, key, offer, kind, OPEN),
             )
-            self._db.execute("UPDATE channels SET next=? WHERE id=?", (sequence + 1, channel))
-        return Kept(channel, sequence, key, offer, kind, OPEN, None, None)
+            db.execute("UPDATE channels SET next=? WHERE id=?", (sequence + 1, channel))
+            return Kept(channel, sequence, key, offer, kind, OPEN, None, None)
+
+        return self._write(work)
 
     def current(self, channel: bytes, key: str) -> Kept | None:
         """The order of a key that is open or done; None: none was signed, or all failed."""
-        rows = self._read(
-            f"SELECT {_KEPT} FROM orders WHERE channel=? AND key=? AND state!=? "  # noqa: S608 - constants
-            "ORDER BY sequence DESC LIMIT 1",
-            *(channel, key, FAILED),
-        )
-        return Kept(*rows[0]) if rows else None
+        return _current(self._read(_CURRENT, channel, key, FAILED))
 
     def done(self, channel: bytes, sequence: int, receipt: bytes) -> None:
-        """An order was answered."""
+        """An order was answered. A power cut may take this back: the same bytes bring the same answer."""
         self._end(channel, sequence, DONE, receipt, None)
 
     def failed(self, channel: bytes, sequence: int, reason: str) -> None:
-        """An order came to nothing; a repeated key takes another sequence."""
+        """An order came to nothing; a repeated key takes another sequence. As `done` for a power cut."""
         self._end(channel, sequence, FAILED, None, reason)
 
     def _end(
         self, channel: bytes, sequence: int, state: str, receipt: bytes | None, reason: str | None
     ) -> None:
-        with self._writing():
-            self._db.execute(
-                "UPDATE orders SET state=?, receipt=COALESCE(?, receipt), reason=? "
-                "WHERE channel=? AND sequence=?",
-                (state, receipt, reason, channel, sequence),
-            )
+        query = (
+            "UPDATE orders SET state=?, receipt=COALESCE(?, receipt), reason=? WHERE channel=? AND sequence=?"
+        )
+        values = (state, receipt, reason, channel, sequence)
+        self._write(lambda db: db.execute(query, values), durable=False)
 
     def open_orders(self, channel: bytes) -> list[Kept]:
         """Orders of which nothing is known since they left, oldest first."""
@@ -219,6 +251,33 @@ def full() -> MLBridgeError:
         hint="Try again in a few seconds.",
         retry_after_s=5,
     )
+
+
+def _prepare(db: sqlite3.Connection) -> int:
+    """The format of the file before this made it."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version={_VERSION}")
+    return int(version)
+
+
+def _do(db: sqlite3.Connection, one: _Write) -> None:
+    """One that fails takes nothing of the others with it, unless the file itself fails."""
+    db.execute("SAVEPOINT one")
+    try:
+        one.value = one.work(db)
+    except sqlite3.Error:
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised again where it was asked for
+        one.error = error
+        db.execute("ROLLBACK TO one")
+    db.execute("RELEASE one")
+
+
+def _current(rows: list[Any]) -> Kept | None:
+    return Kept(*rows[0]) if rows else None
 
 
 def _broken(path: Path, reason: str) -> MLBridgeError:

@@ -21,8 +21,8 @@ MAX_PAGE: Final = 64 << 10
 _RETRY: Final = "retry_after_s"
 _CBOR: Final = {"Content-Type": "application/cbor"}
 _CODE: Final = re.compile(r"[a-z_]{1,24}\.[A-Za-z_]{1,48}", re.ASCII)
-# What keeps an order's fate open: nothing that can be read came from its coordinator.
-_UNTOLD: Final = frozenset({"coordinator", "message"})
+# What keeps an order's fate open: nothing that can be read was said about the order itself.
+_UNTOLD: Final = frozenset({"coordinator", "http", "message"})
 
 log = structlog.get_logger(__name__)
 

@@ -35,6 +35,7 @@ log = structlog.get_logger()
 
 _LOOK_EVERY_S: Final = 1.0
 _ENOUGH: Final = 64
+_KEPT_COORDINATORS: Final = 1_024
 _TO_BEGIN_S: Final = 0.5
 
 
@@ -135,6 +136,9 @@ class LaneMember:
             unclosed, total = self._store.unclosed(coordinator)
             idle = total >= _ENOUGH and 2 * unclosed > total
             self._idle[coordinator] = self._clock(), idle
+            if len(self._idle) > _KEPT_COORDINATORS:
+                # Anybody is one who has a key.
+                del self._idle[next(iter(self._idle))]
         if idle:
             raise MLBridgeError(
                 "lane.unclosed",

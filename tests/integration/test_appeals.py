@@ -19,7 +19,7 @@ from contracts.network import save
 from contracts.reserves import dispute_reserve
 from contracts.sender import Sender
 from contracts.slashes import Slashes
-from mlbridge.protocol.types import Policy
+from mlbridge.protocol.types import Fault, Policy
 from tests.support.command import Said, Say
 from tests.support.providers import ended
 from tests.support.reviewed import (
@@ -123,6 +123,8 @@ async def test_a_wrongly_slashed_operator_appeals_and_gets_its_stake_back(
     assert again["appeal"] == opened["appeal"]
     assert await operator.tokens() == 500 * MLB
     assert refusal(await operator.does("appeal", "settle", review)) == (6, "appeal.pending")
+    assert (await operator.looks("task", "show", review)).json["asked_by"] == "Appeals"
+    assert (await operator.looks("task", "show", loser.receipt.task.id)).json["asked_by"] is None
 
     async with acting(panel):
         await court_sits(court, bank, review)
@@ -208,7 +210,7 @@ async def test_what_no_panel_can_judge_and_who_pays_the_panel(
     assert "appeal open" not in facts.json["next"]
     refused = await operator.does("appeal", "open", "0x" + held.id.hex(), "--max-bond", "5000")
     assert refusal(refused) == (3, "contract.NotAppellant")
-    with pytest.raises(Exception, match="no judged result"):
+    with pytest.raises(Exception, match="no result that judges"):
         await Appeals(court).price(held)
 
     # Judges and a second case have used up the model's reserve: 1,000 MLB less 300 paid.
@@ -224,6 +226,16 @@ async def test_what_no_panel_can_judge_and_who_pays_the_panel(
     assert opened.json["status"] == "appealed"
     assert await dispute_reserve(court, loser.model) == 0
     assert await operator.tokens() == 10_000 * MLB - 4_800 * MLB - (2_400 * MLB - price.reserve)
+    # As a dissent of the channel lane is punished: a panel has judged it, and no task is on record.
+    order = b"\x07" * 32
+    punished = court.distributor.functions.punish(
+        loser.member.account, order, mine.case.model, int(Fault.INCORRECT), 10_000
+    )
+    await bank.send(punished)
+    dissent = (await Slashes(court).of_operator(operator.address))[0]
+    assert (dissent.case.task_id, dissent.appealable) == (order, False)
+    judged = await operator.does("appeal", "open", "0x" + dissent.id.hex(), "--max-bond", "5000")
+    assert refusal(judged) == (1, "contract.NotAppealable")
     unknown = await operator.looks("slash", "show", "0x" + "ab" * 32)
     assert refusal(unknown) == (5, "slash.unknown")
     assert refusal(await operator.looks("appeal", "show", "0x12")) == (2, "id.invalid")

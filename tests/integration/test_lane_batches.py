@@ -8,19 +8,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from contracts import batches, channels
 from contracts.batches import BatchStatus
 from contracts.errors import ContractError
+from contracts.laneview import LaneView
 from contracts.reads import call, claimable
+from coordinator.lane.attest import Attester
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import build
 from mlbridge.protocol.evidence import SeatProof, prove
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.leaves import party_of
 from mlbridge.protocol.watch import Challenge, Fault, omitted
+from mlbridge.storage import LocalStore
 from tests.support.lane import (
     ANSWER,
     BOND,
@@ -136,7 +141,9 @@ async def test_a_leaf_that_nothing_proves_is_struck(scene: Scene) -> None:
         await scene.rig.advance()
 
 
-async def test_an_order_that_was_settled_by_itself_is_struck(scene: Scene) -> None:
+async def test_an_order_that_was_settled_by_itself_is_not_attested_and_is_struck(
+    scene: Scene, tmp_path: Path
+) -> None:
     lane, watcher = scene.rig.lane, (await scene.rig.funded())[1]
     await scene.refresh()
     evidence, outcome = scene.world.settled(1)
@@ -146,6 +153,15 @@ async def test_an_order_that_was_settled_by_itself_is_struck(scene: Scene) -> No
     batch, debits = build(
         scene.world.coordinator, [scene.world.settled(0), (evidence, outcome), scene.world.settled(2)], floors
     )
+    content, verifier = LocalStore(tmp_path), scene.rig.verifiers[0]
+    stored = batch_data.to_bytes(batch)
+    await content.put(stored)
+    statement = batch.statement(scene.world.coordinator, batch_data.digest(stored), debits)
+    attester = Attester(await LaneView.open(lane), content, verifier.account, bytes(verifier.node.key))
+    with pytest.raises(MLBridgeError) as faulty:
+        await attester.look(statement, debits)
+    assert (faulty.value.code, faulty.value.context["challenge"]) == ("batch.faulty", "strikeDuplicate")
+
     found = await scene.post(batch, debits)
     faults = await scene.examined(found, batch)
     assert [(fault.challenge, fault.place) for fault in faults] == [(Challenge.DUPLICATE, 1)]

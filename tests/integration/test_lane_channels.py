@@ -45,6 +45,13 @@ def attestation(scene: Scene, evidence: Evidence, place: int, result: bytes) -> 
     return sign(message, world.domain, world.keys[account])
 
 
+async def state_of(scene: Scene, channel: bytes) -> channels.ChannelState:
+    """Where a channel stands, as it is read and as the ABI reads it."""
+    state = await channels.channel_state(scene.rig.lane, channel)
+    assert state == channels.ChannelState(*await call(scene.rig.lane.channels.functions.channels(channel)))
+    return state
+
+
 async def bonded(scene: Scene, account: int) -> int:
     return (await get_account(scene.rig.chain, account)).bonded
 
@@ -67,10 +74,10 @@ async def test_from_open_to_close(scene: Scene) -> None:
     lane, world, anybody = scene.rig.lane, scene.world, scene.rig.treasury
     terms = world.terms(0)
     channel = terms.channel()
-    state = await channels.channel_state(lane, channel)
+    state = await state_of(scene, channel)
     assert (state.balance, state.deposited, state.floor) == (DEPOSIT, DEPOSIT, 0)
     await channels.top_up(lane, scene.client, terms, 10**18)
-    assert (await channels.channel_state(lane, channel)).balance == DEPOSIT + 10**18
+    assert (await state_of(scene, channel)).balance == DEPOSIT + 10**18
 
     evidence, outcome = world.settled(0)
     assert await channels.settle(lane, anybody, evidence) == outcome.debit
@@ -87,10 +94,10 @@ async def test_from_open_to_close(scene: Scene) -> None:
     total = outcome.debit + 10**17
     voucher = sign(Voucher(channel, total, 5), world.domain, world.requester_key)
     due = await channels.present_voucher(lane, scene.coordinator, terms, voucher)
-    assert (await channels.channel_state(lane, channel)).due_at == due
+    assert (await state_of(scene, channel)).due_at == due
     await scene.rig.warp(SETTLE)
     assert await channels.redeem_voucher(lane, anybody, terms) == 10**17
-    state = await channels.channel_state(lane, channel)
+    state = await state_of(scene, channel)
     assert (state.floor, state.due_at) == (5, 0)
 
     closes = await channels.start_close(lane, scene.client, terms)

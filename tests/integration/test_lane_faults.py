@@ -380,8 +380,8 @@ async def test_a_coordinator_that_ignores_orders_or_dies_keeps_nothing(scene: La
 async def test_two_batchers_never_cover_one_range(scene: LaneScene) -> None:
     offers = [await scene.order() for _ in range(3)]
     await asyncio.gather(*(scene.here.order(offer, 20.0) for offer in offers))
-    runner = scene.here.runner
-    attesters = Attesters(scene.server.verifiers, scene.here._session, scene.rig.lane)
+    room, runner = scene.here, scene.here.runner
+    attesters = Attesters(scene.server.verifiers, room._session, scene.rig.lane)
 
     async def ripe() -> bool:
         return len(await runner.store.batchable(limit=9)) == 3
@@ -391,7 +391,7 @@ async def test_two_batchers_never_cover_one_range(scene: LaneScene) -> None:
             break
         await asyncio.sleep(0.02)
     both = [
-        Batcher(runner, runner.store, scene.sender, scene.content, attesters, scene.here.config)
+        Batcher(runner, runner.store, scene.sender, scene.content, attesters, room.config, room.metrics)
         for _ in range(2)
     ]
     steps: list[Awaitable[bool]] = [batcher.step() for batcher in both for _ in range(3)]

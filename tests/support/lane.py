@@ -54,6 +54,7 @@ class LaneRig:
     treasury: Sender
     model: bytes
     provider: LocalAccount
+    params: LaneParams = LANE
     members: list[ScriptedMember] = field(default_factory=list)
     verifiers: list[ScriptedMember] = field(default_factory=list)
 
@@ -69,7 +70,8 @@ class LaneRig:
     async def advance(self) -> int:
         """Into the next epoch, whose seed becomes known; its number."""
         genesis = int(await call(self.lane.beacon.functions.genesis()))
-        await self.warp(EPOCH - (await self.now() - genesis) % EPOCH + DELAY)
+        length = self.params.epoch_seconds
+        await self.warp(length - (await self.now() - genesis) % length + self.params.source_delay)
         await self.warp(1)
         epoch = await self.lane.current_epoch()
         seed = await post_seed(self.treasury, self.chain, self.lane.beacon, self.source, epoch)
@@ -92,17 +94,15 @@ class LaneRig:
 
 @contextlib.asynccontextmanager
 async def lane_rig(
-    *, members: int = 6, verifiers: int = 3, anvil: Anvil | None = None
+    *, members: int = 6, verifiers: int = 3, params: LaneParams = LANE, anvil: Anvil | None = None
 ) -> AsyncIterator[LaneRig]:
     """Deploy everything, stake, serve, record, and move to the first epoch that can draw.
 
     anvil: one that the caller has a use for, not started yet; it mines a block for each transaction.
     """
     with anvil or Anvil(free_port(), block_time=None) as anvil:
-        params = replace(DEVNET, epoch_seconds=EPOCH, lane=LANE)
-        network = await deploy(
-            anvil.rpc_url, dev_account(0), params, name="lane", block_time=0.1, policy=FAST
-        )
+        rules = replace(DEVNET, epoch_seconds=params.epoch_seconds, lane=params)
+        network = await deploy(anvil.rpc_url, dev_account(0), rules, name="lane", block_time=0.1, policy=FAST)
         async with await Chain.connect(network) as chain:
             treasury = Sender(chain, dev_account(0), FAST)
             assert network.lane is not None
@@ -115,14 +115,14 @@ async def lane_rig(
             await owner.send(chain.token.functions.approve(chain.addresses.distributor, 10_000 * 10**18))
             await owner.send(chain.distributor.functions.stake(int(Role.MODEL_PROVIDER), 10_000 * 10**18))
             model = await register_model(chain, treasury, price=PRICE, provider=provider)
-            rig = LaneRig(anvil, chain, lane, source, treasury, model, provider)
+            rig = LaneRig(anvil, chain, lane, source, treasury, model, provider, params)
             for place in range(members):
                 mlb = 50_000 * (1 + place % 3)
                 rig.members.append(await make_member(chain, treasury, [model], mlb=mlb))
             for _ in range(verifiers):
                 rig.verifiers.append(await make_member(chain, treasury, [], role=Role.VERIFIER))
             # A source serves from the second epoch after it was named.
-            await rig.warp(2 * EPOCH)
+            await rig.warp(2 * params.epoch_seconds)
             await rig.advance()
             await rig.record()
             yield rig

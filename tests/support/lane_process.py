@@ -30,6 +30,7 @@ from coordinator.lane.attest import Attester, attester_app
 from gateway.config import load_config as load_gateway
 from mlbridge.protocol.orders712 import Domain
 from mlbridge.storage import open_store
+from serve.engines.base import Hear
 from serve.lane.admission import Admission, AdmissionRules
 from serve.lane.faults import conduct_for
 from serve.lane.http import LaneFace
@@ -126,7 +127,7 @@ async def sit(path: Path) -> None:
 def make_member(home: Path, domain: Domain, model: bytes, key: bytes) -> LaneMember:
     """The seat as a replica runs it, with its store on disk; the model is a function."""
 
-    async def run(payload: bytes) -> bytes:
+    async def run(payload: bytes, hear: Hear | None) -> bytes:
         await asyncio.sleep(RUN_S)
         return honest_label(payload)
 

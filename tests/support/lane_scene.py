@@ -10,6 +10,7 @@ from typing import Final
 from contracts import batches, channels
 from contracts.batches import BatchStatus, Posted
 from contracts.lane import read_snapshots
+from contracts.laneview import LaneView
 from contracts.sender import Sender
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.batch import Batch, Header, build
@@ -79,7 +80,10 @@ class Scene:
     async def examined(self, found: Posted, batch: Batch) -> tuple[Fault, ...]:
         """As a watcher sees it, from stored bytes and the chain alone."""
         read = batch_data.from_bytes(batch_data.to_bytes(batch))
-        rules = await batches.rules_of(self.rig.lane, found, read, self.world.facts)
+        view = await LaneView.open(self.rig.lane)
+        rules = await batches.rules_of(self.rig.lane, found, read, self.world.facts, alone=view.alone)
+        # Whoever asks for each leaf is told the same.
+        assert rules == await batches.rules_of(self.rig.lane, found, read, self.world.facts)
         report = examine(found.header, found.debits, read, rules)
         assert report.unchecked == ()
         return report.faults

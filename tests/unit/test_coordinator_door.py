@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from coordinator import door as door_module
 from coordinator.door import MAX_BODY_BYTES, Door
 
 TOKEN = "the-token"
@@ -62,6 +64,22 @@ async def test_a_large_body_is_refused_as_soon_as_it_shows(announced: dict[str, 
     status, body = await caller.call(authorization=f"Bearer {TOKEN}", **announced)
     assert (status, json.loads(body)["code"]) == (413, "http.too_large")
     assert caller.asked == (0 if announced.get("content_length") == str(10**9) else 9)
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/lane/orders"])
+async def test_a_body_that_comes_drop_by_drop_is_not_waited_for(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "BODY_S", 0.2)
+    caller = Caller(10)
+
+    async def drops() -> Message:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    monkeypatch.setattr(caller, "receive", drops)
+    status, body = await caller.call(path, authorization=f"Bearer {TOKEN}")
+    assert (status, json.loads(body)["code"]) == (408, "http.too_slow")
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000, MAX_BODY_BYTES])

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from coordinator import database
 from coordinator.lane.group import GroupWriter
@@ -37,8 +37,10 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
-def store(engine: AsyncEngine) -> LaneStore:
-    return LaneStore(engine, "first")
+async def store(engine: AsyncEngine) -> AsyncIterator[LaneStore]:
+    opened = LaneStore(engine, "first")
+    yield opened
+    await opened.release()
 
 
 def order(sequence: int = 0, **changes: object) -> NewOrder:
@@ -130,11 +132,31 @@ async def test_only_the_orders_of_the_dead_are_taken_over(engine: AsyncEngine, s
     await decide(store, ripe)
     await store.ripen(ripe.digest)
     await store.fail(failed.digest, "no verdict")
-    other = LaneStore(engine, "second")
+    other, third = LaneStore(engine, "second"), LaneStore(engine, "third")
     assert await other.take_over(99.0) == []
     assert {row.sequence for row in await other.take_over(101.0)} == {1, 2}
     assert await other.take_over(102.0) == []
-    assert {row.sequence for row in await LaneStore(engine, "third").take_over(103.0)} == {1, 2}
+    assert {row.sequence for row in await third.take_over(103.0)} == {1, 2}
+    await other.release()
+    await third.release()
+
+
+async def test_writes_of_one_transaction_change_their_own_orders_alone(store: LaneStore) -> None:
+    made = [order(sequence) for sequence in range(8)]
+    for one in made:
+        await store.add(one)
+    await asyncio.gather(
+        *(store.close(one.digest, b"set of %d" % one.sequence) for one in made[:4]),
+        *(store.fail(one.digest, f"reason {one.sequence}") for one in made[4:]),
+        store.beat(5.0),
+    )
+    rows = [await store.order(one.digest) for one in made]
+    assert [row.closed for row in rows if row is not None] == [b"set of %d" % n for n in range(4)] + [
+        None
+    ] * 4
+    assert [row.reason for row in rows if row is not None] == [None] * 4 + [
+        f"reason {n}" for n in range(4, 8)
+    ]
 
 
 async def test_an_order_is_in_one_batch(store: LaneStore) -> None:
@@ -260,11 +282,11 @@ async def test_one_bad_write_spoils_none_of_its_neighbours(engine: AsyncEngine) 
     writer = GroupWriter(engine, asyncio.Lock())
     seen: list[int] = []
 
-    async def good(connection: AsyncConnection, number: int) -> int:
+    def good(_: Connection, number: int) -> int:
         seen.append(number)
         return number
 
-    async def bad(_: AsyncConnection) -> int:
+    def bad(_: Connection) -> int:
         raise MLBridgeError("a.refusal", "No.")
 
     works = [writer.run(lambda c, n=n: bad(c) if n == 3 else good(c, n)) for n in range(6)]  # type: ignore[misc]
@@ -272,17 +294,19 @@ async def test_one_bad_write_spoils_none_of_its_neighbours(engine: AsyncEngine) 
     assert [item for item in got if isinstance(item, int)] == [0, 1, 2, 4, 5]
     assert isinstance(got[3], MLBridgeError)
     assert sorted(seen) == [0, 1, 2, 4, 5]
+    await writer.close()
 
 
 async def test_a_broken_transaction_fails_all_who_were_in_it_and_none_after(engine: AsyncEngine) -> None:
     writer = GroupWriter(engine, asyncio.Lock())
 
-    async def broken(_: AsyncConnection) -> None:
+    def broken(_: Connection) -> None:
         raise ValueError("disk")
 
-    async def fine(_: AsyncConnection) -> str:
+    def fine(_: Connection) -> str:
         return "fine"
 
     got = await asyncio.gather(writer.run(broken), writer.run(fine), return_exceptions=True)
     assert all(isinstance(item, ValueError) for item in got)
     assert await writer.run(fine) == "fine"
+    await writer.close()

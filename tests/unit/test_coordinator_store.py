@@ -117,6 +117,19 @@ async def test_a_batch_that_fails_leaves_nothing(store: Store, monkeypatch: pyte
     assert await store.events(digest(1)) == []
 
 
+async def test_punishments_for_orders_and_cases_are_of_no_task(store: Store) -> None:
+    scribe = submitted()
+    scribe.log(digest(2), "Slashed", account=2, fault=3, amount=7, basisPoints=10_000)
+    scribe.log(digest(2), "SlashSplit", toReserve=3, toReporter=1, burned=3)
+    scribe.log(digest(1), "Slashed", account=4, fault=0, amount=8, basisPoints=500)
+    applied = await store.apply(scribe.written, position="12")
+    assert applied.anomalies == []
+    assert await store.task(digest(2)) is None
+    state = await store.task(digest(1))
+    assert state is not None
+    assert [slash.account for slash in state.slashes] == [4]
+
+
 async def test_a_forbidden_event_is_noted_and_left_out(store: Store) -> None:
     scribe = submitted()
     scribe.next_block()

@@ -265,9 +265,10 @@ class Courses(RuleBasedStateMachine):
         """Let everything arrive: then everybody is where it should be."""
         if not hasattr(self, "network"):
             return
-        for _ in range(200):
-            if self.network:
-                self._arrive(*self.network.pop(0))
+        self._let_all_arrive()
+        # Whoever stopped while a message arrived is sent it again, as long as it may need it.
+        self._restart_desk()
+        self._let_all_arrive()
         event(f"delivered: {len(self.delivered)}, settled: {len(self.settled)}, accused: {len(self.accused)}")
         for account, member in self.members.items():
             if self.desk_state.over is not None and self.desk_state.over.settled:
@@ -275,6 +276,12 @@ class Courses(RuleBasedStateMachine):
                 paid = prove(evidence, self.parties.world.facts).winners
                 # A winner holds what it was promised, or nothing was lost because time ended its course.
                 assert account not in paid or member.earned is not None or member.over is not None
+
+
+    def _let_all_arrive(self) -> None:
+        for _ in range(200):
+            if self.network:
+                self._arrive(*self.network.pop(0))
 
 
 class TwoFacedCoordinator(RuleBasedStateMachine):

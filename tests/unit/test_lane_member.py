@@ -309,6 +309,14 @@ async def test_a_coordinator_that_lets_work_lie_gets_no_more_of_it(tmp_path: Pat
     assert codes(await seat.commit(offer_of(order_of(salt=1), salt=1))) == ["ok"]
 
 
+async def test_a_crowd_of_invented_coordinators_fills_no_memory(tmp_path: Path) -> None:
+    seat = make_seat(tmp_path, 2)
+    for number in range(1_100):
+        seat.member._require_closing(f"0x{number:040x}")
+    assert len(seat.member._idle) == 1_024
+    assert codes(await seat.commit(offer_of(order_of()))) == ["ok"]
+
+
 async def test_a_member_that_does_not_know_the_chain_takes_nothing(tmp_path: Path) -> None:
     seat = make_seat(tmp_path, 2)
     seat.chain().put_head(101, NOW, time.time() - 4000)

@@ -163,9 +163,27 @@ async def test_whoever_is_not_ready_is_asked_again_and_who_never_will_be_is_not(
     assert await wired.heard() == [opening]
     assert wired.asked == ["a", "b"] * 2 + ["a"]
     wired.asked.clear()
-    wired.answers["a"] = refuses(404)
+    wired.answers |= {"a": refuses(404), "b": refuses(404)}
     assert await wired.heard() == []
-    assert wired.asked == ["a"]
+    assert wired.asked == ["a", "b"]
+    # One that says so in the streamer's name says it for itself.
+    wired.answers["b"] = says(*sealed(opening))
+    assert await wired.heard() == [opening]
+
+
+async def test_who_claims_the_account_and_says_nothing_holds_nobody_up(
+    wired: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OPENING_S", 0.05)
+
+    async def mute(_: Request) -> Response:
+        await asyncio.sleep(3600)
+        return Response()
+
+    opening = wired.opening()
+    wired.answers |= {"a": mute, "b": says(*sealed(opening, b"true"))}
+    assert await wired.heard() == [opening, b"true"]
+    assert wired.asked == ["a", "b"]
 
 
 async def test_it_ends_when_the_order_does(wired: Wire) -> None:

@@ -203,6 +203,7 @@ class RecordingCluster:
     """Says that everything runs."""
 
     owned = True
+    logs = None
 
     def __init__(self, status: str = "RUNNING", *, timed_out: bool = False) -> None:
         self.requests: list[dict[str, Any]] = []

@@ -128,12 +128,13 @@ def config_at(home: Path, *models: str, **limits: float) -> ProviderConfig:
     return parse_config(fields(home=str(home), models=asked, limits=limits))
 
 
+SEAT_FEE = 5
 NETWORK: Any = SimpleNamespace(chain_id=31337, lane=None)
 NODE = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"
 
 
 async def served(config: ProviderConfig, store: ContentStore, *published: Published) -> list[str]:
-    found = await prepare(choices(config, *published), config, NETWORK, store, NODE)
+    found = await prepare(choices(config, *published), config, NETWORK, store, NODE, seat_fee=SEAT_FEE)
     return [item.served.name for item in found]
 
 
@@ -177,7 +178,7 @@ async def test_the_operator_may_serve_a_model_under_another_name_by_its_id(tmp_p
     store = open_store(f"file://{tmp_path / 'store'}")
     other = await publish(store, tmp_path, 1, "a/b")
     config = config_at(tmp_path, "0x" + other.info.id.hex())
-    (found,) = await prepare(choices(config, other), config, NETWORK, store, NODE)
+    (found,) = await prepare(choices(config, other), config, NETWORK, store, NODE, seat_fee=SEAT_FEE)
     assert found.app.route == "/m/0x" + other.info.id.hex()
 
 
@@ -257,14 +258,14 @@ async def test_the_gpu_box_runs_what_is_published_for_it(tmp_path: Path) -> None
     config = config.model_copy(update={"limits": config.limits.model_copy(update={"free_disk_gb": 0})})
     chat = await publish(store, tmp_path, 1, named="smollm2", kind="chat", **GPU_CLASS)
     vectors = await publish(store, tmp_path, 2, named="minilm", kernel="cpu/x86_64")
-    found = await prepare(choices(config, chat, vectors), config, NETWORK, store, NODE)
+    found = await prepare(choices(config, chat, vectors), config, NETWORK, store, NODE, seat_fee=SEAT_FEE)
     args = {item.served.name: parse(item.app.args) for item in found}
     assert (args["smollm2"].device, args["smollm2"].slots, args["smollm2"].num_gpus) == ("cuda", 32, 0.5)
     assert (args["minilm"].device, args["minilm"].slots) == ("cpu", 1)
     assert head_spec(config).num_gpus == 1
     torch = await publish(store, tmp_path, 3, named="smollm2", kernel="cpu/x86_64")
     with pytest.raises(MLBridgeError, match="published for CPUs") as refused:
-        await prepare(choices(config, torch, vectors), config, NETWORK, store, NODE)
+        await prepare(choices(config, torch, vectors), config, NETWORK, store, NODE, seat_fee=SEAT_FEE)
     assert refused.value.code == "model.engine"
 
 
@@ -290,7 +291,7 @@ async def test_a_replica_gets_a_seat_in_the_lane_where_bits_are_compared_and_the
     config = config_at(tmp_path)
 
     async def lane(config: ProviderConfig, network: Any = LANE_NETWORK) -> LaneSettings | None:
-        (item,) = await prepare(choices(config, exact), config, network, store, NODE)
+        (item,) = await prepare(choices(config, exact), config, network, store, NODE, seat_fee=SEAT_FEE)
         return parse(item.app.args).lane
 
     seat = await lane(config)
@@ -300,6 +301,8 @@ async def test_a_replica_gets_a_seat_in_the_lane_where_bits_are_compared_and_the
         config.lane_store_path,
         config.lane_view_path,
     )
+    # A provider that names no price asks what the direct lane pays, not nothing.
+    assert seat.seat_fee == SEAT_FEE
     # Contract accounts can take their word back, so a provider has to want them.
     assert seat.rpc_url is None
     trusting = LaneConfig(contract_requesters=True, seat_fee=7)

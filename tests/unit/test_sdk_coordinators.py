@@ -112,6 +112,8 @@ async def test_drop_by_drop_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         (PlainTextResponse("Internal Server Error", status_code=500), False, True),
         (PlainTextResponse("<html>", status_code=404), False, False),
         (_problem(402, code="no code"), False, False),
+        # An earlier try may have been taken whose answer was lost.
+        (_problem(408, code="http.too_slow"), False, False),
         (PlainTextResponse("<html>"), False, False),
     ],
 )

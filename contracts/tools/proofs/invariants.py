@@ -20,7 +20,7 @@ from contracts.tools.proofs.syntax import CONTRACTS
 RESULTS = report.FOLDER / "invariants.json"
 CAMPAIGN = re.compile(r"^contract (\w+Test) .*\n(?:.*\n)*?    function invariant_", re.MULTILINE)
 PASSED = re.compile(r"\[PASS\] (invariant_\w+)\(\) \(runs: (\d+), calls: (\d+), reverts: (\d+)\)")
-RUNS = 16
+RUNS = 96
 DEPTH = 128
 ENOUGH = 1_000_000
 
@@ -46,7 +46,9 @@ def campaigns() -> list[str]:
 
 def _turn(campaign: str, seed: int) -> tuple[int, int]:
     """Runs and calls of one turn. Exits when a claim breaks."""
-    environment = {**os.environ, "FOUNDRY_INVARIANT_RUNS": str(RUNS), "FOUNDRY_INVARIANT_DEPTH": str(DEPTH)}
+    # Not the profile default, for which some tests name small numbers.
+    environment = {**os.environ, "FOUNDRY_PROFILE": "deep"}
+    environment |= {"FOUNDRY_INVARIANT_RUNS": str(RUNS), "FOUNDRY_INVARIANT_DEPTH": str(DEPTH)}
     command = [str(CONTRACTS / "tools" / "forge"), "test", "--match-contract", f"^{campaign}$"]
     command += ["--match-test", "^invariant_", "--fuzz-seed", hex(seed)]
     done = subprocess.run(command, cwd=CONTRACTS, env=environment, capture_output=True, text=True)
