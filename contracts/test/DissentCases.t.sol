@@ -364,10 +364,6 @@ contract DissentCasesTest is ChannelTest {
         _refused(found, inline_("other"), abi.encodeWithSelector(mismatch, keccak256(ASKED), keccak256(bytes("other"))));
         _refused(found, pointer_(ASKED), abi.encodeWithSelector(mismatch, keccak256(ASKED), 0));
         _refused(found, "", abi.encodeWithSelector(mismatch, keccak256(ASKED), 0));
-        TaskOrder memory apart = asked(1, 5);
-        apart.paramsDigest = "apart";
-        found = _disputeOf(apart, RIGHT, WRONG);
-        _refused(found, inline_(ASKED), abi.encodeWithSelector(mismatch, 0, bytes32("apart")));
     }
 
     /// @dev Honest results of a numeric model differ, whatever the requester called its order.

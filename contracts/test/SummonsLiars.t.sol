@@ -30,9 +30,6 @@ contract SummonsLiarsTest is SummonsTest {
         order.policy = Policy.Numeric;
         _refused(order, seats, abi.encodeWithSelector(ISummons.PolicyNotSettled.selector, Policy.Numeric));
         order = asked(0, 3);
-        order.paramsDigest = "apart";
-        _refused(order, seats, _mismatch(0, "apart"));
-        order = asked(0, 3);
         order.inputDigest = keccak256("something else");
         _refused(order, seats, _mismatch(order.inputDigest, keccak256(ASKED)));
         order = asked(0, 3);

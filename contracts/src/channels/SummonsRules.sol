@@ -102,12 +102,12 @@ abstract contract SummonsRules is ISummons {
         if (msg.sender != terms.requester && msg.sender != terms.coordinator) revert NotParty(id, msg.sender);
     }
 
-    /// @dev Everything that the model needs is here, and what it gives can be compared.
+    /// @dev Everything that the model needs is here, and what it gives can be compared. paramsDigest names the key of a
+    /// stream at most, which decides nothing.
     function _requireWork(TaskOrder calldata ordered, bytes calldata inputData) private view {
         if (ordered.policy != Policy.Exact) revert PolicyNotSettled(ordered.policy);
         IModelRegistry.Terms memory model = registry.terms(ordered.modelId);
         if (!model.active || model.policy != Policy.Exact) revert ModelNotSummoned(ordered.modelId);
-        _requireSame(0, ordered.paramsDigest);
         if (!Hashing.wellFormed(inputData) || Hashing.isPointer(inputData)) {
             revert ContentMismatch(ordered.inputDigest, 0);
         }

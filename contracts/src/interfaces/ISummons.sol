@@ -247,7 +247,7 @@ interface ISummons {
     /// @notice Summon the seats of an order that was not answered. The requester or the coordinator, with the bond; what
     /// is sent beyond it can be withdrawn.
     /// @dev Refused, with an error each, is what a seat would refuse too: a model that takes no tasks, another policy than
-    /// `Exact`, an input or parameters that are not here in full, an order whose seed is unknown or that cannot be settled
+    /// `Exact`, an input that is not here in full, an order whose seed is unknown or that cannot be settled
     /// when the seats are through, a sequence that is settled, too far or covered, a channel that cannot pay the price, a
     /// price that pays a seat less than the direct lane does, an account that had no weight or has its hands full.
     /// @param terms of the order's channel
