@@ -9,6 +9,7 @@ import {SummonsTest} from "./utils/SummonsTest.sol";
 contract SummonsCourseTest is SummonsTest {
     uint256 private constant STEPS = 28;
     uint8 private constant SEATS = 5;
+    uint256 private constant EVERY_ACT = 1 + 2 + 4 + 16 + 64 + 128 + 256 + 512;
 
     TaskOrder[2] private orders;
     uint32[][2] private named;
@@ -51,12 +52,12 @@ contract SummonsCourseTest is SummonsTest {
     function test_CoursesReachEveryAct() public {
         uint256 all;
         uint256 start = vm.snapshotState();
-        for (uint256 seed; seed < 48 && all != 1_023; ++seed) {
+        for (uint256 seed; seed < 48 && all != EVERY_ACT; ++seed) {
             _play(seed);
             all |= reached;
             assertTrue(vm.revertToState(start));
         }
-        assertEq(all, 1_023);
+        assertEq(all, EVERY_ACT);
     }
 
     function _play(uint256 seed) private {
@@ -68,7 +69,8 @@ contract SummonsCourseTest is SummonsTest {
             uint256 which = i < 2 ? i : dice >> 16 & 1;
             uint256[] memory stakes = _stakes();
             try this.act(kind, which, (dice >> 32) % SEATS) {
-                reached |= 1 << kind;
+                // 3 and 5 do what 2 and 4 do, to come up more often.
+                reached |= 1 << (kind == 3 || kind == 5 ? kind - 1 : kind);
                 _assertNobodyPaysForWhatItDid(stakes, kind, which);
             } catch {}
             _assertWhole();

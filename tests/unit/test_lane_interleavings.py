@@ -277,7 +277,6 @@ class Courses(RuleBasedStateMachine):
                 # A winner holds what it was promised, or nothing was lost because time ended its course.
                 assert account not in paid or member.earned is not None or member.over is not None
 
-
     def _let_all_arrive(self) -> None:
         for _ in range(200):
             if self.network:
