@@ -7,6 +7,7 @@ what stands with what it would send. docs/design/deployment.md gives the reasons
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -238,19 +239,26 @@ async def _connect(chain: Chain, sender: Sender, plan: Plan, tell: Progress) -> 
                 f"{link.contract}.{link.getter} names {current} already, and it can be named once.",
                 hint="This core has its part. A deployment with another salt gets its own.",
             )
-        if not (await call(chain.authority.functions.hasRole(0, sender.address)))[0]:
-            raise MLBridgeError(
-                "deploy.not_admin",
-                f"Everything stands, but only {plan.core.admin} or governance may call"
-                f" {link.contract}.{link.setter}({wanted}).",
-                hint="Have that call made (`mlbridge gov propose` under governance), then run this again.",
-                exit_code=3,
-            )
+        await _require_admin(chain, sender, plan, [f"{link.contract}.{link.setter}({wanted})"])
         await sender.send(contract.functions[link.setter](wanted))
         tell(link.setter)
     for part, needed in PART_ROLES.items():
         if part in plan.parts:
-            await roles.apply(chain, sender, chain.network.named(), only=needed)
+            waiting = await roles.missing(chain, chain.network.named(), needed)
+            if waiting:
+                await _require_admin(chain, sender, plan, [f"AccessManager.{words}" for words, _ in waiting])
+            for _, function in waiting:
+                await sender.send(function)
+
+
+async def _require_admin(chain: Chain, sender: Sender, plan: Plan, calls: Sequence[str]) -> None:
+    if not (await call(chain.authority.functions.hasRole(0, sender.address)))[0]:
+        raise MLBridgeError(
+            "deploy.not_admin",
+            f"Everything stands, but only {plan.core.admin} or governance may call {', '.join(calls)}.",
+            hint="Have that called (`mlbridge gov propose` under governance), then run this again.",
+            exit_code=3,
+        )
 
 
 async def _fund_reserve(chain: Chain, sender: Sender, plan: Plan) -> None:

@@ -17,6 +17,7 @@ from eth_utils.abi import abi_to_signature, function_abi_to_4byte_selector
 from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 from web3.contract import AsyncContract
+from web3.contract.async_contract import AsyncContractFunction
 
 from contracts import artifacts
 from contracts.chain import Chain
@@ -209,19 +210,31 @@ async def apply(
     sender: an administrator, which stays one. addresses: by contract name, those that are deployed. only:
     the roles to see to. Raises ContractError.
     """
+    for _, function in await missing(chain, addresses, only):
+        await sender.send(function)
+
+
+async def missing(
+    chain: Chain, addresses: Mapping[str, str], only: Collection[Role] = ROLES
+) -> list[tuple[str, AsyncContractFunction]]:
+    """The calls of the AccessManager that `apply` would make, each in words and ready to be sent."""
     manager = chain.authority.functions
+    found: list[tuple[str, AsyncContractFunction]] = []
     for rule in RULES:
         if rule.contract not in addresses or rule.role not in only:
             continue
         target, chosen = addresses[rule.contract], selector(rule.contract, rule.function)
         if await call(manager.getTargetFunctionRole(target, chosen)) != rule.role.id:
-            await sender.send(manager.setTargetFunctionRole(target, [chosen], rule.role.id))
+            words = f"setTargetFunctionRole({target}, [0x{chosen.hex()}], {rule.role.id})"
+            found.append((words, manager.setTargetFunctionRole(target, [chosen], rule.role.id)))
     for role in only:
         for holder in role.holders:
             if holder not in addresses:
                 continue
             if await call(manager.hasRole(role.id, addresses[holder])) != [True, role.delay]:
-                await sender.send(manager.grantRole(role.id, addresses[holder], role.delay))
+                words = f"grantRole({role.id}, {addresses[holder]}, {role.delay})"
+                found.append((words, manager.grantRole(role.id, addresses[holder], role.delay)))
+    return found
 
 
 async def audit(chain: Chain, addresses: Mapping[str, str], timelock: AsyncContract) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from contracts import artifacts, create3, roles
 from contracts.anvil import Anvil, dev_account, free_port
@@ -20,7 +21,9 @@ from contracts.chain import Chain, Endpoint
 from contracts.deploy import DEVNET, PUBLIC, deploy
 from contracts.deploy_gas import creation_gas
 from contracts.deploy_params import ReviewParams
+from contracts.deploy_table import PART_ROLES, Part
 from contracts.errors import ContractError
+from contracts.events import topic_of
 from contracts.governance_params import PUBLIC_GOVERNANCE
 from contracts.handover import check_governance, open_contract
 from contracts.network import Network, load_network, save
@@ -53,10 +56,22 @@ async def put(anvil: Anvil, params: Any = PARAMS, **options: Any) -> Network:
     return await deploy(anvil.rpc_url, options.pop("by", dev_account(0)), params, policy=FAST, **options)
 
 
+def predicted(name: str) -> str:
+    return create3.contract_address(dev_account(0).address, "mlbridge", name)
+
+
 async def refused(anvil: Anvil, params: Any = PARAMS, **options: Any) -> MLBridgeError:
     with pytest.raises(MLBridgeError) as caught:
         await put(anvil, params, **options)
     return caught.value
+
+
+async def administrators(chain: Chain) -> set[str]:
+    """Whoever was ever given power over everything."""
+    found = await chain.logs(0, (await chain.head()).number, addresses=[chain.addresses.authority])
+    topic = topic_of(artifacts.AUTHORITY, "RoleGranted")
+    every = [log["topics"] for log in found if log["topics"][0] == topic and int(log["topics"][1], 16) == 0]
+    return {to_checksum_address("0x" + topics[2][-40:]) for topics in every}
 
 
 @pytest.mark.parametrize("preset", [DEVNET, PUBLIC], ids=["devnet", "public"])
@@ -73,9 +88,7 @@ async def test_presets_deploy_within_the_limits_of_a_real_chain(anvil: Anvil, pr
         for index in range(1, 4):
             other = await call(chain.authority.functions.hasRole(0, dev_account(index).address))
             assert not other[0]
-        head = await chain.head()
-        granted = await chain.logs(0, head.number, addresses=[chain.addresses.authority])
-        assert len(granted) == 1
+        assert await administrators(chain) == {dev_account(0).address}
 
 
 async def test_the_channel_lane_is_wired_and_switched_on(anvil: Anvil) -> None:
@@ -263,11 +276,21 @@ async def test_who_may_not_switch_the_lane_on_is_told_who_may(anvil: Anvil) -> N
     error = await refused(anvil, params)
     assert error.code == "deploy.not_admin"
     assert dev_account(6).address in error.message
-    lane = create3.contract_address(dev_account(0).address, "mlbridge", artifacts.CHANNELS)
+    lane = predicted(artifacts.CHANNELS)
     assert f"RewardDistributor.setChannels({lane})" in error.message
     core = await put(anvil, replace(params, lane=None))
     async with await Chain.connect(core) as chain:
-        await Sender(chain, dev_account(6), FAST).send(chain.distributor.functions.setChannels(lane))
+        admin = Sender(chain, dev_account(6), FAST)
+        await admin.send(chain.distributor.functions.setChannels(lane))
+        named = core.named() | {
+            name: predicted(name) for name in (artifacts.SUMMONS, artifacts.DISSENT_CASES)
+        }
+        calls = await roles.missing(chain, named, PART_ROLES[Part.CHANNELS])
+        error = await refused(anvil, params)
+        assert error.code == "deploy.not_admin"
+        assert all(f"AccessManager.{words}" in error.message for words, _ in calls)
+        for _, function in calls:
+            await admin.send(function)
     assert (await put(anvil, params)).lane is not None
 
 
