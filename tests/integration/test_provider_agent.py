@@ -116,7 +116,7 @@ async def test_a_crash_after_the_execution_does_not_run_the_model_again(
         waiting = asyncio.create_task(handle.wait(60))
 
         async with node.running() as agent:
-            agent.context.sender = cast(Sender, UnreachableChain())
+            agent.context.sender = cast(Sender, UnreachableChain(agent.context.sender.address))
             await until(lambda: _bound(agent.context.journal, handle.id, node.member.account))
             bond = agent.context.journal.bond(handle.id, 0, node.member.account)
         assert bond is not None
@@ -135,6 +135,9 @@ async def test_a_crash_after_the_execution_does_not_run_the_model_again(
 
 class UnreachableChain:
     """A Sender whose node is down."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
 
     async def send(self, *_: object, **__: object) -> None:
         raise MLBridgeError("chain.unreachable", "The chain node does not answer.")
