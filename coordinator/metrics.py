@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 
-from coordinator.lane.metrics import LaneMetrics
+from coordinator.lane.metrics import LaneMetrics, fix_labels
 from coordinator.store import Change
 from coordinator.task import RoundState, TaskState
 from mlbridge.protocol.types import Fault, RoundKind, TaskStatus
@@ -100,10 +100,7 @@ class Metrics:
             registry=registry,
         )
         self.lane = LaneMetrics(registry)
-        self._fix_labels()
-
-    def _fix_labels(self) -> None:
-        for metric, values in (
+        fix_labels(
             (self.tasks, OUTCOMES),
             (self.phase, PHASES),
             (self.slashes, tuple(fault.name.lower() for fault in Fault)),
@@ -112,9 +109,7 @@ class Metrics:
             (self.submissions, SUBMISSION_OUTCOMES),
             (self.queue, QUEUES),
             (self.failures, LOOPS),
-        ):
-            for value in values:
-                metric.labels(value)
+        )
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """(body, content type) for a scrape with this Accept header."""

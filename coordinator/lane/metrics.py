@@ -22,7 +22,16 @@ OTHER = "other"
 REASONS = (
     *(
         f"lane.{name}"
-        for name in ("full", "coordinator", "validity", "input", "funds", "sequence_taken", "seed")
+        for name in (
+            "full",
+            "coordinator",
+            "validity",
+            "input",
+            "funds",
+            "sequence_taken",
+            "other_offer",
+            "seed",
+        )
     ),
     *(
         f"order.{name}"
@@ -36,6 +45,16 @@ REASONS = (
 )
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 120, 300, 900, 3600)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+
+Labelled = Counter | Gauge | Histogram
+
+
+def fix_labels(*metrics: tuple[Labelled, Iterable[str]]) -> None:
+    """Have a series for each value of a metric's one label from the start: a rate needs its zero."""
+    for metric, values in metrics:
+        for value in values:
+            metric.labels(value)
 
 
 class LaneMetrics:
@@ -105,7 +124,7 @@ class LaneMetrics:
             ["queue"],
             registry=registry,
         )
-        for metric, values in (
+        fix_labels(
             (self.orders, OUTCOMES),
             (self.refused, REASONS),
             (self.settled, HOWS),
@@ -114,9 +133,7 @@ class LaneMetrics:
             (self.challenges, CHALLENGES),
             (self.reports, REPORTS),
             (self.queue, LANE_QUEUES),
-        ):
-            for value in values:
-                metric.labels(value)
+        )
 
     def refuse(self, code: str) -> None:
         """Count an order that is not taken. code: of the error."""
