@@ -17,6 +17,7 @@ HEADERS = {
     "policy": "x-mlbridge-policy",
     "max_price_wei": "x-mlbridge-max-price-wei",
 }
+VERIFIED = "x-mlbridge-verified"
 MAX_KEY = 128
 
 
@@ -38,6 +39,20 @@ def choices_of(request: Request, body: Choices) -> Choices:
     return body.over(parse_choices(told, HEADERS))
 
 
+def waits_for_verdict(request: Request) -> bool:
+    """Whether a header asks for no stream before the verdict. Raises MLBridgeError `choices.invalid`."""
+    told = request.headers.get(VERIFIED)
+    if told not in (None, "wait"):
+        raise MLBridgeError(
+            "choices.invalid",
+            f"{VERIFIED} can only be `wait`.",
+            hint="Leave it out to read along while the answer is made.",
+            exit_code=2,
+            param=VERIFIED,
+        )
+    return told == "wait"
+
+
 def mark_of(request: Request, body: Any) -> Mark | None:
     """The mark of a request with an Idempotency-Key. Raises MLBridgeError `idempotency.bad_key`."""
     key = request.headers.get("idempotency-key")
@@ -47,5 +62,5 @@ def mark_of(request: Request, body: Any) -> Mark | None:
         raise MLBridgeError(
             "idempotency.bad_key", f"An Idempotency-Key has 1 to {MAX_KEY} characters.", exit_code=2
         )
-    chosen = {name: request.headers.get(name) for name in HEADERS.values()}
+    chosen = {name: request.headers.get(name) for name in (*HEADERS.values(), VERIFIED)}
     return Mark.of(key_of(request).id, request.url.path, key, [body, chosen])

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coordinator.problems import PROBLEM
-from gateway.asking import HEADERS, MAX_KEY
+from gateway.asking import HEADERS, MAX_KEY, VERIFIED
 
 SAID: Final = {
     400: "The request is wrong, or asks for what no engine here does.",
@@ -153,5 +153,11 @@ ASK_HEADERS: Final[dict[str, Any]] = {
             "The same key with the same request never pays twice.",
         ),
         *(_field(HEADERS[name], schema, about) for name, (schema, about) in _WORDS.items()),
+    ]
+}
+STREAM_HEADERS: Final[dict[str, Any]] = {
+    "parameters": [
+        *ASK_HEADERS["parameters"],
+        _field(VERIFIED, {"type": "string", "enum": ["wait"]}, "Begin a stream with the verdict."),
     ]
 }

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from coordinator.jsonbody import BoundedRoute
-from gateway.asking import choices_of, key_of, mark_of, service_of
+from gateway.asking import choices_of, key_of, mark_of, service_of, waits_for_verdict
 from gateway.book import Task
 from gateway.catalogue import Model
-from gateway.documents import ASK_HEADERS, OPENAI_ANSWERS, ModelCard, ModelList
+from gateway.documents import ASK_HEADERS, OPENAI_ANSWERS, STREAM_HEADERS, ModelCard, ModelList
 from gateway.openai import answers
 from gateway.openai.answers import CHAT, COMPLETION, Shape
 from gateway.openai.outcomes import require, running
@@ -24,13 +24,13 @@ from mlbridge.protocol.payload import Kind
 router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=BoundedRoute)
 
 
-@router.post("/chat/completions", responses=OPENAI_ANSWERS, openapi_extra=ASK_HEADERS)
+@router.post("/chat/completions", responses=OPENAI_ANSWERS, openapi_extra=STREAM_HEADERS)
 async def create_chat_completion(request: Request, body: ChatBody) -> Response:
     """Continue a conversation: a verified answer, whole or as a stream."""
     return await _generate(request, body, CHAT)
 
 
-@router.post("/completions", responses=OPENAI_ANSWERS, openapi_extra=ASK_HEADERS)
+@router.post("/completions", responses=OPENAI_ANSWERS, openapi_extra=STREAM_HEADERS)
 async def create_completion(request: Request, body: CompletionBody) -> Response:
     """Answer a prompt, as a conversation of one message."""
     return await _generate(request, body, COMPLETION)
@@ -95,7 +95,8 @@ async def _place(
 ) -> Placement:
     key = key_of(request)
     key.allow("inference")
-    reads_along = not isinstance(body, EmbeddingBody) and body.reads_along
+    waits = waits_for_verdict(request)
+    reads_along = not isinstance(body, EmbeddingBody) and body.reads_along and not waits
     wish = Wish(body.model, kind, inputs, choices_of(request, body.mlbridge), stream=reads_along)
     placement = await service_of(request).place(key, wish, mark_of(request, body.model_dump(mode="json")))
     if placement.replayed and not all(task.decided for task in placement.tasks):

@@ -1,5 +1,5 @@
 // What the unmodified openai package for Node makes of the gateway: one JSON document on stdout.
-// Environment: OPENAI_BASE_URL, OPENAI_API_KEY; arguments: names of the chat and the embedding model.
+// Environment: OPENAI_BASE_URL, OPENAI_API_KEY; arguments: names of the chat and, if there is one, the embedding model.
 import OpenAI from "openai";
 
 const [chatModel, embeddingModel] = process.argv.slice(2);
@@ -15,7 +15,9 @@ const stream = await client.chat.completions.create({
   stream_options: { include_usage: true },
 });
 for await (const chunk of stream) chunks.push(chunk);
-const vectors = await client.embeddings.create({ model: embeddingModel, input: ["a", "b"] });
+const vectors = embeddingModel
+  ? await client.embeddings.create({ model: embeddingModel, input: ["a", "b"] })
+  : { data: [] };
 const models = [];
 for await (const model of client.models.list()) models.push(model.id);
 const refused = await client.chat.completions

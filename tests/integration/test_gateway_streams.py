@@ -1,7 +1,10 @@
-"""The gateway streams before the verdict: openai's own client, real members, coordinator and chain."""
+"""The gateway on the channel lane, streams first: unmodified clients, real members, coordinator and chain."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +40,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
+CLIENTS = Path(__file__).parents[1] / "clients"
 DEPOSIT = 10**15
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 
@@ -53,10 +57,13 @@ class Desk:
     service: Service
     client: AsyncOpenAI
 
+    @property
+    def model(self) -> str:
+        return "0x" + self.stage.rig.model.hex()
+
     async def stream(self, **more: Any) -> AsyncStream[ChatCompletionChunk]:
-        model = "0x" + self.stage.rig.model.hex()
         found: AsyncStream[ChatCompletionChunk] = await self.client.chat.completions.create(
-            model=model,
+            model=self.model,
             messages=HELLO,
             max_tokens=8,
             stream=True,
@@ -132,6 +139,11 @@ async def drawable(service: Service, *, young: bool = False) -> bool:
     return True
 
 
+async def lanes_of(desk: Desk) -> list[str]:
+    """Which lane each task of the gateway took."""
+    return [task["lane"] for task in (await desk.get("/v1/tasks")).json()["data"]]
+
+
 async def first_word(stream: AsyncStream[ChatCompletionChunk]) -> str:
     async for chunk in stream:
         if chunk.choices and chunk.choices[0].delta.content:
@@ -195,11 +207,18 @@ async def test_a_stream_without_a_verdict_is_an_error_and_nothing_is_paid(desk: 
     assert await desk.balance() == before
 
 
-async def test_who_waits_for_the_verdict_has_nothing_streamed(desk: Desk) -> None:
+WAITS: list[dict[str, Any]] = [
+    {"extra_body": {"mlbridge": {"verified": "wait"}}},
+    {"extra_headers": {"x-mlbridge-verified": "wait"}},
+]
+
+
+@pytest.mark.parametrize("asked", WAITS, ids=["body", "header"])
+async def test_who_waits_for_the_verdict_has_nothing_streamed(desk: Desk, asked: dict[str, Any]) -> None:
     for account in desk.server.speakers:
         desk.server.behave(account, "wrong-stream")
     desk.server.voice.go.set()
-    stream = await desk.stream(extra_body={"mlbridge": {"verified": "wait"}})
+    stream = await desk.stream(**asked)
     words = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
     assert "".join(words) == TEXT
     assert desk.server.asked("streams") == 0
@@ -221,3 +240,52 @@ async def test_a_stop_ends_what_is_shown(desk: Desk) -> None:
     desk.server.voice.go.set()
     chunks = [chunk async for chunk in stream]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == ""
+
+
+async def test_a_header_that_nobody_knows_what_to_do_with_is_refused(desk: Desk) -> None:
+    with pytest.raises(openai.BadRequestError, match="x-mlbridge-verified can only be `wait`"):
+        await desk.stream(extra_headers={"x-mlbridge-verified": "later"})
+
+
+async def test_litellm_chats_and_streams_on_the_channel_lane(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would ask a server for prices
+    import litellm
+
+    desk.server.voice.go.set()
+    asked: dict[str, Any] = {
+        "model": f"openai/{desk.model}",
+        "messages": HELLO,
+        "max_tokens": 8,
+        "api_base": desk.config.local_url + "/v1",
+        "api_key": desk.secret,
+        "max_retries": 0,
+    }
+    whole: Any = await litellm.acompletion(**asked)
+    assert whole.choices[0].message.content == TEXT
+    pieces: Any = await litellm.acompletion(**asked, stream=True, stream_options={"include_usage": True})
+    found = [piece async for piece in pieces]
+    assert "".join(piece.choices[0].delta.content or "" for piece in found if piece.choices) == TEXT
+    assert found[-1].usage.completion_tokens == 3
+    assert await lanes_of(desk) == ["channel", "channel"]
+
+
+async def test_openai_for_node_chats_and_streams_on_the_channel_lane(desk: Desk) -> None:
+    desk.server.voice.go.set()
+    done = await asyncio.create_subprocess_exec(
+        "node",
+        "openai.mjs",
+        desk.model,
+        cwd=CLIENTS,
+        env=os.environ | {"OPENAI_BASE_URL": desk.config.local_url + "/v1", "OPENAI_API_KEY": desk.secret},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    told, complaint = await asyncio.wait_for(done.communicate(), 120)
+    assert done.returncode == 0, complaint.decode()
+    found = json.loads(told)
+    assert found["text"] == found["streamed"] == TEXT
+    assert found["finish"] == ["stop"]
+    assert found["usage"]["mlbridge"]["lane"] == found["streamUsage"]["mlbridge"]["lane"] == "channel"
+    assert found["refused"]["code"] == "model_not_found"
