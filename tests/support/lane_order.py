@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlbridge.protocol import member_side, orders712
+from mlbridge.protocol import orders712
 from mlbridge.protocol.coordinator_side import Desk
 from mlbridge.protocol.course import Commission
 from mlbridge.protocol.hashing import keccak
-from mlbridge.protocol.member_side import Post, SetClosed
 from mlbridge.protocol.orders712 import Attestation, ClosedSet, Commitment
 from mlbridge.protocol.signatures import address_of
 from mlbridge.protocol.wire import Signed, sign
+from tests.support import member_model
+from tests.support.member_model import Post, SetClosed
 from tests.support.settled import RESULT, World
 
 COORDINATOR_KEY = keccak(b"coordinator")
@@ -80,6 +81,6 @@ class Parties:
         """The commitments of all seats to the right result."""
         return tuple(self.word(account) for account in self.accounts)
 
-    def executed(self, account: int, result: bytes = RESULT) -> member_side.Executed:
+    def executed(self, account: int, result: bytes = RESULT) -> member_model.Executed:
         """The model's answer to a member."""
-        return member_side.Executed(result, self.salt(account), self.now)
+        return member_model.Executed(result, self.salt(account), self.now)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mlbridge.protocol import coordinator_side, coordinator_steps, member_side, orders712
+from mlbridge.protocol import coordinator_side, coordinator_steps, orders712
 from mlbridge.protocol.coordinator_side import Order
 from mlbridge.protocol.coordinator_steps import (
     Accepted,
@@ -29,10 +29,11 @@ from mlbridge.protocol.coordinator_steps import (
 from mlbridge.protocol.course import SILENT, Accuse, Keep, Send, Settle
 from mlbridge.protocol.evidence import prove
 from mlbridge.protocol.hashing import keccak
-from mlbridge.protocol.member_side import Executed, Member, SetClosed, Shown, Taken
 from mlbridge.protocol.orders712 import Attestation, ClosedSet, Commitment
 from mlbridge.protocol.wire import Signed, sign
+from tests.support import member_model
 from tests.support.lane_order import COORDINATOR_KEY, Parties
+from tests.support.member_model import Executed, Member, SetClosed, Shown, Taken
 from tests.support.settled import RESULT, WRONG
 
 HONEST, LIAR, SILENT_ONE, DOUBLE, TURNCOAT = "honest", "liar", "silent", "double", "turncoat"
@@ -108,7 +109,7 @@ class Courses(RuleBasedStateMachine):
 
     def _member(self, account: int, event: Any, stop_after: int | None = None) -> None:
         post = self.parties.post(account)
-        self.members[account], effects = member_side.advance(post, self.members[account], event)
+        self.members[account], effects = member_model.advance(post, self.members[account], event)
         self._member_effects(account, effects, stop_after)
 
     def _member_effects(self, account: int, effects: Sequence[Any], stop_after: int | None = None) -> None:
@@ -119,7 +120,7 @@ class Courses(RuleBasedStateMachine):
             match effect:
                 case Keep():
                     self.disks[account].append(effect.record)
-                case member_side.Execute():
+                case member_model.Execute():
                     self.network.append((account, "executed"))
                 case Send():
                     signed = self.parties.by_node(effect.message, account)
@@ -130,7 +131,7 @@ class Courses(RuleBasedStateMachine):
 
     def _restart_member(self, account: int) -> None:
         post = self.parties.post(account)
-        self.members[account], effects = member_side.restore(post, self.disks[account])
+        self.members[account], effects = member_model.restore(post, self.disks[account])
         self._member_effects(account, effects)
 
     def _to_desk(self, signed: Signed[Any]) -> None:
@@ -184,7 +185,7 @@ class Courses(RuleBasedStateMachine):
         self.now += seconds
         self._desk(coordinator_steps.Tick(self.now))
         for account in self.parties.accounts:
-            self._member(account, member_side.Tick(self.now))
+            self._member(account, member_model.Tick(self.now))
 
     @rule(data=st.data())
     def somebody_restarts(self, data: st.DataObject) -> None:
@@ -232,8 +233,8 @@ class Courses(RuleBasedStateMachine):
                 assert sum(isinstance(message, kind) for message in messages) <= 1, account
             # What was signed is on disk.
             records = [type(record) for record in self.disks[account]]
-            assert any(isinstance(m, Commitment) for m in messages) <= (member_side.Bound in records)
-            assert any(isinstance(m, Attestation) for m in messages) <= (member_side.Opened in records)
+            assert any(isinstance(m, Commitment) for m in messages) <= (member_model.Bound in records)
+            assert any(isinstance(m, Attestation) for m in messages) <= (member_model.Opened in records)
             # And revealed to what the coordinator closed.
             roots = {m.commitments for m in messages if isinstance(m, Attestation)}
             assert roots <= {closed.commitments for closed in self.sets}
@@ -297,13 +298,13 @@ class TwoFacedCoordinator(RuleBasedStateMachine):
         self.now = self.parties.now
 
     def _do(self, event: Any, stop_after: int | None) -> None:
-        self.state, effects = member_side.advance(self.post, self.state, event)
+        self.state, effects = member_model.advance(self.post, self.state, event)
         self._carry_out(effects, stop_after)
 
     def _carry_out(self, effects: Sequence[Any], stop_after: int | None) -> None:
         for done, effect in enumerate(effects):
             if done == stop_after:
-                self.state, again = member_side.restore(self.post, self.disk)
+                self.state, again = member_model.restore(self.post, self.disk)
                 self._carry_out(again, None)
                 return
             if isinstance(effect, Keep):
@@ -344,7 +345,7 @@ class TwoFacedCoordinator(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 1, 1, 30, 700]), stop=stops)
     def wait(self, seconds: int, stop: int | None) -> None:
         self.now += seconds
-        self._do(member_side.Tick(self.now), stop)
+        self._do(member_model.Tick(self.now), stop)
 
     @invariant()
     def it_signs_once(self) -> None:

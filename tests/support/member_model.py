@@ -1,4 +1,6 @@
-"""One order as one of its members lives it.
+"""What the coordinator's side is tested against: an order as one of its members lives it, a pure function.
+
+The member itself (serve/lane/member.py) answers requests from its store and needs no machine of states.
 
 A member signs at most one commitment and one attestation, each on disk before it is sent. It reveals to the
 one closed set that its coordinator signed first and that holds its own commitment; it keeps what shows that

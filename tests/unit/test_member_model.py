@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from mlbridge.protocol import member_side
 from mlbridge.protocol.course import SILENT, Accuse, End, Keep, Send, Settle
 from mlbridge.protocol.evidence import Evidence
 from mlbridge.protocol.hashing import keccak
-from mlbridge.protocol.member_side import (
+from mlbridge.protocol.orders712 import Attestation, Commitment
+from tests.support import member_model
+from tests.support.lane_order import SETTLE_WINDOW, Parties
+from tests.support.member_model import (
     AskEvidence,
     Bound,
     Earned,
@@ -27,8 +29,6 @@ from mlbridge.protocol.member_side import (
     advance,
     restore,
 )
-from mlbridge.protocol.orders712 import Attestation, Commitment
-from tests.support.lane_order import SETTLE_WINDOW, Parties
 from tests.support.settled import RESULT, WRONG
 
 PARTIES = Parties()
@@ -206,6 +206,6 @@ def test_after_a_crash_the_same_is_sent_again(events: list[Any]) -> None:
 
 
 def test_what_is_over_stays_over() -> None:
-    over = member_side.Over("paid")
+    over = member_model.Over("paid")
     state, effects = restore(POST, [Bound(RESULT, PARTIES.salt(OURS)), over])
     assert (state.over, effects) == (over, [])
