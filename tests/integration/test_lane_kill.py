@@ -28,8 +28,9 @@ ENOUGH = 20
 PATIENCE_S = 90.0
 
 
-async def test_no_task_is_lost_or_paid_twice_whoever_is_killed(tmp_path: Path) -> None:
-    async with lane_town(tmp_path) as town:
+@pytest.mark.parametrize("own_coordinator", [False, True], ids=["one hop more", "gateway carries orders"])
+async def test_no_task_is_lost_or_paid_twice_whoever_is_killed(tmp_path: Path, own_coordinator: bool) -> None:
+    async with lane_town(tmp_path, own_coordinator=own_coordinator) as town:
         load = Load(town, EVERY_S)
         running = asyncio.create_task(load.run())
         try:

@@ -99,8 +99,11 @@ class Town:
 
 
 @contextlib.asynccontextmanager
-async def lane_town(folder: Path) -> AsyncIterator[Town]:
-    """A chain with four members, one of them alone in its process, attesters, coordinator and gateway."""
+async def lane_town(folder: Path, *, own_coordinator: bool = False) -> AsyncIterator[Town]:
+    """A chain with four members, one of them alone in its process, attesters, coordinator and gateway.
+
+    own_coordinator: the gateway carries orders itself, with the coordinator's key and store, as on a devnet.
+    """
     # As much time lies before now as the setup lets pass, and some of an epoch whose seed can be posted.
     start = int(time.time()) - (4 * EPOCH + DELAY + MARGIN_S)
     anvil = Anvil(
@@ -121,18 +124,21 @@ async def lane_town(folder: Path) -> AsyncIterator[Town]:
         keystore.create(folder / "key.json", "test", coordinator, rounds=2)
         (folder / "password").write_text("test\n")
         port = free_port()
+        channel: dict[str, Any] = {
+            "coordinator": f"http://127.0.0.1:{port}",
+            "deposit_wei": DEPOSIT,
+            "limit_wei": DEPOSIT,
+            "order_s": 30,
+        }
+        if own_coordinator:
+            channel["coordinator_file"] = str(folder / "coordinator.yaml")
         gateway = await make_config(
             folder / "gateway",
             network,
             rig.treasury,
             coins=2 * DEPOSIT,
             name=NAME,
-            channel={
-                "coordinator": f"http://127.0.0.1:{port}",
-                "deposit_wei": DEPOSIT,
-                "limit_wei": DEPOSIT,
-                "order_s": 30,
-            },
+            channel=channel,
             limits={"rate": "60000/minute"},
         )
         _, secret = await make_key(gateway)
