@@ -271,6 +271,7 @@ def _governor(plan: Plan) -> tuple[Any, ...]:
         rules.least_voting_period,
         rules.token_grant_limit,
         rules.coin_grant_limit,
+        at[artifacts.REWARD_POOL],
     )
     terms = [rules.terms[category].as_tuple() for category in Category]
     return setup, terms, roles.listings(plan.named())
