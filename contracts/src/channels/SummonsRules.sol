@@ -15,6 +15,7 @@ import {Hashing} from "../libraries/Hashing.sol";
 import {MAX_SEATS} from "../libraries/SeatPacking.sol";
 import {Signers} from "../libraries/Signers.sol";
 import {Tally} from "../libraries/Tally.sol";
+import {VoucherMath} from "./VoucherMath.sol";
 
 /// @title Which orders may be summoned
 /// @notice First layer of Summons. What a seat could lawfully refuse is refused here, before anybody is summoned; so a
@@ -141,9 +142,7 @@ abstract contract SummonsRules is ISummons {
         uint256 available = state.balance;
         if (state.dueAt != 0) {
             if (sequence < state.covered) revert AlreadySettled(channel, uint32(sequence));
-            uint256 spent = state.deposited - available;
-            uint256 claimed = state.promised > spent ? state.promised - spent : 0;
-            available = claimed < available ? available - claimed : 0;
+            available -= VoucherMath.due(state.promised, state.deposited, available);
         }
         if (available < ordered.maxFee) revert InsufficientDeposit(channel, ordered.maxFee, available);
     }
