@@ -77,6 +77,8 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
     uint256 public immutable settleWindow;
     /// @notice Basis points for the protocol in channels opened from now on.
     uint16 public protocolShare;
+    /// @inheritdoc IPaymentChannels
+    uint16 public leastProtocolShare = uint16(BASIS);
 
     /// @dev A purse each, packed by hand: the compiler would read and write its members one by one.
     mapping(bytes32 channel => uint256) private _purses;
@@ -312,7 +314,6 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
         emit VoucherPresented(channel, total, covered, dueAt);
     }
 
-    /// @dev What was settled since the voucher was signed counts against its total; the requester never pays twice.
     function _redeem(bytes32 channel, ChannelTerms calldata terms) private returns (uint256 paid) {
         Pledge memory pledge = _pledges[channel];
         if (block.timestamp < pledge.dueAt) revert TooEarly(pledge.dueAt);
@@ -392,6 +393,7 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
     function _setProtocolShare(uint16 share) private {
         if (share > MAX_SHARES / 2) revert BadShare(share, MAX_SHARES / 2);
         protocolShare = share;
+        if (share < leastProtocolShare) leastProtocolShare = share;
         emit ProtocolShareChanged(share);
     }
 }
