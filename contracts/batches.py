@@ -49,6 +49,19 @@ class BatchState:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What it takes to run batches, in the order of ISettlement.sol. Windows in seconds, amounts in wei."""
+
+    challenge_window: int
+    answer_window: int
+    bond: int
+    min_signers: int
+    leaf_penalty: int
+    demand_bond: int
+    min_weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class Posted:
     """One batch as it was posted."""
 
@@ -81,8 +94,18 @@ async def bond_of(lane: Lane, coordinator: str) -> tuple[int, int]:
 
 async def batch_state(lane: Lane, batch_id: bytes) -> BatchState:
     """Where a batch stands; all zero for an unknown one."""
-    pot, final_at, demands, status = await call(lane.settlement.functions.batches(batch_id))
+    pot, final_at, demands, status, _ = await call(lane.settlement.functions.batches(batch_id))
     return BatchState(pot, final_at, demands, BatchStatus(status))
+
+
+async def limits(lane: Lane) -> Limits:
+    """Windows and bonds of batches to come."""
+    return Limits(*await call(lane.settlement.functions.limits()))
+
+
+async def limits_of(lane: Lane, batch_id: bytes) -> Limits:
+    """Windows and bonds that a batch was posted under; all zero for an unknown one."""
+    return Limits(*await call(lane.settlement.functions.limitsOf(batch_id)))
 
 
 async def post(
@@ -141,14 +164,15 @@ async def longest_course(lane: Lane) -> int:
     """Seconds after an order's deadline from which on the chain takes nothing about it any more, whatever
     becomes of the batches that passed it.
     """
-    functions = lane.settlement.functions
-    windows = await asyncio.gather(
+    settle, changes = await asyncio.gather(
         call(lane.channels.functions.settleWindow()),
-        call(functions.challengeWindow()),
-        call(functions.answerWindow()),
+        lane.events(artifacts.SETTLEMENT, "LimitsChanged"),
     )
+    # A batch keeps the limits of its time, so the longest that ever held are asked for.
+    challenge_window = max(int(event.args["limits"][0]) for event in changes)
+    answer_window = max(int(event.args["limits"][1]) for event in changes)
     # A demand may come at a window's end, and each answer may be challenged for as long again.
-    return 2 * sum(int(window) for window in windows)
+    return 2 * (int(settle) + challenge_window + answer_window)
 
 
 async def passing(lane: Lane, channel: bytes, sequence: int) -> list[Header]:
@@ -191,7 +215,8 @@ async def challenge(lane: Lane, sender: Sender, header: Header, fault: Fault) ->
     """Show a fault. A demand takes its bond along; a wrong challenge raises ContractError (NoFault)."""
     functions: Any = lane.settlement.functions
     fn = getattr(functions, fault.challenge.value)(header.as_tuple(), *fault.arguments)
-    value = int(await call(functions.demandBond())) if fault.challenge is Challenge.DEMAND else 0
+    demand = fault.challenge is Challenge.DEMAND
+    value = (await limits_of(lane, header.batch_id())).demand_bond if demand else 0
     return await sender.send(fn, value=value)
 
 

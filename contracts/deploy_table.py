@@ -198,12 +198,13 @@ def _settlement(plan: Plan) -> tuple[Any, ...]:
         lane.challenge_window,
         lane.answer_window,
         lane.bond,
+        lane.min_signers,
         lane.leaf_penalty,
         lane.demand_bond,
-        lane.min_signers,
         lane.min_weight,
     )
-    return at[artifacts.CHANNELS], at[lane.attesters], at[artifacts.BEACON], plan.core.treasury, limits
+    neighbours = (artifacts.AUTHORITY, artifacts.CHANNELS, lane.attesters, artifacts.BEACON)
+    return *(at[name] for name in neighbours), plan.core.treasury, limits
 
 
 def _summons(plan: Plan) -> tuple[Any, ...]:
@@ -215,7 +216,8 @@ def _summons(plan: Plan) -> tuple[Any, ...]:
         lane.summons_deposit,
         lane.answer_fee,
     )
-    return at[artifacts.CHANNELS], at[artifacts.DISTRIBUTOR], at[artifacts.REGISTRY], limits
+    neighbours = (artifacts.AUTHORITY, artifacts.CHANNELS, artifacts.DISTRIBUTOR, artifacts.REGISTRY)
+    return *(at[name] for name in neighbours), limits
 
 
 def _dissent_cases(plan: Plan) -> tuple[Any, ...]:
@@ -271,6 +273,7 @@ def _governor(plan: Plan) -> tuple[Any, ...]:
         rules.least_voting_period,
         rules.token_grant_limit,
         rules.coin_grant_limit,
+        at[artifacts.REWARD_POOL],
     )
     terms = [rules.terms[category].as_tuple() for category in Category]
     return setup, terms, roles.listings(plan.named())

@@ -36,34 +36,42 @@ def open_contract(chain: Chain, name: str, address: str) -> AsyncContract:
 
 
 async def check_governance(chain: Chain) -> list[str]:
-    """Every power that is not where contracts/roles.py says; empty when all are."""
+    """Every power that is not where contracts/roles.py says, and who reports votes if not the governor."""
     addresses = addresses_of(chain.network)
     timelock = open_contract(chain, artifacts.TIMELOCK, addresses[artifacts.TIMELOCK])
-    return await roles.audit(chain, addresses, timelock)
+    wrong = await roles.audit(chain, addresses, timelock)
+    recorder = await call(chain.reward_pool.functions.voteRecorder())
+    if recorder != addresses[artifacts.GOVERNOR]:
+        wrong.append(f"votes are reported to the reward pool by {recorder} instead of the governor")
+    return wrong
 
 
 async def hand_over(chain: Chain, sender: Sender) -> None:
     """Give functions their roles, roles their holders, and take every power from the sender.
 
-    Roles come first and the sender's own powers last, so that a run that was cut off can go on. Raises
-    MLBridgeError `governance.none`, `governance.incomplete`, or what a Sender raises.
+    First the reward pool is told who reports votes; the sender's own powers go last, so a run that was cut
+    off can go on. Raises MLBridgeError `governance.none`, `governance.incomplete`, or what a Sender raises.
     """
     addresses = addresses_of(chain.network)
     timelock = open_contract(chain, artifacts.TIMELOCK, addresses[artifacts.TIMELOCK])
     await _grant_timelock_roles(timelock, sender, addresses)
     manager = chain.authority.functions
     if (await call(manager.hasRole(roles.ADMIN.id, sender.address)))[0]:
+        governor = addresses[artifacts.GOVERNOR]
+        if await call(chain.reward_pool.functions.voteRecorder()) != governor:
+            await sender.send(chain.reward_pool.functions.setVoteRecorder(governor))
         await roles.apply(chain, sender, addresses)
         await sender.send(manager.renounceRole(roles.ADMIN.id, sender.address))
     admin = await call(timelock.functions.DEFAULT_ADMIN_ROLE())
     if await call(timelock.functions.hasRole(admin, sender.address)):
         await sender.send(timelock.functions.renounceRole(admin, sender.address))
-    wrong = await roles.audit(chain, addresses, timelock)
+    wrong = await check_governance(chain)
     if wrong:
         raise MLBridgeError(
             "governance.incomplete",
             f"Not every power is where it should be: {'; '.join(wrong)}.",
-            hint="Somebody else is an administrator of the AccessManager: have it give up its roles.",
+            hint="Somebody else is an administrator of the AccessManager: have it call what is missing and"
+            " give up its roles.",
         )
 
 

@@ -66,6 +66,7 @@ class LaneView:
         self._channels: dict[bytes, ChannelState] = {}
         self._terms: dict[bytes, ChannelTerms] = {}
         self._alone: set[bytes] = set()
+        self._paused = False
         self._read_to: BlockRef | None = None
         self._parameters: Parameters | None = None
 
@@ -151,6 +152,8 @@ class LaneView:
         elif event.name == "ModelRecorded":
             model, price = args["modelId"], args["price"] if args["active"] else None
             self._snapshots.record_model(model, args["epoch"], self._providers[model], price)
+        elif event.name in ("Paused", "Unpaused"):
+            self._paused = event.name == "Paused"
         elif "channel" in args:
             channel = bytes(args["channel"])
             self._channels.pop(channel, None)
@@ -168,6 +171,11 @@ class LaneView:
     def alone(self) -> Collection[bytes]:
         """Channels of which an order was ever settled by itself, not in a batch."""
         return self._alone
+
+    @property
+    def paused(self) -> bool:
+        """Whether governance lets nothing new begin in the lane."""
+        return self._paused
 
     @property
     def head(self) -> BlockRef:

@@ -19,7 +19,7 @@ from hexbytes import HexBytes
 from web3.contract import AsyncContract
 from web3.contract.async_contract import AsyncContractFunction
 
-from contracts import artifacts
+from contracts import artifacts, fixed
 from contracts.chain import Chain
 from contracts.events import topic_of
 from contracts.proposals import Category
@@ -123,6 +123,14 @@ RULES: Final = (
     Rule(artifacts.CHANNELS, "pause", PAUSER, Category.TECHNICAL, "Stops new channels; nothing else."),
     Rule(artifacts.CHANNELS, "unpause", ADMIN, Category.TECHNICAL, "Lets new channels in again."),
     Rule(artifacts.CHANNELS, "setProtocolShare", ADMIN, Category.ECONOMIC, "The protocol's part of orders."),
+    Rule(artifacts.SETTLEMENT, "setLimits", ADMIN, None, "Windows, bonds and attesters of batches to come."),
+    Rule(
+        artifacts.SUMMONS,
+        "setLimits",
+        ADMIN,
+        Category.TECHNICAL,
+        "Windows, deposit and fee of summonses to come, within bounds.",
+    ),
     Rule(artifacts.DISTRIBUTOR, "setSlashEscrow", ADMIN, None, "Names where heavy slashes wait, once."),
     Rule(artifacts.DISTRIBUTOR, "fine", FINER, None, "Takes at most 7,500 MLB of an account's stake."),
     Rule(
@@ -380,6 +388,7 @@ def render() -> str:
         " nothing but replace the guardian; `MLBridgeGovernor.emergencyPause` of what PAUSER may pause. Its"
         " term ends by itself.",
         "",
+        *fixed.render(),
     ]
     return "\n".join(lines)
 

@@ -193,7 +193,7 @@ async def opened(lane: Lane, order: bytes, root: bytes, *, first: int) -> list[S
 
 async def summoned(lane: Lane, order: bytes, block: BlockIdentifier = "latest") -> Summoned:
     """The summons of an order."""
-    *numbers, status, seats = await call(_summons(lane).functions.summonses(order), block)
+    *numbers, status, _, seats = await call(_summons(lane).functions.summonses(order), block)
     summoner, fee, commit_until, reveal_until, committed, opened, model = numbers
     return Summoned(
         summoner,

@@ -34,6 +34,7 @@ STATUS_BY_CODE = {
     "lane.no_seed": 503,
     "lane.not_settled": 404,
     "lane.seed": 503,
+    "order.paused": 503,
     "order.seed": 503,
     "order.sequence_ahead": 503,
     "coordinator.budget": 402,

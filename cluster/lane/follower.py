@@ -33,6 +33,7 @@ class _News:
     unknown: list[bytes] = field(default_factory=list)
     nodes: dict[str, int] = field(default_factory=dict)
     providers: dict[bytes, str] = field(default_factory=dict)
+    paused: bool | None = None
 
 
 class LaneFollower:
@@ -78,6 +79,7 @@ class LaneFollower:
         """Read what is new; whether there was anything. Raises MLBridgeError."""
         if not self._ruled:
             self._writer.put_rules(await self._rules())
+            self._writer.put_paused(await self._paused())
             self._ruled = True
         told = self._writer.fact(_CURSOR)
         step = await self._walker.step(None if told is None else cursor_from_json(told))
@@ -98,6 +100,7 @@ class LaneFollower:
             log.warning("lane_reorganised", from_block=step.removed_from)
             stale = self._writer.channels_since(step.removed_from)
             news = await self._read((), stale, block)
+            news.paused = await self._paused(block)
             with self._writer:
                 self._writer.void_from(step.removed_from)
                 self._write(news, (), step.cursor)
@@ -116,6 +119,8 @@ class LaneFollower:
         writer.put_channels(news.channels, news.unknown)
         for node, operator in news.nodes.items():
             writer.put_node(node, operator)
+        if news.paused is not None:
+            writer.put_paused(news.paused)
         for event in events:
             args, block = event.args, event.block_number
             if event.name == "SeedPosted":
@@ -139,6 +144,11 @@ class LaneFollower:
         genesis, epoch_seconds, window, epochs = [int(await call(name())) for name in names]
         return LaneRules(genesis, epoch_seconds, window, epochs, self._account)
 
+    async def _paused(self, block: int | None = None) -> bool:
+        """As of a block; of the newest without one."""
+        paused = self._lane.channels.functions.paused()
+        return bool(await call(paused, "latest" if block is None else block))
+
     async def _read(self, events: Iterable[Event], channels: Iterable[bytes], block: int) -> _News:
         news = _News()
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -159,6 +169,8 @@ class LaneFollower:
             elif event.name == "ModelRecorded":
                 model = bytes(event.args["modelId"])
                 news.providers[model] = await self._provider(model)
+            elif event.name in ("Paused", "Unpaused"):
+                news.paused = event.name == "Paused"
         return news
 
     async def _channel(self, channel_id: bytes, block: int) -> ChannelRow | None:

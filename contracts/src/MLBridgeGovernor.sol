@@ -86,6 +86,7 @@ contract MLBridgeGovernor is
         for (uint256 i; i < listings.length; ++i) {
             _list(listings[i]);
         }
+        _setVoteRecorder(setup.voteRecorder);
     }
 
     // ---- proposers ----
@@ -147,8 +148,7 @@ contract MLBridgeGovernor is
 
     /// @inheritdoc IMLBridgeGovernor
     function setVoteRecorder(address recorder) external onlyGovernance {
-        voteRecorder = recorder;
-        emit VoteRecorderChanged(recorder);
+        _setVoteRecorder(recorder);
     }
 
     // ---- views ----
@@ -346,6 +346,11 @@ contract MLBridgeGovernor is
     }
 
     // ---- internal ----
+
+    function _setVoteRecorder(address recorder) private {
+        voteRecorder = recorder;
+        emit VoteRecorderChanged(recorder);
+    }
 
     function _open(
         Category category,

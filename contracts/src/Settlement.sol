@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
 import {BatchBook} from "./batches/BatchBook.sol";
 import {DataDemands} from "./batches/DataDemands.sol";
 import {Evidence, Outcome, TaskOrder} from "./interfaces/ChannelTypes.sol";
@@ -25,14 +27,21 @@ contract Settlement is DataDemands {
     uint256 private immutable settleWindow;
     uint256 private immutable orderEpochs;
 
+    /// @param authority_ AccessManager of `setLimits`
     /// @param channels_ PaymentChannels, already deployed: an order is fit to settle by the same times as there
     /// @param attesters_ verifier of the attesters' signatures
     /// @param treasury_ gets what penalties leave
     /// @param beacon_ gives the seed of an epoch
-    /// @param limits windows and bonds of batches
-    constructor(address channels_, address attesters_, address beacon_, address treasury_, Limits memory limits)
-        BatchBook(channels_, attesters_, beacon_, treasury_, limits)
-    {
+    /// @param limits_ windows and bonds of batches
+    constructor(
+        address authority_,
+        address channels_,
+        address attesters_,
+        address beacon_,
+        address treasury_,
+        Limits memory limits_
+    ) AccessManaged(authority_) BatchBook(channels_, attesters_, beacon_, treasury_, limits_) {
+        if (authority_ == address(0)) revert ZeroAddress();
         settleWindow = channels.settleWindow();
         orderEpochs = channels.orderEpochs();
     }

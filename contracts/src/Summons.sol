@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 
 import {SummonsRules} from "./channels/SummonsRules.sol";
@@ -30,13 +31,17 @@ contract Summons is SummonsRules, ReentrancyGuard {
     mapping(bytes32 order => Summoned) private _summonses;
     mapping(bytes32 order => mapping(uint256 seat => bytes32)) private _words;
 
+    /// @param authority_ AccessManager of `setLimits`
     /// @param channels_ the payment channels; they must stand
     /// @param distributor_ stakes, reputation and credits
     /// @param registry_ models and their terms
-    /// @param limits_ for ever
-    constructor(address channels_, address distributor_, address registry_, Limits memory limits_)
+    /// @param limits_ to begin with
+    constructor(address authority_, address channels_, address distributor_, address registry_, Limits memory limits_)
+        AccessManaged(authority_)
         SummonsRules(channels_, distributor_, registry_, limits_)
-    {}
+    {
+        if (authority_ == address(0)) revert ZeroAddress();
+    }
 
     // ---- parties of a channel ----
 
@@ -71,7 +76,8 @@ contract Summons is SummonsRules, ReentrancyGuard {
         _words[order][seat] = word;
         emit SeatCommitted(order, account, word);
         if (committed != _all(found.seats.length)) return;
-        uint256 revealUntil = block.timestamp + _revealWindow;
+        // Until now it was the window after commitUntil, whatever the limits are by now.
+        uint256 revealUntil = block.timestamp + (found.revealUntil - found.commitUntil);
         found.revealUntil = uint40(revealUntil);
         emit SetClosed(order, revealUntil);
     }
@@ -108,7 +114,7 @@ contract Summons is SummonsRules, ReentrancyGuard {
         emit AnswerShown(order, evidence.result, output);
         uint256 fee = found.fee;
         _owe(msg.sender, order, fee);
-        _end(order, found, found.committed, _deposit + count * fee, found.summoner);
+        _end(order, found, found.committed, found.deposit + count * fee, found.summoner);
     }
 
     /// @inheritdoc ISummons
@@ -120,7 +126,7 @@ contract Summons is SummonsRules, ReentrancyGuard {
         emit SummonsRefuted(order, account, msg.sender);
         uint256 count = found.seats.length;
         uint256 answered = found.committed & ~(1 << seat);
-        _end(order, found, answered, _deposit + (count + 1) * found.fee, msg.sender);
+        _end(order, found, answered, found.deposit + (count + 1) * found.fee, msg.sender);
         for (uint256 i; i < count; ++i) {
             delete _words[order][i];
         }
@@ -137,7 +143,7 @@ contract Summons is SummonsRules, ReentrancyGuard {
         uint256 answered = possible ? found.opened : committed;
         uint256 until = possible ? found.revealUntil : found.commitUntil;
         if (answered != _all(count) && block.timestamp <= until) revert TooEarly(until + 1);
-        _end(order, found, answered, _deposit + (count + 1) * found.fee, found.summoner);
+        _end(order, found, answered, found.deposit + (count + 1) * found.fee, found.summoner);
         for (uint256 i; i < count; ++i) {
             if (answered >> i & 1 == 1) continue;
             _punish(order, found.seats[i], found.model, committed >> i & 1 == 1 ? Fault.Unopened : Fault.Absent);
@@ -169,13 +175,14 @@ contract Summons is SummonsRules, ReentrancyGuard {
     /// @inheritdoc ISummons
     function answerFee() public view returns (uint256) {
         uint256 fee = ANSWER_GAS * block.basefee;
-        if (fee < _leastFee) fee = _leastFee;
+        uint256 least = _limits.leastFee;
+        if (fee < least) fee = least;
         return fee < type(uint96).max ? fee : type(uint96).max;
     }
 
     /// @inheritdoc ISummons
     function bondFor(uint256 seats) external view returns (uint256) {
-        return _deposit + (seats + 1) * answerFee();
+        return _limits.deposit + (seats + 1) * answerFee();
     }
 
     // ---- internal ----
@@ -183,21 +190,23 @@ contract Summons is SummonsRules, ReentrancyGuard {
     function _post(bytes32 order, bytes32 modelId, uint32[] calldata seats) private {
         Summoned storage found = _summonses[order];
         if (found.status != Status.None) revert AlreadySummoned(order);
+        Limits memory held = _limits;
         uint256 count = seats.length;
         uint256 fee = answerFee();
-        uint256 bond = _deposit + (count + 1) * fee;
+        uint256 bond = held.deposit + (count + 1) * fee;
         if (msg.value < bond) revert BondTooLow(msg.value, bond);
-        uint256 commitUntil = block.timestamp + _commitWindow;
+        uint256 commitUntil = block.timestamp + held.commitWindow;
         found.summoner = msg.sender;
         found.fee = uint96(fee);
         found.commitUntil = uint40(commitUntil);
-        found.revealUntil = uint40(commitUntil + _revealWindow);
+        found.revealUntil = uint40(commitUntil + held.revealWindow);
+        found.deposit = held.deposit;
         found.model = registry.terms(modelId).index;
         found.status = Status.Open;
         found.seats = seats;
         for (uint256 i; i < count; ++i) {
             uint256 others = openOf[seats[i]];
-            if (others >= _mostOpen) revert SeatFull(seats[i], others);
+            if (others >= held.mostOpen) revert SeatFull(seats[i], others);
             openOf[seats[i]] = others + 1;
         }
         emit SeatsSummoned(order, modelId, msg.sender, seats, commitUntil, fee);

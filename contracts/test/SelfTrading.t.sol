@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {ChannelTerms, TaskOrder} from "../src/interfaces/ChannelTypes.sol";
 import {IRewardPool} from "../src/interfaces/IRewardPool.sol";
 import {TaskStatus} from "../src/interfaces/Types.sol";
 import {BaseTest} from "./utils/BaseTest.sol";
+import {ChannelTest} from "./utils/ChannelTest.sol";
 
 /// @title One person as requester, model provider, every compute provider and keeper
 /// @notice The best case for whoever farms rewards with tasks of its own: no wei goes to anybody else but the protocol.
@@ -122,5 +124,79 @@ contract SelfTradingTest is BaseTest {
         skip(1 days - (vm.getBlockTimestamp() - then));
         assertEq(rewardPool.uptimeOf(operators[0].account), uptime);
         assertEq(rewardPool.owedTo(provider), staking);
+    }
+}
+
+/// @title The same person with a channel of its own, whose coordinator it is too
+contract SelfTradingChannelTest is ChannelTest {
+    address[] private hands;
+
+    function setUp() public override {
+        super.setUp();
+        hands.push(client);
+        hands.push(coordinator);
+        hands.push(provider);
+        for (uint256 i; i < operators.length; ++i) {
+            hands.push(operators[i].cold);
+        }
+        for (uint256 i; i < hands.length; ++i) {
+            rewardPool.collectRebate(hands[i]);
+        }
+    }
+
+    function _setShare(uint16 share) private {
+        vm.prank(governor);
+        channels.setProtocolShare(share);
+    }
+
+    /// @dev One order of a channel opened with this share, after governance went back to the usual one.
+    function _trade(uint16 share, uint96 fee) private {
+        _setShare(share);
+        vm.prank(client);
+        channels.open{value: fee}(coordinator, COORDINATOR_SHARE, "own");
+        terms = ChannelTerms(client, coordinator, uint32(beacon.currentEpoch()), COORDINATOR_SHARE, share, "own");
+        channel = channels.channelId(terms);
+        _setShare(PROTOCOL_SHARE);
+        advance();
+        TaskOrder memory order = orderOf(0, 3);
+        order.maxFee = fee;
+        channels.settle(proven(order, 0));
+        channels.collect(terms);
+    }
+
+    /// @return mlb credited to all hands
+    function _collect() private returns (uint256 mlb) {
+        for (uint256 i; i < hands.length; ++i) {
+            (bool ok, bytes memory answer) =
+                address(rewardPool).call(abi.encodeCall(rewardPool.collectRebate, (hands[i])));
+            if (ok) mlb += abi.decode(answer, (uint256));
+        }
+    }
+
+    /// forge-config: default.fuzz.runs = 48
+    function testFuzz_AChannelOfOnesOwnLosesHalfTheProtocolFee(uint256 share, uint256 fee, uint256 mlbPerCoin) public {
+        IRewardPool.Rates memory rates = rewardRates();
+        rates.mlbPerCoin = uint96(bound(mlbPerCoin, 1e12, 100_000e18));
+        rates.rebateBudget = 100_000e18;
+        vm.prank(governor);
+        rewardPool.setRates(rates);
+        skip(tasks.longestTask());
+        _collect();
+        uint16 chosen = uint16(bound(share, 0, 2_500));
+        uint96 price = uint96(bound(fee, PRICE, 90 ether));
+        _trade(chosen, price);
+        uint256 protocolFee = ledger.protocolFees();
+        assertApproxEqAbs(protocolFee, uint256(price) * chosen / 10_000, 1);
+        uint256 mlb = _collect();
+        assertLe(2 * mlb * 1e18 / rates.mlbPerCoin, protocolFee, "half of the fee stays lost");
+        assertLe(rewardPool.lowerRebateFee(), chosen);
+    }
+
+    function test_AShareOfNothingEndsTheRebate() public {
+        _trade(0, 1 ether);
+        assertEq(_collect(), 0, "nothing was paid, so nothing comes back");
+        assertEq(channels.protocolShare(), PROTOCOL_SHARE);
+        assertEq(channels.leastProtocolShare(), 0, "that channel is still there");
+        assertEq(rewardPool.lowerRebateFee(), 0);
     }
 }

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 import {EcdsaAttestations} from "../src/EcdsaAttestations.sol";
-import {BatchBook} from "../src/batches/BatchBook.sol";
 import {ChannelTerms, Evidence, TaskOrder} from "../src/interfaces/ChannelTypes.sol";
 import {IPaymentChannels} from "../src/interfaces/IPaymentChannels.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
@@ -337,9 +336,9 @@ contract SettlementTest is BatchTest {
     // ---- limits ----
 
     function testConstructorRefuses() public {
-        BatchBook.Limits memory good = BatchBook.Limits(CHALLENGE, ANSWER, BOND, LEAF_PENALTY, DEMAND, 3, 1);
-        for (uint256 i; i < 8; ++i) {
-            BatchBook.Limits memory limits = abi.decode(abi.encode(good), (BatchBook.Limits));
+        ISettlement.Limits memory good = batchLimits();
+        for (uint256 i; i < 9; ++i) {
+            ISettlement.Limits memory limits = abi.decode(abi.encode(good), (ISettlement.Limits));
             if (i == 0) limits.challengeWindow = 0;
             if (i == 1) limits.challengeWindow = 31 days;
             if (i == 2) limits.answerWindow = 0;
@@ -348,6 +347,7 @@ contract SettlementTest is BatchTest {
             if (i == 5) limits.leafPenalty = 0;
             if (i == 6) limits.leafPenalty = BOND + 1;
             if (i == 7) limits.demandBond = 0;
+            if (i == 8) limits.demandBond = BOND + 1;
             vm.expectPartialRevert(ISettlement.BadParameter.selector);
             this.build(address(channels), limits);
         }
@@ -355,7 +355,9 @@ contract SettlementTest is BatchTest {
         this.build(address(0), good);
     }
 
-    function build(address channels_, BatchBook.Limits memory limits) external {
-        make("Settlement", abi.encode(channels_, address(attesters), address(beacon), treasury, limits));
+    function build(address channels_, ISettlement.Limits memory limits) external {
+        make(
+            "Settlement", abi.encode(address(manager), channels_, address(attesters), address(beacon), treasury, limits)
+        );
     }
 }

@@ -449,16 +449,18 @@ contract SummonsLiarsTest is SummonsTest {
 
     function _refusedLimits(ISummons.Limits memory limits, bytes memory reason) private {
         vm.expectRevert(reason);
-        new Summons(address(channels), address(ledger), address(registry), limits);
+        new Summons(address(manager), address(channels), address(ledger), address(registry), limits);
     }
 
     function testConstructorWantsNeighboursAndWindowsThatFit() public {
         vm.expectRevert(ISummons.ZeroAddress.selector);
-        new Summons(address(0), address(ledger), address(registry), summonsLimits());
+        new Summons(address(0), address(channels), address(ledger), address(registry), summonsLimits());
         vm.expectRevert(ISummons.ZeroAddress.selector);
-        new Summons(address(channels), address(0), address(registry), summonsLimits());
+        new Summons(address(manager), address(0), address(ledger), address(registry), summonsLimits());
         vm.expectRevert(ISummons.ZeroAddress.selector);
-        new Summons(address(channels), address(ledger), address(0), summonsLimits());
+        new Summons(address(manager), address(channels), address(0), address(registry), summonsLimits());
+        vm.expectRevert(ISummons.ZeroAddress.selector);
+        new Summons(address(manager), address(channels), address(ledger), address(0), summonsLimits());
         ISummons.Limits memory limits = summonsLimits();
         limits.commitWindow = 0;
         _refusedLimits(limits, abi.encodeWithSelector(ISummons.BadParameter.selector, "commitWindow"));
@@ -472,7 +474,7 @@ contract SummonsLiarsTest is SummonsTest {
         limits.commitWindow = (uint32(SETTLE) - REVEAL) / 2 + 1;
         _refusedLimits(limits, abi.encodeWithSelector(ISummons.BadParameter.selector, "windows"));
         --limits.commitWindow;
-        Summons fits = new Summons(address(channels), address(ledger), address(registry), limits);
+        Summons fits = new Summons(address(manager), address(channels), address(ledger), address(registry), limits);
         assertEq(fits.limits().commitWindow, limits.commitWindow);
     }
 }

@@ -19,7 +19,6 @@ from contracts.batches import BatchStatus
 from contracts.channels import ChannelState
 from contracts.errors import ContractError
 from contracts.laneview import LaneView
-from contracts.reads import call
 from contracts.sender import Sender
 from coordinator.lane.attest import Attesters
 from coordinator.lane.metrics import LaneMetrics
@@ -268,7 +267,7 @@ class Batcher:
         data = batch_data.digest(stored)
         statement = batch.statement(self._runner.address, data, debits)
         signed = await self._attesters.sign(statement, debits)
-        least = int(await call(self._lane.settlement.functions.minSigners()))
+        least = (await batches.limits(self._lane)).min_signers
         if len(signed) < least:
             raise MLBridgeError(
                 "lane.too_few_attesters",
@@ -278,7 +277,7 @@ class Batcher:
         return await batches.post(self._lane, self._sender, statement, debits, batches.signed_by(signed))
 
     async def _keep_bond(self) -> None:
-        least = int(await call(self._lane.settlement.functions.requiredBond()))
+        least = (await batches.limits(self._lane)).bond
         held, _ = await batches.bond_of(self._lane, self._runner.address)
         missing = max(least, self._config.bond_wei) - held
         if missing > 0:

@@ -195,6 +195,7 @@ class Runner:
             now=view.now(),
             settle_window=view.times.settle_window,
             order_epochs=view.times.order_epochs,
+            paused=view.paused,
         )
 
     async def _check_input(self, offer: Offer) -> None:

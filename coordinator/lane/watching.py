@@ -178,7 +178,7 @@ class Watcher:
     ) -> list[tuple[str, str]]:
         header = posted.header
         found = [("hidden", reason)]
-        window = int(await call(self._lane.settlement.functions.challengeWindow()))
+        window = (await batches.limits_of(self._lane, header.batch_id())).challenge_window
         if state.demands or self._view.now() >= header.posted_at + window:
             return found
         asked = {(e.args["ledger"], e.args["index"]) for e in await self._demanded(header, block)}

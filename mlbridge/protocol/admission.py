@@ -41,7 +41,8 @@ class ChannelFacts:
 @dataclass(frozen=True)
 class LaneFacts:
     """The lane as the chain has it. epoch: beacon's; seeds: by epoch; operators: node key -> operator's id;
-    settle_window: seconds; order_epochs: as PaymentChannels has them; now: unix seconds.
+    settle_window: seconds; order_epochs: as PaymentChannels has them; now: unix seconds; paused: by
+    governance, so that nothing new begins.
     """
 
     domain: Domain
@@ -52,6 +53,7 @@ class LaneFacts:
     now: float
     settle_window: int
     order_epochs: int
+    paused: bool = False
 
 
 def admit(
@@ -65,11 +67,12 @@ def admit(
     """The order with its committee, if it can be done, settled and paid. seconds: least to its deadline;
     stream: the key in its offer.
 
-    Raises MLBridgeError: `order.channel`, `order.policy`, `order.seats`, `order.params`, `order.epoch`,
-    `order.deadline`, `order.sequence`, `order.sequence_ahead`, `order.closing`, `order.signature`,
-    `order.price`, `order.funds`, `order.model` or `order.seed`; `committee.too_few`.
+    Raises MLBridgeError: `order.paused`, `order.channel`, `order.policy`, `order.seats`, `order.params`,
+    `order.epoch`, `order.deadline`, `order.sequence`, `order.sequence_ahead`, `order.closing`,
+    `order.signature`, `order.price`, `order.funds`, `order.model` or `order.seed`; `committee.too_few`.
     """
     order = signed.message
+    require_unpaused(paused=lane.paused)
     require_form(order, channel.terms, stream)
     require_time(order, lane.now, seconds)
     if not is_fit(order, int(lane.now), lane.epoch, lane.settle_window, lane.order_epochs):
@@ -100,6 +103,18 @@ def admit(
         lane.operators,
         settle_by,
     )
+
+
+def require_unpaused(*, paused: bool) -> None:
+    """That governance lets new work begin; what was taken before is done and settled all the same."""
+    if paused:
+        raise refuse(
+            "paused",
+            "governance has paused the channel lane",
+            4,
+            "Send it again once a proposal has lifted the pause (`mlbridge gov list`).",
+            retry_after=60,
+        )
 
 
 def require_form(order: TaskOrder, terms: ChannelTerms, stream: bytes | None = None) -> None:

@@ -71,6 +71,7 @@ class Admission:
     async def admit(self, offer: Offer, digest: bytes, now: float) -> Claim:
         """The claim on an order's fee, if everything about the order is right at `now` (chain time)."""
         order, rules = offer.order.message, self._view.rules()
+        rules_of.require_unpaused(paused=self._view.paused())
         self._check_time(order, now)
         self._check_work(offer)
         channel = self._channel(order)

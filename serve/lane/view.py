@@ -45,6 +45,7 @@ CREATE INDEX prices_of ON prices (model, place);
 _HEAD: Final = "head"
 _RULES: Final = "rules"
 _ROLLED_BACK: Final = "rolled_back"
+_PAUSED: Final = "paused"
 _DEEP: Final = 10_000
 
 
@@ -128,6 +129,10 @@ class View:
     def rules(self) -> LaneRules:
         """Raises MLBridgeError `lane.stale` while the agent has written nothing."""
         return self._once("rules", None, lambda: LaneRules(**json.loads(self._fact(_RULES))))
+
+    def paused(self) -> bool:
+        """Whether governance lets nothing new begin in the lane."""
+        return self._once("paused", None, lambda: self._optional(_PAUSED) == "yes")
 
     def now(self) -> float:
         """The chain's time, unix seconds. Raises MLBridgeError `lane.stale` for a view that is too old."""
@@ -272,6 +277,10 @@ class ViewWriter:
 
     def put_rules(self, rules: LaneRules) -> None:
         self._put(_RULES, json.dumps(asdict(rules)))
+
+    def put_paused(self, paused: bool) -> None:
+        """Whether governance lets nothing new begin in the lane."""
+        self._put(_PAUSED, "yes" if paused else "no")
 
     def put_head(self, number: int, timestamp: int, seen: float) -> None:
         """The chain node told of this newest block at `seen` (this machine's unix seconds)."""

@@ -21,6 +21,7 @@ from contracts.proposals import Call, Category, ProposalState, Support
 from contracts.reads import call, get_parameters
 from contracts.rpc import RpcError
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.types import Role
 from tests.support.governed import (
     GRANTED,
     GUARDIAN,
@@ -33,6 +34,7 @@ from tests.support.governed import (
     settle_in,
     until,
 )
+from tests.support.seats import fund, stake
 
 pytestmark = pytest.mark.integration
 
@@ -111,6 +113,21 @@ async def test_economic(gov: Governance) -> None:
     assert (await gov.get(proposal_id)).category is Category.ECONOMIC
     await carry(gov, (REP,), proposal_id)
     assert await call(gov.chain.distributor.functions.judgeFee()) == 7 * MLB
+
+
+async def test_a_vote_reaches_the_reward_pool(gov: Governance) -> None:
+    """Of everybody, only somebody that stakes as a model provider earns by it."""
+    chain, rep = gov.chain, sender(gov.chain, REP)
+    assert await call(gov.governor.functions.voteRecorder()) == chain.addresses.reward_pool
+    assert await call(chain.reward_pool.functions.voteRecorder()) == gov.governor.address
+    await fund(sender(chain, 0), chain, rep.address, mlb=10_000 * MLB)
+    await stake(chain, rep, Role.MODEL_PROVIDER, 10_000 * MLB)
+    proposal_id = await gov.propose(rep, [judge_fee(gov, 8 * MLB)], "Dearer judges")
+    info = await gov.get(proposal_id)
+    await until(chain, info.snapshot + 1)
+    await gov.vote(rep, proposal_id, Support.AGAINST)
+    period = info.deadline // (7 * 86_400)
+    assert await call(chain.reward_pool.functions.voteShare(period, rep.address)) == 10_000 * MLB
 
 
 async def test_governance(gov: Governance) -> None:

@@ -7,7 +7,7 @@ batch must survive every challenge that was made of a wrong one.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -224,6 +224,21 @@ async def test_a_demand_is_answered_or_voids(scene: Scene) -> None:
     assert await scene.status(found.header) is BatchStatus.VOID
     await batches.withdraw(lane, watcher)
     assert await call(lane.settlement.functions.withdrawable(watcher.address)) == 0
+
+
+async def test_a_posted_batch_keeps_its_limits(scene: Scene) -> None:
+    lane, watcher = scene.rig.lane, (await scene.rig.funded())[1]
+    found = await scene.post(*await scene.draft())
+    before, course = await batches.limits(lane), await batches.longest_course(lane)
+    assert (before.challenge_window, before.bond, before.demand_bond) == (CHALLENGE, BOND, DEMAND_BOND)
+    changed = replace(before, challenge_window=2 * CHALLENGE, answer_window=1, demand_bond=2 * DEMAND_BOND)
+    await scene.rig.treasury.send(lane.settlement.functions.setLimits(astuple(changed)))
+    assert await batches.limits(lane) == changed
+    assert await batches.limits_of(lane, found.header.batch_id()) == before
+    # The longer of what ever held, each by itself.
+    assert await batches.longest_course(lane) == course + 2 * CHALLENGE
+    await batches.challenge(lane, watcher, found.header, Fault(Challenge.DEMAND, 0, (False, 0)))
+    assert (await batches.batch_state(lane, found.header.batch_id())).demands == 1
 
 
 async def test_an_order_left_out_settles_by_itself(scene: Scene) -> None:

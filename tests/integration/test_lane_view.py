@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from cluster.lane.follower import LaneFollower
 from contracts import channels
 from contracts.laneview import LaneView
 from contracts.rpc import RpcUnreachableError
+from serve.lane.view import View, ViewWriter
 from tests.support.lane_rooms import DEPOSIT, LaneStage, lane_stage
 
 pytestmark = [
@@ -79,3 +82,33 @@ async def test_an_epoch_without_a_seed_leaves_the_last_one_to_draw(stage: LaneSt
     assert view.epoch() == drawn + 1
     assert await view.drawing_epoch() == drawn
     await stage.rig.chain.provider.request("evm_revert", [snapshot])
+
+
+async def test_coordinators_and_members_hear_of_a_pause_and_of_its_end(
+    stage: LaneStage, tmp_path: Path
+) -> None:
+    rig, functions = stage.rig, stage.rig.lane.channels.functions
+    view, writer = await LaneView.open(rig.lane), ViewWriter(tmp_path / "view.sqlite")
+    follower = LaneFollower(rig.lane, writer, rig.members[0].account, confirmations=0, poll_s=0)
+    told = View(tmp_path / "view.sqlite", rig.model, stale_s=60)
+
+    async def paused() -> tuple[bool, bool, bool]:
+        """In the coordinator's view, in one that begins now, and in the members' file."""
+        await view.refresh()
+        while await follower.step():
+            pass
+        return view.paused, (await LaneView.open(rig.lane)).paused, told.paused()
+
+    assert await paused() == (False, False, False)
+    snapshot = await rig.chain.provider.request("evm_snapshot", [])
+    await rig.treasury.send(functions.pause())
+    assert await paused() == (True, True, True)
+    await rig.chain.provider.request("evm_revert", [snapshot])
+    await rig.warp(1)
+    await rig.warp(1)
+    assert await paused() == (False, False, False), "the block of the pause left the chain"
+    await rig.treasury.send(functions.pause())
+    assert await paused() == (True, True, True)
+    await rig.treasury.send(functions.unpause())
+    assert await paused() == (False, False, False)
+    writer.close()

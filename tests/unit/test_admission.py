@@ -57,6 +57,7 @@ OTHER = keccak(b"another order")
         ("sequence_ahead", {"sequence": 67}, {}, {}, 0.0),
         ("params", {"params_digest": OTHER}, {}, {}, 0.0),
         ("closing", {}, {"closing": True}, {}, 0.0),
+        ("paused", {}, {}, {"paused": True}, 0.0),
         ("signature", {"key": keccak(b"somebody")}, {}, {}, 0.0),
         ("price", {"max_fee": 10**12}, {}, {}, 0.0),
         ("funds", {"max_fee": 10 * FEE + 1}, {}, {}, 0.0),

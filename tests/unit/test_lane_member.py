@@ -142,6 +142,10 @@ def forget_channel(chain: ViewWriter) -> None:
     chain.put_channels([], [terms().channel()])
 
 
+def pause(chain: ViewWriter) -> None:
+    chain.put_paused(True)
+
+
 def out_of_the_draw(chain: ViewWriter) -> None:
     for account, weight in ((8, 10**9), (10, 10**9), (12, 10**9)):
         chain.put_weight(order_of().model_id, account, EPOCH, weight, 99)
@@ -164,6 +168,7 @@ REFUSALS: list[tuple[str, dict[str, Any], Callable[[ViewWriter], None] | None, b
     ("order.params", {"params_digest": keccak(b"")}, None, False),
     ("order.input", {"input_digest": keccak(b"else")}, None, False),
     ("lane.channel_unknown", {}, forget_channel, True),
+    ("order.paused", {}, pause, True),
     ("order.closing", {}, change_channel(closes_at=NOW + 1000), False),
     ("order.sequence", {"sequence": 4}, change_channel(floor=5), False),
     ("order.sequence", {"sequence": 7}, change_channel(floor=5, window=0b100), False),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
@@ -14,7 +15,7 @@ import {ChannelHashing} from "../libraries/ChannelHashing.sol";
 
 /// @title Bonds, batches, claims
 /// @notice First layer of Settlement. It holds bonds and nothing else; what batches pay lies in MLBridge.
-abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
+abstract contract BatchBook is ISettlement, EIP712, AccessManaged, ReentrancyGuardTransient {
     using BatchLeaves for TaskProof;
     using BatchLeaves for LedgerProof;
 
@@ -26,30 +27,14 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
         uint40 lockedUntil;
     }
 
-    /// @dev What it takes to run batches on a chain.
-    /// @param challengeWindow seconds
-    /// @param answerWindow seconds to answer a demand, and to challenge what it showed
-    /// @param bond wei that a coordinator keeps to post
-    /// @param leafPenalty wei for a struck leaf
-    /// @param demandBond wei with a demand
-    /// @param minSigners attesters of a batch
-    /// @param minWeight their summed weight
-    struct Limits {
-        uint40 challengeWindow;
-        uint40 answerWindow;
-        uint96 bond;
-        uint96 leafPenalty;
-        uint96 demandBond;
-        uint32 minSigners;
-        uint64 minWeight;
-    }
-
     bytes32 private constant BATCH_TYPEHASH = keccak256(
         "Batch(address coordinator,uint32 tasks,uint32 entries,bytes32 taskRoot,bytes32 ledgerRoot,bytes32 data,bytes32 debits)"
     );
     uint256 private constant MAX_DEBITS = 256;
     /// @dev A challenger gets one part in ten.
     uint256 private constant REWARD_PART = 10;
+    uint256 private constant LONGEST_CHALLENGE = 30 days;
+    uint256 private constant LONGEST_ANSWER = 7 days;
 
     /// @notice Keeps the channels.
     IPaymentChannels public immutable channels;
@@ -59,21 +44,9 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     IRandomnessBeacon public immutable beacon;
     /// @notice Gets what penalties leave.
     address public immutable treasury;
-    /// @notice Seconds in which a batch may be challenged.
-    uint40 public immutable challengeWindow;
-    /// @notice Seconds to answer a demand, and then again to challenge what it showed.
-    uint40 public immutable answerWindow;
-    /// @notice Wei that a coordinator keeps to post, and loses by a void batch.
-    uint96 public immutable requiredBond;
-    /// @notice Wei that a struck leaf costs.
-    uint96 public immutable leafPenalty;
-    /// @notice Wei that go with a demand.
-    uint96 public immutable demandBond;
-    /// @notice Least number of attesters of a batch.
-    uint32 public immutable minSigners;
-    /// @notice Least weight of a batch's attesters.
-    uint64 public immutable minWeight;
-
+    /// @dev Number of the limits of batches to come.
+    uint16 private _rules;
+    mapping(uint256 rules => Limits) private _limits;
     mapping(bytes32 batch => Batch) internal _batches;
     /// @inheritdoc ISettlement
     mapping(address coordinator => Bond) public bonds;
@@ -90,30 +63,25 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     /// @param attesters_ who attests batches
     /// @param beacon_ gives the seed of an epoch
     /// @param treasury_ gets what nobody earned
-    /// @param limits windows and bonds of batches
-    constructor(address channels_, address attesters_, address beacon_, address treasury_, Limits memory limits)
+    /// @param limits_ windows and bonds of batches
+    constructor(address channels_, address attesters_, address beacon_, address treasury_, Limits memory limits_)
         EIP712("ML Bridge", "1")
     {
         if (channels_ == address(0) || attesters_ == address(0) || beacon_ == address(0) || treasury_ == address(0)) {
             revert ZeroAddress();
         }
-        if (limits.challengeWindow == 0 || limits.challengeWindow > 30 days) revert BadParameter("challengeWindow");
-        if (limits.answerWindow == 0 || limits.answerWindow > 7 days) revert BadParameter("answerWindow");
-        if (limits.bond == 0 || limits.leafPenalty == 0 || limits.leafPenalty > limits.bond) {
-            revert BadParameter("bond");
-        }
-        if (limits.demandBond == 0) revert BadParameter("demandBond");
         channels = IPaymentChannels(channels_);
         attesters = IAttestationVerifier(attesters_);
         beacon = IRandomnessBeacon(beacon_);
         treasury = treasury_;
-        challengeWindow = limits.challengeWindow;
-        answerWindow = limits.answerWindow;
-        requiredBond = limits.bond;
-        leafPenalty = limits.leafPenalty;
-        demandBond = limits.demandBond;
-        minSigners = limits.minSigners;
-        minWeight = limits.minWeight;
+        _setLimits(limits_);
+    }
+
+    // ---- governance ----
+
+    /// @inheritdoc ISettlement
+    function setLimits(Limits calldata limits_) external restricted {
+        _setLimits(limits_);
     }
 
     // ---- coordinators ----
@@ -149,11 +117,13 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
         header.postedAt = uint40(block.timestamp);
         header.debits = keccak256(abi.encode(debits));
         (uint256 weight, uint256 signers) = attesters.verify(attestedDigest(header), header.epoch, evidence);
-        if (signers < minSigners || weight < minWeight) revert AttestersTooFew(signers, weight);
+        uint16 rules = _rules;
+        Limits storage held = _limits[rules];
+        if (signers < held.minSigners || weight < held.minWeight) revert AttestersTooFew(signers, weight);
 
-        uint40 finalAt = uint40(block.timestamp + challengeWindow);
+        uint40 finalAt = uint40(block.timestamp + held.challengeWindow);
         Bond memory bond = bonds[msg.sender];
-        if (bond.amount < requiredBond) revert BondTooLow(bond.amount, requiredBond);
+        if (bond.amount < held.bond) revert BondTooLow(bond.amount, held.bond);
         if (bond.lockedUntil < finalAt) bonds[msg.sender].lockedUntil = finalAt;
         header.pot = 0;
         for (uint256 i; i < debits.length; ++i) {
@@ -161,7 +131,7 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
         }
         batch = batchId(header);
         if (_batches[batch].status != Status.None) revert BatchExists(batch);
-        _batches[batch] = Batch({pot: header.pot, finalAt: finalAt, demands: 0, status: Status.Posted});
+        _batches[batch] = Batch({pot: header.pot, finalAt: finalAt, demands: 0, status: Status.Posted, rules: rules});
         emit BatchPosted(batch, msg.sender, header);
         channels.debit(batch, msg.sender, debits);
     }
@@ -226,6 +196,16 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc ISettlement
+    function limits() external view returns (Limits memory) {
+        return _limits[_rules];
+    }
+
+    /// @inheritdoc ISettlement
+    function limitsOf(bytes32 batch) external view returns (Limits memory) {
+        return _limitsOf(batch);
+    }
+
+    /// @inheritdoc ISettlement
     function batchId(Header memory header) public pure returns (bytes32) {
         return keccak256(abi.encode(header));
     }
@@ -249,6 +229,11 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
     }
 
     // ---- internal ----
+
+    /// @dev Those that a batch was posted under; all zero for an unknown one.
+    function _limitsOf(bytes32 batch) internal view returns (Limits storage) {
+        return _limits[_batches[batch].rules];
+    }
 
     /// @dev A batch that may still be challenged.
     function _live(Header calldata header) internal view returns (bytes32 batch, Batch storage state) {
@@ -318,17 +303,30 @@ abstract contract BatchBook is ISettlement, EIP712, ReentrancyGuardTransient {
         struckOf[BatchLeaves.partyOf(header.coordinator)] += outcome.coordinatorFee;
         struckOf[BatchLeaves.partyOf(outcome.modelProvider)] += outcome.modelFee;
         emit LeafStruck(batch, leaf.index, leaf.channel, leaf.debit, msg.sender);
-        _punish(header.coordinator, msg.sender, leafPenalty);
+        _punish(header.coordinator, msg.sender, _limitsOf(batch).leafPenalty);
         channels.restore(batch, leaf.channel, leaf.debit);
     }
 
     function _void(bytes32 batch, Header calldata header, address challenger) internal {
         _batches[batch].status = Status.Void;
         emit BatchVoided(batch, challenger);
-        _punish(header.coordinator, challenger, requiredBond);
+        _punish(header.coordinator, challenger, _limitsOf(batch).bond);
     }
 
     // ---- private ----
+
+    function _setLimits(Limits memory limits_) private {
+        if (limits_.challengeWindow == 0 || limits_.challengeWindow > LONGEST_CHALLENGE) {
+            revert BadParameter("challengeWindow");
+        }
+        if (limits_.answerWindow == 0 || limits_.answerWindow > LONGEST_ANSWER) revert BadParameter("answerWindow");
+        if (limits_.leafPenalty == 0 || limits_.leafPenalty > limits_.bond) revert BadParameter("bond");
+        // A demand may cost whoever asks for data no more than hiding it costs.
+        if (limits_.demandBond == 0 || limits_.demandBond > limits_.bond) revert BadParameter("demandBond");
+        uint16 rules = ++_rules;
+        _limits[rules] = limits_;
+        emit LimitsChanged(rules, limits_);
+    }
 
     /// @dev As far as the bond reaches. Channels were made whole from the pot; nobody else lost wei.
     function _punish(address coordinator, address challenger, uint256 amount) private {

@@ -24,13 +24,15 @@ abstract contract DataDemands is BatchBook {
     /// @inheritdoc ISettlement
     function demand(Header calldata header, bool ledger, uint32 index) external payable {
         (bytes32 batch, Batch storage state) = _live(header);
+        Limits storage held = _limitsOf(batch);
         // By the first window alone, so that demands cannot put off the end for ever.
-        uint256 until = uint256(header.postedAt) + challengeWindow;
+        uint256 until = uint256(header.postedAt) + held.challengeWindow;
         if (block.timestamp >= until) revert BatchFinal(batch, until);
-        if (msg.value != demandBond) revert WrongBond(msg.value, demandBond);
+        if (msg.value != held.demandBond) revert WrongBond(msg.value, held.demandBond);
         if (index >= (ledger ? header.entries : header.tasks)) revert NotInBatch(batch);
         Demand storage open = _demands[batch][ledger][index];
         if (open.by != address(0)) revert DemandOpen(batch, index);
+        uint40 answerWindow = held.answerWindow;
         uint40 dueAt = uint40(block.timestamp) + answerWindow;
         (open.by, open.dueAt) = (msg.sender, dueAt);
         ++state.demands;
@@ -68,7 +70,7 @@ abstract contract DataDemands is BatchBook {
         if (open.by == address(0)) revert NoDemand(batch, index);
         if (block.timestamp <= open.dueAt) revert DemandNotDue(open.dueAt);
         delete _demands[batch][ledger][index];
-        withdrawable[open.by] += demandBond;
+        withdrawable[open.by] += _limitsOf(batch).demandBond;
         _void(batch, header, open.by);
     }
 
@@ -79,7 +81,7 @@ abstract contract DataDemands is BatchBook {
         address by = _demands[batch][ledger][index].by;
         if (by == address(0)) revert NoDemand(batch, index);
         delete _demands[batch][ledger][index];
-        withdrawable[by] += demandBond;
+        withdrawable[by] += _limitsOf(batch).demandBond;
         emit DataAnswered(batch, ledger, index);
     }
 
@@ -91,7 +93,7 @@ abstract contract DataDemands is BatchBook {
         if (block.timestamp > open.dueAt) revert DemandOverdue(open.dueAt);
         delete _demands[batch][ledger][index];
         --_batches[batch].demands;
-        withdrawable[header.coordinator] += demandBond;
+        withdrawable[header.coordinator] += _limitsOf(batch).demandBond;
         emit DataAnswered(batch, ledger, index);
     }
 }

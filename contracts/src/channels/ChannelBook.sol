@@ -12,6 +12,7 @@ import {IPaymentChannels} from "../interfaces/IPaymentChannels.sol";
 import {IRandomnessBeacon} from "../interfaces/IRandomnessBeacon.sol";
 import {ChannelHashing} from "../libraries/ChannelHashing.sol";
 import {Signers} from "../libraries/Signers.sol";
+import {VoucherMath} from "./VoucherMath.sol";
 
 /// @title Channels: deposits, vouchers, closing
 /// @notice First layer of PaymentChannels. It keeps who may spend what; the wei lie in MLBridge.
@@ -76,6 +77,8 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
     uint256 public immutable settleWindow;
     /// @notice Basis points for the protocol in channels opened from now on.
     uint16 public protocolShare;
+    /// @inheritdoc IPaymentChannels
+    uint16 public leastProtocolShare = uint16(BASIS);
 
     /// @dev A purse each, packed by hand: the compiler would read and write its members one by one.
     mapping(bytes32 channel => uint256) private _purses;
@@ -311,35 +314,32 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
         emit VoucherPresented(channel, total, covered, dueAt);
     }
 
-    /// @dev What was settled since the voucher was signed counts against its total; the requester never pays twice.
     function _redeem(bytes32 channel, ChannelTerms calldata terms) private returns (uint256 paid) {
         Pledge memory pledge = _pledges[channel];
         if (block.timestamp < pledge.dueAt) revert TooEarly(pledge.dueAt);
         Purse memory purse = _purse(channel);
-        uint256 spent = _tracks[channel].deposited - purse.balance;
-        if (pledge.total > spent) paid = pledge.total - spent;
-        if (paid > purse.balance) paid = purse.balance;
+        paid = VoucherMath.due(pledge.total, _tracks[channel].deposited, purse.balance);
         purse.balance -= uint88(paid);
         if (pledge.covered > purse.floor) _advance(purse, pledge.covered - purse.floor);
         _keep(channel, purse);
         delete _pledges[channel];
         (_tracks[channel].covered, _tracks[channel].coveredAt) = (pledge.covered, uint40(block.timestamp));
         emit VoucherRedeemed(channel, paid, pledge.covered);
-        uint256 protocolFee = paid * terms.protocolShare / BASIS;
-        if (paid != 0) ledger.creditLane(channel, terms.coordinator, paid - protocolFee, protocolFee);
+        (uint256 coordinatorFee, uint256 protocolFee) = VoucherMath.part(paid, terms.protocolShare);
+        if (paid != 0) ledger.creditLane(channel, terms.coordinator, coordinatorFee, protocolFee);
     }
 
-    /// @dev Both shares were set aside together; they are parted by their ratio, the odd wei to the protocol.
+    /// @dev Both shares were set aside together.
     function _collect(bytes32 channel, ChannelTerms calldata terms) private {
         Purse memory purse = _purse(channel);
         uint256 kept = purse.kept;
         if (kept == 0) return;
         purse.kept = 0;
         _keep(channel, purse);
-        uint256 shares = uint256(terms.coordinatorShare) + terms.protocolShare;
-        uint256 coordinatorFee = kept * terms.coordinatorShare / shares;
-        emit Collected(channel, coordinatorFee, kept - coordinatorFee);
-        ledger.creditLane(channel, terms.coordinator, coordinatorFee, kept - coordinatorFee);
+        (uint256 coordinatorFee, uint256 protocolFee) =
+            VoucherMath.share(kept, terms.coordinatorShare, terms.protocolShare);
+        emit Collected(channel, coordinatorFee, protocolFee);
+        ledger.creditLane(channel, terms.coordinator, coordinatorFee, protocolFee);
     }
 
     function _known(ChannelTerms calldata terms) private view returns (bytes32 channel) {
@@ -393,6 +393,7 @@ abstract contract ChannelBook is IPaymentChannels, EIP712, AccessManaged, Pausab
     function _setProtocolShare(uint16 share) private {
         if (share > MAX_SHARES / 2) revert BadShare(share, MAX_SHARES / 2);
         protocolShare = share;
+        if (share < leastProtocolShare) leastProtocolShare = share;
         emit ProtocolShareChanged(share);
     }
 }

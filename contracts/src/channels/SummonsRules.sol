@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
 import {PaymentChannels} from "../PaymentChannels.sol";
 import {ChannelTerms, Outcome, TaskOrder} from "../interfaces/ChannelTypes.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
@@ -15,11 +17,12 @@ import {Hashing} from "../libraries/Hashing.sol";
 import {MAX_SEATS} from "../libraries/SeatPacking.sol";
 import {Signers} from "../libraries/Signers.sol";
 import {Tally} from "../libraries/Tally.sol";
+import {VoucherMath} from "./VoucherMath.sol";
 
 /// @title Which orders may be summoned
 /// @notice First layer of Summons. What a seat could lawfully refuse is refused here, before anybody is summoned; so a
 /// seat that is summoned has no reason left to be silent.
-abstract contract SummonsRules is ISummons {
+abstract contract SummonsRules is ISummons, AccessManaged {
     /// @dev Sequences from the floor on that a channel settles one by one.
     uint256 private constant WINDOW = 64;
     uint256 private constant LONGEST_WINDOW = 1 days;
@@ -33,47 +36,35 @@ abstract contract SummonsRules is ISummons {
     /// @notice Knows the models.
     IModelRegistry public immutable registry;
 
-    uint256 internal immutable _commitWindow;
-    uint256 internal immutable _revealWindow;
-    uint256 internal immutable _mostOpen;
-    uint256 internal immutable _deposit;
-    uint256 internal immutable _leastFee;
+    /// @dev Of summonses to come; one word.
+    Limits internal _limits;
 
     /// @notice Deploy for these neighbours; the addresses are fixed for ever.
     /// @param channels_ the payment channels; they must stand
     /// @param distributor_ stakes, reputation and credits
     /// @param registry_ models and their terms
-    /// @param limits_ for ever
+    /// @param limits_ to begin with
     constructor(address channels_, address distributor_, address registry_, Limits memory limits_) {
         if (channels_ == address(0) || distributor_ == address(0) || registry_ == address(0)) revert ZeroAddress();
         channels = PaymentChannels(channels_);
         distributor = IRewardDistributor(distributor_);
         taskManager = channels.taskManager();
         registry = IModelRegistry(registry_);
-        if (limits_.commitWindow == 0 || limits_.commitWindow > LONGEST_WINDOW) revert BadParameter("commitWindow");
-        if (limits_.revealWindow == 0 || limits_.revealWindow > LONGEST_WINDOW) revert BadParameter("revealWindow");
-        if (limits_.mostOpen == 0) revert BadParameter("mostOpen");
-        (_commitWindow, _revealWindow) = (limits_.commitWindow, limits_.revealWindow);
-        (_mostOpen, _deposit, _leastFee) = (limits_.mostOpen, limits_.deposit, limits_.leastFee);
-        // A voucher or a close that begins after the summons must not be through before the seats are; and an order of
-        // any moment of its epoch must still settle then.
-        uint256 whole = _whole();
-        if (whole > channels.settleWindow() || whole > (channels.orderEpochs() - 1) * channels.epochSeconds()) {
-            revert BadParameter("windows");
-        }
+        _setLimits(limits_);
+    }
+
+    // ---- governance ----
+
+    /// @inheritdoc ISummons
+    function setLimits(Limits calldata limits_) external restricted {
+        _setLimits(limits_);
     }
 
     // ---- views ----
 
     /// @inheritdoc ISummons
     function limits() external view returns (Limits memory) {
-        return Limits({
-            commitWindow: uint32(_commitWindow),
-            revealWindow: uint32(_revealWindow),
-            mostOpen: uint16(_mostOpen),
-            deposit: uint96(_deposit),
-            leastFee: uint96(_leastFee)
-        });
+        return _limits;
     }
 
     // ---- internal ----
@@ -141,9 +132,7 @@ abstract contract SummonsRules is ISummons {
         uint256 available = state.balance;
         if (state.dueAt != 0) {
             if (sequence < state.covered) revert AlreadySettled(channel, uint32(sequence));
-            uint256 spent = state.deposited - available;
-            uint256 claimed = state.promised > spent ? state.promised - spent : 0;
-            available = claimed < available ? available - claimed : 0;
+            available -= VoucherMath.due(state.promised, state.deposited, available);
         }
         if (available < ordered.maxFee) revert InsufficientDeposit(channel, ordered.maxFee, available);
     }
@@ -171,8 +160,22 @@ abstract contract SummonsRules is ISummons {
     }
 
     /// @dev Seconds from a summons to the last settlement that it leads to; that has as long as a commitment.
-    function _whole() internal view returns (uint256) {
-        return 2 * _commitWindow + _revealWindow;
+    function _whole() private view returns (uint256) {
+        return 2 * uint256(_limits.commitWindow) + _limits.revealWindow;
+    }
+
+    function _setLimits(Limits memory limits_) private {
+        if (limits_.commitWindow == 0 || limits_.commitWindow > LONGEST_WINDOW) revert BadParameter("commitWindow");
+        if (limits_.revealWindow == 0 || limits_.revealWindow > LONGEST_WINDOW) revert BadParameter("revealWindow");
+        if (limits_.mostOpen == 0) revert BadParameter("mostOpen");
+        _limits = limits_;
+        // A voucher or a close that begins after the summons must not be through before the seats are; and an order of
+        // any moment of its epoch must still settle then.
+        uint256 whole = _whole();
+        if (whole > channels.settleWindow() || whole > (channels.orderEpochs() - 1) * channels.epochSeconds()) {
+            revert BadParameter("windows");
+        }
+        emit LimitsChanged(limits_);
     }
 
     function _requireSame(bytes32 expected, bytes32 given) internal pure {

@@ -19,6 +19,7 @@ import {IVoterRoll} from "./IVoterRoll.sol";
 /// @param leastVotingPeriod seconds
 /// @param tokenGrantLimit most MLB (18 decimals) that one Ecosystem proposal may grant
 /// @param coinGrantLimit most wei
+/// @param voteRecorder told of every vote; zero for nobody
 struct GovernorSetup {
     IVotes token;
     TimelockController timelock;
@@ -31,6 +32,7 @@ struct GovernorSetup {
     uint32 leastVotingPeriod;
     uint256 tokenGrantLimit;
     uint256 coinGrantLimit;
+    address voteRecorder;
 }
 
 /// @notice What a proposal is about. Each category has its own terms.

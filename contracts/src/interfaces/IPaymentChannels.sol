@@ -408,6 +408,8 @@ interface IPaymentChannels {
 
     // ---- views ----
 
+    /// @notice Basis points that every channel pays the protocol at least: the lowest share that ever held for new ones.
+    function leastProtocolShare() external view returns (uint16);
     /// @notice Seconds in which an order may be settled after its deadline, and in which a voucher or a close by consent
     /// waits for orders that it would cover.
     function settleWindow() external view returns (uint256);

@@ -21,7 +21,7 @@ interface IRewardPool is IVoteRecorder {
     /// @param stakingRate on bonded Holder and ModelProvider stake
     /// @param uptimeRate on bonded Compute stake that serves, before the early bonus
     /// @param voteRate on ModelProvider stake that voted, at most
-    /// @param rebateFee basis points of an earned fee taken for the protocol's; never above what the TaskManager takes
+    /// @param rebateFee basis points of an earned fee taken for the protocol's; never above what the TaskManager, or any channel, pays
     /// @param mlbPerCoin MLB that one whole native coin (10**18 wei) counts for
     /// @param rebateBudget MLB a day
     /// @param voteBudget MLB a vote period of seven days
@@ -163,7 +163,8 @@ interface IRewardPool is IVoteRecorder {
     /// @return amount MLB credited
     /// @param earner who earned the fees
     function collectRebate(address earner) external returns (uint256 amount);
-    /// @notice Lower `rebateFee` to the protocol fee that the TaskManager takes now, if that is less.
+    /// @notice Lower `rebateFee` to the least that the protocol takes of a fee, if that is less: the protocol fee of the
+    /// TaskManager now, or the lowest share that channels were ever opened with.
     /// @return rebateFee basis points in force
     function lowerRebateFee() external returns (uint256 rebateFee);
     /// @notice Credit a voter for a period of votes that is over.

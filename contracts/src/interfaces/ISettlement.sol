@@ -46,11 +46,31 @@ interface ISettlement {
     /// @param finalAt from when its claims are paid, unless demands are open
     /// @param demands open ones
     /// @param status where it stands
+    /// @param rules number of the limits that it was posted under
     struct Batch {
         uint96 pot;
         uint40 finalAt;
         uint32 demands;
         Status status;
+        uint16 rules;
+    }
+
+    /// @notice What it takes to run batches on a chain. A batch keeps those that it was posted under.
+    /// @param challengeWindow seconds in which a batch may be challenged
+    /// @param answerWindow seconds to answer a demand, and then again to challenge what it showed
+    /// @param bond wei that a coordinator keeps to post, and loses by a void batch
+    /// @param minSigners least number of attesters of a batch
+    /// @param leafPenalty wei that a struck leaf costs
+    /// @param demandBond wei that go with a demand
+    /// @param minWeight least weight of a batch's attesters
+    struct Limits {
+        uint40 challengeWindow;
+        uint40 answerWindow;
+        uint96 bond;
+        uint32 minSigners;
+        uint96 leafPenalty;
+        uint96 demandBond;
+        uint64 minWeight;
     }
 
     /// @notice An address argument is the zero address.
@@ -158,6 +178,10 @@ interface ISettlement {
     /// @notice The call had too little gas to judge the evidence.
     error NotEnoughGas();
 
+    /// @notice Batches posted from now on keep these limits.
+    /// @param rules number of the limits, from 1
+    /// @param limits windows and bonds
+    event LimitsChanged(uint16 indexed rules, Limits limits);
     /// @notice A coordinator's bond changed.
     /// @param coordinator whom the channel is opened to
     /// @param bond wei
@@ -419,8 +443,19 @@ interface ISettlement {
     /// @return amount wei paid
     function withdraw() external returns (uint256 amount);
 
+    // ---- governance ----
+
+    /// @notice Set windows and bonds of batches to come. Those that are posted keep theirs.
+    /// @param limits_ windows up to 30 and 7 days; a leaf's penalty and a demand's bond up to the bond
+    function setLimits(Limits calldata limits_) external;
+
     // ---- views ----
 
+    /// @notice Windows and bonds of batches to come.
+    function limits() external view returns (Limits memory);
+    /// @notice Windows and bonds of a batch; all zero for an unknown one.
+    /// @param batch id of the batch: hash of its header
+    function limitsOf(bytes32 batch) external view returns (Limits memory);
     /// @notice Where a batch stands; all zero for an unknown one.
     /// @param batch id of the batch: hash of its header
     function batches(bytes32 batch) external view returns (Batch memory);

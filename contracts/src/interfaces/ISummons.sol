@@ -16,7 +16,7 @@ interface ISummons {
         Ended
     }
 
-    /// @notice What a deployment chooses.
+    /// @notice What governance chooses. A summons keeps what it was posted under.
     /// @param commitWindow seconds to run the model and commit, and to settle in the end
     /// @param revealWindow seconds to open
     /// @param mostOpen summonses that an account may have open at once
@@ -26,8 +26,8 @@ interface ISummons {
         uint32 commitWindow;
         uint32 revealWindow;
         uint16 mostOpen;
-        uint96 deposit;
-        uint96 leastFee;
+        uint88 deposit;
+        uint88 leastFee;
     }
 
     /// @param summoner who posted it, and gets back what is left
@@ -38,6 +38,7 @@ interface ISummons {
     /// @param opened bit i: seat i opened its commitment
     /// @param model index of the model in the registry
     /// @param status where it stands
+    /// @param deposit wei of the bond that come back
     /// @param seats accounts summoned, ascending
     struct Summoned {
         address summoner;
@@ -48,6 +49,7 @@ interface ISummons {
         uint16 opened;
         uint32 model;
         Status status;
+        uint88 deposit;
         uint32[] seats;
     }
 
@@ -173,6 +175,9 @@ interface ISummons {
     /// @param amount wei
     error TransferFailed(address to, uint256 amount);
 
+    /// @notice Summonses to come are under other limits.
+    /// @param limits windows, deposit and fee
+    event LimitsChanged(Limits limits);
     /// @notice The order that a summons is about, as its seats need it. Comes before `SeatsSummoned`.
     /// @param order hash of the order, or the order itself
     /// @param terms of its channel
@@ -298,6 +303,13 @@ interface ISummons {
     /// @return amount wei paid
     function withdraw(address account) external returns (uint256 amount);
 
+    // ---- governance ----
+
+    /// @notice Set windows, deposit and fee of summonses to come. Those that are open keep theirs.
+    /// @param limits_ windows up to a day, and such that a summons and the settlement after it fit into the time in which an
+    /// order settles
+    function setLimits(Limits calldata limits_) external;
+
     // ---- views ----
 
     /// @notice A summons; empty if there is none.
@@ -317,6 +329,6 @@ interface ISummons {
     /// @notice Wei that a summons of so many seats takes now: the deposit, a fee for each seat and one for `show`.
     /// @param seats seats of the committee
     function bondFor(uint256 seats) external view returns (uint256);
-    /// @notice Windows, bonds and bounds, for ever.
+    /// @notice Windows, deposit and bounds of summonses to come.
     function limits() external view returns (Limits memory);
 }

@@ -3,6 +3,8 @@ pragma solidity ^0.8.30;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {IChannelLedger} from "../interfaces/IChannelLedger.sol";
+import {IPaymentChannels} from "../interfaces/IPaymentChannels.sol";
 import {IRewardPool, Stream} from "../interfaces/IRewardPool.sol";
 import {RewardMath} from "../libraries/RewardMath.sol";
 import {UptimeStream} from "./UptimeStream.sol";
@@ -58,7 +60,7 @@ abstract contract FeeRebate is UptimeStream {
     /// @inheritdoc IRewardPool
     function lowerRebateFee() public returns (uint256 rebateFee) {
         rebateFee = _rates.rebateFee;
-        uint256 taken = taskManager.parameters().protocolFee;
+        uint256 taken = _leastTaken();
         if (taken >= rebateFee) return rebateFee;
         rebateFee = taken;
         _rates.rebateFee = uint16(rebateFee);
@@ -66,6 +68,14 @@ abstract contract FeeRebate is UptimeStream {
     }
 
     // ---- internal ----
+
+    /// @dev The least of both lanes, because nobody asks a fee which one it was earned in. A channel keeps the share that
+    /// it was opened with, so for channels it is the least that ever held.
+    function _leastTaken() private view returns (uint256 taken) {
+        taken = taskManager.parameters().protocolFee;
+        address channels = IChannelLedger(address(distributor)).channels();
+        if (channels != address(0)) taken = Math.min(taken, IPaymentChannels(channels).leastProtocolShare());
+    }
 
     function _budgetLeft() private returns (uint256) {
         uint256 today = block.timestamp / 1 days;

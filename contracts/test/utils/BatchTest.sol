@@ -3,7 +3,6 @@ pragma solidity ^0.8.30;
 
 import {EcdsaAttestations} from "../../src/EcdsaAttestations.sol";
 import {Settlement} from "../../src/Settlement.sol";
-import {BatchBook} from "../../src/batches/BatchBook.sol";
 import {ChannelTerms, Evidence, Outcome, TaskOrder} from "../../src/interfaces/ChannelTypes.sol";
 import {IPaymentChannels} from "../../src/interfaces/IPaymentChannels.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
@@ -51,8 +50,9 @@ abstract contract BatchTest is ChannelTest {
     function setUp() public virtual override {
         super.setUp();
         attesters = EcdsaAttestations(make("EcdsaAttestations", abi.encode(address(ledger), address(tasks))));
-        BatchBook.Limits memory limits = BatchBook.Limits(CHALLENGE, ANSWER, BOND, LEAF_PENALTY, DEMAND, 3, 1);
-        bytes memory arguments = abi.encode(address(channels), address(attesters), address(beacon), treasury, limits);
+        bytes memory arguments = abi.encode(
+            address(manager), address(channels), address(attesters), address(beacon), treasury, batchLimits()
+        );
         address made = maker.make(bytes.concat(creationCode("Settlement"), arguments));
         assertEq(made, settlementAt, "predicted");
         settlement = Settlement(made);
@@ -67,6 +67,18 @@ abstract contract BatchTest is ChannelTest {
         maker = new Maker();
         settlementAt = vm.computeCreateAddress(address(maker), 1);
         return settlementAt;
+    }
+
+    function batchLimits() internal pure returns (ISettlement.Limits memory) {
+        return ISettlement.Limits({
+            challengeWindow: CHALLENGE,
+            answerWindow: ANSWER,
+            bond: BOND,
+            minSigners: 3,
+            leafPenalty: LEAF_PENALTY,
+            demandBond: DEMAND,
+            minWeight: 1
+        });
     }
 
     // ---- drafts ----

@@ -81,7 +81,8 @@ abstract contract GovernanceTest is BaseTest {
             voteExtension: 1 days,
             leastVotingPeriod: 1 days,
             tokenGrantLimit: GRANT_TOKENS,
-            coinGrantLimit: GRANT_COINS
+            coinGrantLimit: GRANT_COINS,
+            voteRecorder: address(rewardPool)
         });
     }
 
@@ -122,6 +123,7 @@ abstract contract GovernanceTest is BaseTest {
         manager.grantRole(PAUSER, address(dao), 0);
         manager.grantRole(PAUSER, address(timelock), 0);
         manager.grantRole(ADMIN, address(timelock), 0);
+        rewardPool.setVoteRecorder(address(dao));
         manager.renounceRole(ADMIN, governor);
         vm.stopPrank();
     }

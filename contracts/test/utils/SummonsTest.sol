@@ -12,15 +12,18 @@ abstract contract SummonsTest is ChannelTest {
     uint32 internal constant COMMIT = 180;
     uint32 internal constant REVEAL = 120;
     uint16 internal constant MOST_OPEN = 2;
-    uint96 internal constant DEPOSIT_WEI = 0.01 ether;
-    uint96 internal constant LEAST_FEE = 0.0001 ether;
+    uint88 internal constant DEPOSIT_WEI = 0.01 ether;
+    uint88 internal constant LEAST_FEE = 0.0001 ether;
 
     Summons internal summons;
 
     function setUp() public virtual override {
         super.setUp();
         summons = Summons(
-            make("Summons", abi.encode(address(channels), address(ledger), address(registry), summonsLimits()))
+            make(
+                "Summons",
+                abi.encode(address(manager), address(channels), address(ledger), address(registry), summonsLimits())
+            )
         );
         vm.startPrank(governor);
         allowSlasher(address(summons));
