@@ -22,6 +22,8 @@ contract SealingKeys is ISealingKeys {
     /// @notice Knows who staked.
     IRewardDistributor public immutable distributor;
 
+    // register pushes to its lists through a storage reference.
+    // slither-disable-next-line uninitialized-state
     mapping(address operator => SealingKey[]) private _keys;
 
     /// @notice Deploy for these neighbours; the addresses are fixed for ever.

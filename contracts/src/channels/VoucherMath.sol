@@ -19,9 +19,13 @@ library VoucherMath {
 
     /// @notice Part what a voucher pays; the protocol's part is rounded down.
     /// @param paid by the voucher
-    /// @param share of the protocol; at most BASIS
-    function part(uint256 paid, uint256 share) internal pure returns (uint256 coordinatorFee, uint256 protocolFee) {
-        protocolFee = paid * share / BASIS;
+    /// @param protocolShare of it; at most BASIS
+    function part(uint256 paid, uint256 protocolShare)
+        internal
+        pure
+        returns (uint256 coordinatorFee, uint256 protocolFee)
+    {
+        protocolFee = paid * protocolShare / BASIS;
         coordinatorFee = paid - protocolFee;
     }
 

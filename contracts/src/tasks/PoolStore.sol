@@ -12,10 +12,14 @@ abstract contract PoolStore is Rules {
 
     /// @dev operatorId << 1 | allowed. Kept here and not asked from the distributor, so that a commit or a reveal
     /// stays within this contract.
+    // TaskModule writes it by delegatecall, and a mapping needs no first value.
+    // slither-disable-next-line uninitialized-state
     mapping(address node => uint256) internal _nodes;
     /// @dev Pool id: model index << 1, plus 1 for verifiers, as in an account id.
     mapping(uint256 pool => SumTree.Tree) internal _pools;
     /// @dev (leaf + 1) << 1 | serving
+    // As above.
+    // slither-disable-next-line uninitialized-state
     mapping(uint256 pool => mapping(uint256 account => uint256)) internal _members;
 
     /// @dev provider | policy << 160 of a model, which never change, and above them the seats of first committees that its
