@@ -10,7 +10,9 @@ import {InvariantTargets, Test} from "./utils/Test.sol";
 /// - a finalized result had its weight and heads, counted a second time, and exactly its holders won;
 /// - exactly the guilty were punished, once each: no terminal path leaves a silent committer or, after judges, a
 ///   dissenter unpunished, or an honest seat punished;
-/// - every slash took its share of bonded and unbonding stake together;
+/// - every slash took its share of bonded and unbonding stake together, and nothing else but withdrawing took any;
+/// - reserves grow by half of every slash and by gifts, and pay judges and nobody else;
+/// - a seat has a value exactly from its commitment on, and nothing but an opening counts as one;
 /// - no operator sat twice, and no judge had sat before.
 /// A run ends by waiting and poking until every task ended and everybody was paid: not a wei stays behind.
 contract InvariantTest is Test, InvariantTargets {
@@ -32,6 +34,7 @@ contract InvariantTest is Test, InvariantTargets {
         handler.checkWei();
         handler.checkMlb();
         handler.checkStake();
+        handler.checkSeats();
         handler.checkEnded();
     }
 

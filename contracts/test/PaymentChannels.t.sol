@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {ChannelTerms, Close, Evidence, Voucher} from "../src/interfaces/ChannelTypes.sol";
+import {ChannelTerms, Close, Evidence, TaskOrder, Voucher} from "../src/interfaces/ChannelTypes.sol";
 import {IPaymentChannels} from "../src/interfaces/IPaymentChannels.sol";
 import {ChannelTest} from "./utils/ChannelTest.sol";
 
@@ -49,6 +49,21 @@ contract PaymentChannelsTest is ChannelTest {
         vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.AmountTooLarge.selector, uint256(1) << 88));
         channels.open{value: 1 << 88}(coordinator, 0, "rich");
         vm.stopPrank();
+    }
+
+    /// @dev Far above what anybody pays for one order; nothing is cut to fit.
+    function testSharesThatCannotBeCountedAreRefused() public {
+        vm.deal(client, 1 << 88);
+        terms = openChannel(client, COORDINATOR_SHARE, "rich", 1 << 86);
+        channel = channels.channelId(terms);
+        advance();
+        TaskOrder memory order = orderOf(0, 3);
+        order.maxFee = 1 << 76;
+        uint256 shares =
+            uint256(order.maxFee) * COORDINATOR_SHARE / 10_000 + uint256(order.maxFee) * PROTOCOL_SHARE / 10_000;
+        Evidence memory evidence = proven(order, 0);
+        vm.expectRevert(abi.encodeWithSelector(IPaymentChannels.AmountTooLarge.selector, shares));
+        channels.settle(evidence);
     }
 
     function testTopUp() public {

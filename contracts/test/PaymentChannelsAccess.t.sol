@@ -110,6 +110,20 @@ contract PaymentChannelsAccessTest is ChannelTest {
         vm.prank(governor);
         vm.expectRevert(abi.encodeWithSelector(IChannelLedger.ChannelsSet.selector, address(channels)));
         ledger.setChannels(stranger);
+        vm.prank(governor);
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.BadParameter.selector, "channels"));
+        ledger.setChannels(address(0));
+    }
+
+    /// @dev More than any coin's supply, which would not fit the word that counts the lane's wei.
+    function testTheLaneHoldsNoMoreThanItCanCount() public {
+        uint256 most = type(uint96).max - DEPOSIT;
+        vm.startPrank(address(bridge));
+        vm.expectRevert(abi.encodeWithSelector(IRewardDistributor.AmountTooLarge.selector, most + 1));
+        ledger.fundLane(address(channels), most + 1);
+        ledger.fundLane(address(channels), most);
+        assertEq(ledger.laneFunds(), type(uint96).max);
+        vm.stopPrank();
     }
 
     /// @dev Even PaymentChannels cannot spend what was not paid in for channels, nor punish for other faults.

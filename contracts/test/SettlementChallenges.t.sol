@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {ChannelTerms, Evidence} from "../src/interfaces/ChannelTypes.sol";
+import {ChannelTerms, Evidence, TaskOrder} from "../src/interfaces/ChannelTypes.sol";
 import {IPaymentChannels} from "../src/interfaces/IPaymentChannels.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
 import {LedgerLeaf} from "../src/libraries/BatchLeaves.sol";
@@ -54,6 +54,22 @@ contract SettlementChallengesTest is ChallengeTest {
         _badTasks(made, 2, 2);
     }
 
+    function testTheLastLeafOfAChannelWithoutItsMark() public {
+        ChannelTerms memory second = openChannel(client, 100, "second", 20 ether);
+        advance();
+        bytes32 other = channels.channelId(second);
+        Draft memory made;
+        made.evidence = new Evidence[](2);
+        bool later = other > channel;
+        made.evidence[later ? 0 : 1] = proven(orderOf(0, 3), 0);
+        TaskOrder memory order = orderFor(other, 0, 3);
+        made.evidence[later ? 1 : 0] = provenBy(second, clientKey, order, drawn(order), 0);
+        assemble(made);
+        made.tasks[0].last = false;
+        _badTasks(made, 0, 1);
+        assertEq(channels.channels(other).balance, 20 ether);
+    }
+
     function testTwoLeavesAtOnePlace() public {
         Draft memory made = draft(3);
         made.tasks[1].index = 0;
@@ -103,6 +119,13 @@ contract SettlementChallengesTest is ChallengeTest {
         Draft memory made = draft(3);
         made.entries[1].last = true;
         _badEntries(made, 1, 2);
+    }
+
+    function testALastEntryWithoutItsMark() public {
+        Draft memory made = draft(3);
+        uint256 end = made.entries.length - 1;
+        made.entries[end].last = false;
+        _badEntries(made, end, end);
     }
 
     function testAnEntryOfNothing() public {

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from web3 import HTTPProvider, Web3
+from web3 import Web3
 from web3.contract import Contract
 
-from contracts.anvil import CHAIN_ID, Anvil, free_port
+from contracts.anvil import CHAIN_ID
 from mlbridge.protocol import hashing
 from mlbridge.protocol.content import inline, reference
 from mlbridge.protocol.tally import clip, tally_results, tally_votes
 from mlbridge.protocol.types import RoundKind, Seat
 from mlbridge.protocol.unixfs import cid_of
+from tests.support.solidity import deployed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-CONTRACTS = Path(__file__).parents[2] / "contracts"
-HARNESS_AT = Web3.to_checksum_address("0x" + "11" * 20)
 HARNESS = """
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
@@ -61,47 +57,11 @@ contract Harness {
 """
 
 
-def compile_harness() -> tuple[list[object], str]:
-    """ABI and runtime code of the harness with the libraries as they are in src/ now."""
-    sources = {f"src/{path.relative_to(CONTRACTS / 'src')}": path for path in CONTRACTS.glob("src/*/*.sol")}
-    request = {
-        "language": "Solidity",
-        "sources": {"Harness.sol": {"content": HARNESS}}
-        | {
-            name: {"content": path.read_text()}
-            for name, path in sources.items()
-            if path.stem in ("Types", "IBallotBox", "Hashing", "Tally")
-        },
-        "settings": {
-            "evmVersion": "prague",
-            "optimizer": {"enabled": True},
-            "outputSelection": {"Harness.sol": {"Harness": ["abi", "evm.deployedBytecode.object"]}},
-        },
-    }
-    answer = subprocess.run(
-        [str(CONTRACTS / "tools" / "solc"), "--standard-json"],
-        input=json.dumps(request),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    output = json.loads(answer.stdout)
-    errors = [error["formattedMessage"] for error in output.get("errors", []) if error["severity"] == "error"]
-    assert not errors, "\n".join(errors)
-    harness = output["contracts"]["Harness.sol"]["Harness"]
-    return harness["abi"], harness["evm"]["deployedBytecode"]["object"]
-
-
 @pytest.fixture(scope="module")
 def solidity() -> Iterator[Contract]:
     """The libraries, callable."""
-    abi, code = compile_harness()
-    with Anvil(free_port(), block_time=None) as anvil:
-        w3 = Web3(HTTPProvider(anvil.rpc_url))
-        answer = w3.provider.make_request("anvil_setCode", [HARNESS_AT, f"0x{code}"])  # type: ignore[arg-type]
-        assert "error" not in answer
-        yield w3.eth.contract(address=HARNESS_AT, abi=abi)
+    with deployed(HARNESS) as harness:
+        yield harness
 
 
 DIGESTS = [bytes([letter]) * 32 for letter in b"\0ab"]

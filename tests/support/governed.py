@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from contracts.anvil import Anvil, dev_account
 from contracts.chain import Chain
 from contracts.deploy import DEVNET, MLB, deploy
+from contracts.deploy_params import ReviewParams
 from contracts.governance import Governance
 from contracts.governance_deploy import deploy_governance
 from contracts.governance_params import PUBLIC_GOVERNANCE
@@ -46,8 +47,9 @@ async def until(chain: Chain, moment: int) -> None:
 
 
 async def settle_in(anvil: Anvil) -> Network:
-    """Deploy, hand over, and give people what they vote with."""
-    network = await deploy(anvil.rpc_url, dev_account(0), DEVNET, name="governed", policy=FAST)
+    """Deploy with everything there is, hand over, and give people what they vote with."""
+    whole = replace(DEVNET, reviews=ReviewParams())
+    network = await deploy(anvil.rpc_url, dev_account(0), whole, name="governed", policy=FAST)
     params = replace(PUBLIC_GOVERNANCE, guardian=dev_account(GUARDIAN).address)
     network = await deploy_governance(network, dev_account(0), params, policy=FAST)
     async with await Chain.connect(network) as chain:

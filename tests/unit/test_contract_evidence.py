@@ -1,6 +1,10 @@
 """The tools that gather evidence about the contracts notice what they are there to notice."""
 
-from contracts.tools.proofs import coverage, halmos, layout, mutants, natspec, slither
+from itertools import islice
+
+import pytest
+
+from contracts.tools.proofs import coverage, halmos, invariants, layout, mutants, natspec, slither
 
 
 def test_a_parameter_without_words_is_missed() -> None:
@@ -97,3 +101,47 @@ def test_the_sample_of_mutants_is_the_same_every_time() -> None:
     for mutant in chosen:
         assert mutant.before != mutant.after
         assert mutants.tests_of(mutant.path)
+
+
+def campaigned(**seconds: int) -> invariants.Run:
+    played = {
+        name: invariants.Done(turns=1, runs=2, calls=300, seconds=value) for name, value in seconds.items()
+    }
+    return invariants.Run(commit="abc", sources="", seconds=60, workers=1, campaigns=played)
+
+
+def test_who_has_played_least_plays_next_and_under_a_seed_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def turn(campaign: str, invariants_: int, seed: int) -> invariants.Turn:
+        return invariants.Turn(campaign, seed, 1, 128, 10 * invariants_)
+
+    monkeypatch.setattr(invariants, "_turn", turn)
+    run = campaigned(A=0, B=15)
+    turns = islice(invariants.play(run, {"A": 1, "B": 1}, 60, 1), 4)
+    assert [(one.campaign, one.seed) for one in turns] == [("A", 2), ("A", 3), ("B", 2), ("A", 4)]
+
+
+def test_a_broken_claim_ends_the_run_and_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def turn(campaign: str, invariants_: int, seed: int) -> invariants.Turn:
+        return invariants.Turn(campaign, seed, 0, 0, 1, "[FAIL] what left the channel was signed for")
+
+    monkeypatch.setattr(invariants, "_turn", turn)
+    run = campaigned(A=0)
+    (last,) = invariants.play(run, {"A": 1}, 60, 1)
+    assert (last.campaign, last.seed) == ("A", 2)
+    assert run == campaigned(A=0)
+
+
+def test_the_report_of_campaigns_claims_no_more_than_was_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invariants, "campaigns", lambda: {"A": 2, "B": 1})
+    run = campaigned(A=30, B=30)
+    assert "600 random calls" in invariants.written(run)[0]
+    assert "not reached yet" in invariants.written(run)[0]
+    assert "| A | 2 | 1 to 1 | 2 x 128 | 300 | 30 | 10 |" in invariants.written(run)
+    run["seconds"] = 3_600
+    assert "calls: reached" in invariants.written(run)[0]
+
+
+def test_every_campaign_is_found() -> None:
+    found = invariants.campaigns()
+    assert found["RandomnessBeaconInvariantTest"] == 3
+    assert {"ChannelInvariantTest", "SummonsInvariantTest", "InvariantTest"} <= found.keys()

@@ -152,7 +152,10 @@ abstract contract Crowd is Oracle {
             if (ledger.protocolFees() == 0) return;
             perform(governor, address(ledger), abi.encodeCall(ledger.assignProtocolFees, (treasury)));
         } else {
-            fundReserve(_roll(2) == 0 ? exactModel : numericModel, 1 + _roll(1_000e18));
+            bytes32 model = _roll(2) == 0 ? exactModel : numericModel;
+            uint256 gift = 1 + _roll(1_000e18);
+            fundReserve(model, gift);
+            kitty += gift;
         }
     }
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {ITaskManager} from "../../src/interfaces/ITaskManager.sol";
-import {Role, RoundKind, TaskStatus} from "../../src/interfaces/Types.sol";
+import {Role, RoundKind, Seat, TaskStatus} from "../../src/interfaces/Types.sol";
 import {Crowd} from "./Crowd.sol";
 
 /// @title Requesters, honest and dishonest operators, keepers and governance, by chance
@@ -34,6 +34,7 @@ contract Handler is Crowd {
         for (uint256 i; i < 6; ++i) {
             claimants.push(others[i]);
         }
+        kitty = _reserves();
         (clock, height) = (vm.getBlockTimestamp(), vm.getBlockNumber());
     }
 
@@ -103,6 +104,26 @@ contract Handler is Crowd {
         assertEq(address(bridge).balance, 0, "wei left over");
         checkMlb();
         checkEnded();
+    }
+
+    /// @notice A seat has a value exactly from its commitment on, and the count of openings is that of who opened.
+    function checkSeats() external view {
+        for (uint256 i; i < live.length; ++i) {
+            TaskStatus now_ = status(live[i]);
+            if (now_ != TaskStatus.Committing && now_ != TaskStatus.Revealing) continue;
+            ITaskManager.TaskView memory task = tasks.getTask(live[i]);
+            Seat[] memory seats = tasks.getSeats(live[i], task.round);
+            uint256 opened;
+            for (uint256 k; k < seats.length; ++k) {
+                Play storage play = plays[live[i]][task.round][seats[k].account];
+                assertEq(seats[k].committed, play.committed);
+                assertEq(seats[k].revealed, play.opened);
+                if (!play.committed) assertEq(seats[k].value, bytes32(0), "a value before its commitment");
+                else if (!play.opened) assertTrue(seats[k].value != 0, "a commitment has a value");
+                if (play.opened) ++opened;
+            }
+            assertEq(task.revealed, opened, "a reveal counts, and nothing else");
+        }
     }
 
     // ---- tasks ----

@@ -45,6 +45,7 @@ abstract contract Oracle is AppealsTest {
     mapping(bytes32 taskId => uint256) internal slashes; // contradictions apart
     mapping(uint32 account => uint256) internal stakeAtRisk; // bonded and unbonding
     SlashCase[] internal waiting; // slashes that wait
+    uint256 internal kitty; // MLB for judges: half of every slash, and gifts, less what judges were paid
 
     /// @dev How often each thing was reached; the tests ask that all of it is.
     mapping(string what => uint256) public seen;
@@ -88,12 +89,11 @@ abstract contract Oracle is AppealsTest {
 
     /// @notice Every MLB in the ledger is stake, unbonding, reserve, credit, or a slash that waits.
     function checkMlb() public view {
-        uint256 owed = ledger.disputeReserve(0);
-        owed += ledger.disputeReserve(registry.terms(exactModel).index);
-        owed += ledger.disputeReserve(registry.terms(numericModel).index);
+        uint256 owed = _reserves();
         for (uint256 i; i < live.length; ++i) {
             owed += ledger.earmarked(live[i]);
         }
+        assertEq(owed, kitty, "reserves grow by slashes and gifts, and pay judges alone");
         for (uint256 i; i < waiting.length; ++i) {
             owed += uint256(waiting[i].fromBonded) + waiting[i].fromUnbonding;
         }
@@ -105,6 +105,12 @@ abstract contract Oracle is AppealsTest {
             }
         }
         assertEq(token.balanceOf(address(ledger)), owed, "MLB");
+    }
+
+    function _reserves() internal view returns (uint256) {
+        uint256 ofModels = ledger.disputeReserve(registry.terms(exactModel).index)
+            + ledger.disputeReserve(registry.terms(numericModel).index);
+        return ledger.disputeReserve(0) + ofModels;
     }
 
     /// @notice What ended stays as it ended.
@@ -169,6 +175,8 @@ abstract contract Oracle is AppealsTest {
             if (logs[i].emitter == address(ledger)) {
                 if (kind == IRewardDistributor.Slashed.selector) _onSlashed(logs[i]);
                 else if (kind == IRewardDistributor.SlashRestored.selector) _onRestored(logs[i]);
+                else if (kind == IRewardDistributor.SlashSplit.selector) _onSplit(logs[i]);
+                else if (kind == IRewardDistributor.JudgePaid.selector) kitty -= abi.decode(logs[i].data, (uint256));
             } else if (kind == ISlashEscrow.SlashHeld.selector) {
                 (SlashCase memory found,) = abi.decode(logs[i].data, (SlashCase, uint256));
                 waiting.push(found);
@@ -216,6 +224,13 @@ abstract contract Oracle is AppealsTest {
     function _onRestored(Vm.Log memory log) private {
         (uint256 toBonded, uint256 toUnbonding) = abi.decode(log.data, (uint256, uint256));
         stakeAtRisk[uint32(uint256(log.topics[1]))] += toBonded + toUnbonding;
+    }
+
+    function _onSplit(Vm.Log memory log) private {
+        (uint256 half, uint256 toReporter, uint256 burned) = abi.decode(log.data, (uint256, uint256, uint256));
+        assertTrue(burned == half || burned == half + 1, "half is burned, and the odd unit");
+        assertLe(toReporter, (half + toReporter + burned) / 10, "a tenth to a reporter");
+        kitty += half;
     }
 
     function _onDrawn(Vm.Log memory log) private {
