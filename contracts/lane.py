@@ -18,9 +18,8 @@ from mlbridge.protocol.snapshots import Snapshots
 
 
 class Lane:
-    """One channel lane. beacon ... dissents are web3 AsyncContracts, prevrandao_source None
-    where the beacon has another, summons and dissent_cases None where they were not deployed; names: by
-    lower-case address."""
+    """One channel lane. beacon ... dissents are web3 AsyncContracts; prevrandao_source, drand_source, summons
+    and dissent_cases None where they were not deployed; names: by lower-case address."""
 
     def __init__(self, chain: Chain, addresses: LaneAddresses) -> None:
         self.chain = chain
@@ -34,6 +33,7 @@ class Lane:
         self.summons = self._optional(artifacts.SUMMONS, addresses.summons)
         self.dissent_cases = self._optional(artifacts.DISSENT_CASES, addresses.dissent_cases)
         self.prevrandao_source = self._optional(artifacts.PREVRANDAO_SOURCE, addresses.prevrandao_source)
+        self.drand_source = self._optional(artifacts.DRAND_SOURCE, addresses.drand_source)
         self.names = {address.lower(): name for name, address in addresses.named().items()}
 
     def _contract(self, name: str, address: str) -> AsyncContract:
