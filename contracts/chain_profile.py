@@ -17,7 +17,7 @@ from contracts import artifacts
 from contracts.deploy_gas import largest_creation
 from contracts.deploy_params import DEVNET, PUBLIC, DeployParams, LaneParams, ReviewParams, unsafe
 from contracts.governance_params import DEVNET_GOVERNANCE, PUBLIC_GOVERNANCE, GovernanceParams
-from contracts.network import search_path
+from contracts.network import Url, search_path
 from contracts.proposals import Category
 from contracts.randomness import Source, require_safe
 from mlbridge.errors import MLBridgeError
@@ -71,7 +71,7 @@ class ChainProfile(_Part):
 
     block_time: seconds; confirmations: blocks on top of what is acted on; exclusion_seconds: how long one
     party can keep a transaction out of the chain; eip2537, eip2935: whether the chain has BLS precompiles
-    and the history of block hashes; coin: its native coin.
+    and the history of block hashes; coin: its native coin; drand_relays: who is asked for drand's rounds.
     """
 
     name: str
@@ -86,6 +86,7 @@ class ChainProfile(_Part):
     eip2537: bool
     eip2935: bool
     storage_url: str = ""
+    drand_relays: tuple[Url, ...] = ()
     deploy: Choices = Field(default_factory=Choices)
 
     def params(self) -> DeployParams:

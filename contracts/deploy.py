@@ -67,6 +67,7 @@ async def deploy(
     confirmations: int = 0,
     block_time: float = 12.0,
     storage_url: str = "",
+    drand_relays: tuple[str, ...] = (),
     tx_gas_cap: int = TX_GAS_CAP,
     policy: SendPolicy | None = None,
     progress: Progress | None = None,
@@ -102,6 +103,7 @@ async def deploy(
             start_block=start_block,
             block_time=block_time,
             storage_url=storage_url,
+            drand_relays=drand_relays,
             **_books(plan),
             deployment=await describe(endpoint, plan, before),
         )

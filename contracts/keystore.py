@@ -91,8 +91,24 @@ def load(
     Raises MLBridgeError `keystore.missing`, `keystore.invalid`, `keystore.wrong_password` or
     `keystore.open` (others may read the file).
     """
+    key = open_file(path, 3, password, password_file=password_file, password_env=password_env)
+    account: LocalAccount = Account.from_key(key)
+    return account
+
+
+def open_file(
+    path: str | Path,
+    version: int,
+    password: str | None = None,
+    *,
+    password_file: str | Path | None = None,
+    password_env: str = PASSWORD_ENV,
+) -> bytes:
+    """The 32 bytes in a keystore of a version: 3, or 4 for BLS secrets (ERC-2335). Raises as `load`."""
     source = Path(path)
     data = _read(source)
+    if data.get("version", 3) != version:
+        raise _invalid(source, version)
     secret = password_from(password, env=password_env, file=password_file)
     mode = source.stat().st_mode & 0o077
     if mode and os.name == "posix":
@@ -103,18 +119,16 @@ def load(
             exit_code=3,
         )
     try:
-        key = Account.decrypt(data, secret)
+        return bytes(Account.decrypt(data, secret))
     except ValueError as error:
-        if "MAC mismatch" in str(error):
+        if str(error) in ("MAC mismatch", "Checksum mismatch"):
             raise MLBridgeError(
                 "keystore.wrong_password", f"The password does not open the keystore {source}.", exit_code=3
             ) from None
-        raise _invalid(source) from None
+        raise _invalid(source, version) from None
     # eth_account says NotImplementedError for a version, cipher or key derivation that it does not know.
     except (KeyError, TypeError, NotImplementedError):
-        raise _invalid(source) from None
-    account: LocalAccount = Account.from_key(key)
-    return account
+        raise _invalid(source, version) from None
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -134,5 +148,5 @@ def _read(path: Path) -> dict[str, object]:
     return data
 
 
-def _invalid(path: Path) -> MLBridgeError:
-    return MLBridgeError("keystore.invalid", f"{path} is not a v3 keystore.", exit_code=3)
+def _invalid(path: Path, version: int = 3) -> MLBridgeError:
+    return MLBridgeError("keystore.invalid", f"{path} is not a v{version} keystore.", exit_code=3)

@@ -18,9 +18,9 @@ from mlbridge.protocol.snapshots import Snapshots
 
 
 class Lane:
-    """One channel lane. beacon ... dissents are web3 AsyncContracts, prevrandao_source None
-    where the beacon has another, summons and dissent_cases None where they were not deployed; names: by
-    lower-case address."""
+    """One channel lane. beacon ... dissents are web3 AsyncContracts; prevrandao_source, drand_source,
+    bls_attestations, summons and dissent_cases None where they were not deployed; names: by lower-case
+    address."""
 
     def __init__(self, chain: Chain, addresses: LaneAddresses) -> None:
         self.chain = chain
@@ -29,11 +29,13 @@ class Lane:
         self.snapshots = self._contract(artifacts.SNAPSHOTS, addresses.snapshots)
         self.channels = self._contract(artifacts.CHANNELS, addresses.channels)
         self.attesters = self._contract(artifacts.ECDSA_ATTESTATIONS, addresses.ecdsa_attestations)
+        self.bls_attestations = self._optional(artifacts.BLS_ATTESTATIONS, addresses.bls_attestations)
         self.settlement = self._contract(artifacts.SETTLEMENT, addresses.settlement)
         self.dissents = self._contract(artifacts.DISSENTS, addresses.dissents)
         self.summons = self._optional(artifacts.SUMMONS, addresses.summons)
         self.dissent_cases = self._optional(artifacts.DISSENT_CASES, addresses.dissent_cases)
         self.prevrandao_source = self._optional(artifacts.PREVRANDAO_SOURCE, addresses.prevrandao_source)
+        self.drand_source = self._optional(artifacts.DRAND_SOURCE, addresses.drand_source)
         self.names = {address.lower(): name for name, address in addresses.named().items()}
 
     def _contract(self, name: str, address: str) -> AsyncContract:

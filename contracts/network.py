@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 import yaml
 from eth_utils.address import is_address, to_checksum_address
@@ -27,7 +28,15 @@ def _checksum(value: str) -> str:
     return str(to_checksum_address(value))
 
 
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"{value!r} is no http URL")
+    return value.rstrip("/")
+
+
 Address = Annotated[str, AfterValidator(_checksum)]
+Url = Annotated[str, AfterValidator(_url)]
 
 
 class AddressBook(BaseModel):
@@ -122,8 +131,9 @@ class Network(BaseModel):
 
     confirmations: blocks below the head that count as settled; start_block: first block that can hold our
     events; block_time: seconds between blocks, the pace at which followers ask; storage_url: see
-    mlbridge.storage.open_store; lane, reviews: None without them; governance: None while the deployer
-    governs; deployment: None in files written by hand.
+    mlbridge.storage.open_store; drand_relays: who is asked for drand's rounds where seeds are made of them;
+    lane, reviews: None without them; governance: None while the deployer governs; deployment: None in files
+    written by hand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -136,6 +146,7 @@ class Network(BaseModel):
     start_block: int = Field(default=0, ge=0)
     block_time: float = Field(default=12.0, gt=0)
     storage_url: str = ""
+    drand_relays: tuple[Url, ...] = ()
     lane: LaneAddresses | None = None
     reviews: ReviewAddresses | None = None
     governance: GovernanceAddresses | None = None

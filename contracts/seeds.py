@@ -1,17 +1,19 @@
 """Seeds of epochs: what RandomnessBeacon.post wants from whoever posts first.
 
-PrevrandaoSource is proven by three headers one after another (docs/design/randomness.md). A seed is the same
-whoever posts it and whenever.
+PrevrandaoSource is proven by three headers one after another, DrandSource by the signature of a round
+(docs/design/randomness.md). A seed is the same whoever posts it and whenever.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import rlp
 from eth_utils.crypto import keccak
 
 from contracts.chain import Endpoint
+from contracts.drand import PERIOD, DrandRelays
 from contracts.errors import ContractError
 from contracts.events import as_hex, as_int
 from contracts.reads import call
@@ -105,11 +107,38 @@ async def post_seed(sender: Sender, endpoint: Endpoint, beacon: Any, source: Any
 
     beacon, source: the contracts. Raises what a Sender raises, but not because another was faster.
     """
+
+    async def prove(start: int) -> bytes | None:
+        return await prevrandao_proof(endpoint, int(await call(source.functions.targetOf(start), "pending")))
+
+    return await _post(sender, beacon, epoch, prove)
+
+
+async def post_drand_seed(
+    sender: Sender, beacon: Any, source: Any, relays: DrandRelays, epoch: int, *, now: float
+) -> bytes | None:
+    """Post an epoch's seed from DrandSource unless it stands already; the seed, or None if too early.
+
+    now: the chain's time, unix seconds. Raises as `post_seed`, and what DrandRelays.signature raises.
+    """
+
+    async def prove(start: int) -> bytes | None:
+        # relays have a round a moment after its time
+        if now < int(await call(source.functions.readyAt(start))) + PERIOD:
+            return None
+        return await relays.signature(int(await call(source.functions.roundFor(start))))
+
+    return await _post(sender, beacon, epoch, prove)
+
+
+async def _post(
+    sender: Sender, beacon: Any, epoch: int, prove: Callable[[int], Awaitable[bytes | None]]
+) -> bytes | None:
+    """prove: the proof for an epoch that begins then (unix seconds), None if it cannot be made yet."""
     seed = bytes(await call(beacon.functions.seedOf(epoch)))
     if any(seed):
         return seed
-    target = await call(source.functions.targetOf(await call(beacon.functions.startOf(epoch))), "pending")
-    proof = await prevrandao_proof(endpoint, int(target))
+    proof = await prove(int(await call(beacon.functions.startOf(epoch))))
     if proof is None:
         return None
     try:

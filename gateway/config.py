@@ -9,10 +9,9 @@ import limits
 from pydantic import Field, field_validator, model_validator
 
 from contracts.keyfile import KeyFile, resolve_path
-from contracts.network import Network, load_network
+from contracts.network import Network, Url, load_network
 from coordinator.config import RayConfig as ClusterConfig
 from coordinator.config import Section, check_store_url, resolve_network
-from coordinator.lane.settings import Url
 from mlbridge.console import MAX_PRICE_WEI
 from mlbridge.rayproc import RayPorts
 from mlbridge.yamlfile import load_file, parse_fields

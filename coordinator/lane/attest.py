@@ -20,16 +20,15 @@ from starlette.routing import Route
 from contracts.channels import ChannelState
 from contracts.lane import Lane
 from contracts.laneview import LaneView
-from contracts.reads import call
 from coordinator.lane.bodies import read_body
+from coordinator.lane.schemes import Scheme, scheme_of
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import Batch, BatchStatement, Header, debits_hash
 from mlbridge.protocol.batch_wire import read_debits, read_statement, write_debits, write_statement
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.leaves import ChannelDebit
-from mlbridge.protocol.signatures import well_formed
 from mlbridge.protocol.watch import Rules, examine
-from mlbridge.protocol.wire import Signed, sign
+from mlbridge.protocol.wire import Signed
 from mlbridge.storage import ContentStore
 from mlbridge.storage.batches import fetch_batch
 
@@ -38,15 +37,20 @@ log = structlog.get_logger(__name__)
 PATH: Final = "/v1/lane/batches"
 MAX_REQUEST: Final = 128 << 10
 MAX_ANSWER: Final = 4_096
+LONGEST_SIGNATURE: Final = 128
 PATIENCE_S: Final = 60.0
 
 
 class Attester:
-    """A Verifier account's word on batches. key: of a node of its operator, 32 bytes."""
+    """A Verifier account's word on batches.
+
+    key: 32 bytes; of a node of its operator, or its BLS secret where the chain counts aggregates.
+    """
 
     def __init__(self, view: LaneView, content: ContentStore, account: int, key: bytes) -> None:
         self.account = account
         self._view, self._content, self._key = view, content, key
+        self._scheme: Scheme | None = None
 
     async def look(self, statement: BatchStatement, debits: Sequence[ChannelDebit]) -> Signed[BatchStatement]:
         """Its signature under a batch that could be posted now.
@@ -91,7 +95,9 @@ class Attester:
             )
         if report.unchecked:
             raise MLBridgeError("batch.unchecked", "The seed of an order's epoch is unknown.", retry_after=5)
-        return sign(statement, view.lane.batch_domain, self._key)
+        if self._scheme is None:
+            self._scheme = await scheme_of(view.lane)
+        return self._scheme.sign(statement, view.epoch(), self._key)
 
     async def _rules(self, batch: Batch, states: Mapping[bytes, ChannelState]) -> Rules:
         """What the chain says beside a batch that is not posted: all of it is in the view."""
@@ -132,39 +138,32 @@ class Attesters:
 
     def __init__(self, urls: Sequence[str], session: aiohttp.ClientSession, lane: Lane) -> None:
         self._urls, self._session, self._lane = tuple(urls), session, lane
+        self._found: Scheme | None = None
 
     async def sign(
         self, statement: BatchStatement, debits: Sequence[ChannelDebit]
     ) -> list[tuple[int, Signed[BatchStatement]]]:
         """Signatures of all that gave one, by account.
 
-        Only such as the contract counts now: it takes none of a batch's if it does not take all.
+        Only such as the contract counts now: it takes none of a batch's if it does not take all. Raises
+        MLBridgeError `attesters.unknown` and `lane.epoch_ends`.
         """
         body = encode(
             {"statement": write_statement(statement), "debits": write_debits(debits)}, max_bytes=MAX_REQUEST
         )
         answers = await asyncio.gather(*(self._ask(url, body) for url in self._urls))
         given = [(one[0], Signed(statement, one[1])) for one in answers if one is not None]
-        counts = await asyncio.gather(*(self._counts(account, signed) for account, signed in given))
-        found = dict(one for one, right in zip(given, counts, strict=True) if right)
+        found = await (await self._scheme()).counted(statement, given)
         return sorted(found.items(), key=lambda one: one[0])
 
-    async def _counts(self, account: int, signed: Signed[BatchStatement]) -> bool:
-        """Whether a key of a Verifier account with weight signed."""
-        chain = self._lane.chain
-        try:
-            node = signed.signer(self._lane.batch_domain)
-        except MLBridgeError as error:
-            log.warning("attester_failed", account=account, reason=error.message)
-            return False
-        operator, weight = await asyncio.gather(
-            call(chain.tasks.functions.operatorOfNode(node)),
-            call(chain.distributor.functions.weightOf(account)),
-        )
-        right = account % 2 == 1 and operator == account // 2 and weight > 0
-        if not right:
-            log.warning("attester_failed", account=account, reason="its signature does not count")
-        return bool(right)
+    async def evidence(self, signed: Sequence[tuple[int, Signed[BatchStatement]]]) -> bytes:
+        """What the chain takes with the batch, of what `sign` gave."""
+        return await (await self._scheme()).evidence(dict(signed))
+
+    async def _scheme(self) -> Scheme:
+        if self._found is None:
+            self._found = await scheme_of(self._lane)
+        return self._found
 
     async def _ask(self, url: str, body: bytes) -> tuple[int, bytes] | None:
         try:
@@ -198,6 +197,7 @@ def _read_answer(body: bytes) -> tuple[int, bytes]:
     if not isinstance(fields, dict) or fields.keys() != {"account", "signature"}:
         raise ValueError("the answer holds no signature")
     account, signature = fields["account"], fields["signature"]
-    if type(account) is not int or not 0 <= account < 1 << 32 or not well_formed(signature):
+    right = type(account) is int and 0 <= account < 1 << 32 and isinstance(signature, bytes)
+    if not right or len(signature) > LONGEST_SIGNATURE:
         raise ValueError("the answer holds no signature")
     return account, signature

@@ -274,7 +274,8 @@ class Batcher:
                 f"{len(signed)} of {least} attesters that the chain asks for signed the batch.",
                 hint="Name more of them under lane.attesters.",
             )
-        return await batches.post(self._lane, self._sender, statement, debits, batches.signed_by(signed))
+        evidence = await self._attesters.evidence(signed)
+        return await batches.post(self._lane, self._sender, statement, debits, evidence)
 
     async def _keep_bond(self) -> None:
         least = (await batches.limits(self._lane)).bond

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.chain import Chain
+from contracts.drand import DrandRelays, no_relays
 from contracts.lane import Lane
 from contracts.laneview import LaneView
 from contracts.network import LaneAddresses
@@ -56,10 +57,11 @@ class LaneRoom:
         content: ContentStore | None,
         sender: Sender | None,
         metrics: LaneMetrics,
+        relays: DrandRelays | None,
     ) -> None:
         self.address, self.config, self.runner = address, config, runner
         self._session, self._directory, self._content = session, directory, content
-        self._relay = runner.relay()
+        self._relay, self._relays = runner.relay(), relays
         self.metrics, self._batches = metrics, sender is not None and content is not None
         self._steps: list[tuple[str, Callable[[], Awaitable[bool]], float]] = [
             ("lane", runner.step, LOOP_S),
@@ -72,8 +74,8 @@ class LaneRoom:
             reporter = Reporter(runner, runner.store, sender, metrics)
             self._steps += [("lane-batch", batcher.step, LOOP_S), ("lane-report", reporter.step, LOOP_S)]
             self._steps.append(("lane-retention", Keeper(runner.view, runner.store, config).step, EVERY_S))
-        if sender is not None and config.post_seeds:
-            self._steps.append(("lane-seed", SeedPoster(runner.view, sender).step, LOOP_S))
+        if sender is not None and relays is not None:
+            self._steps.append(("lane-seed", SeedPoster(runner.view, sender, relays).step, LOOP_S))
 
     @classmethod
     async def open(
@@ -92,8 +94,12 @@ class LaneRoom:
         """Read the chain and the members' pages. account: the coordinator's; engine: its store's, migrated.
 
         sender: of the same account; None: no batches are made here; metrics: of this process. Raises what a
-        read of the chain raises.
+        read of the chain raises, and MLBridgeError `drand.no_relays`.
         """
+        urls = config.drand_relays or chain.network.drand_relays
+        posts = sender is not None and config.post_seeds
+        if posts and addresses.drand_source is not None and not urls:
+            raise no_relays()
         view = await LaneView.open(Lane(chain, addresses))
         connector = aiohttp.TCPConnector(limit=0)
         session = aiohttp.ClientSession(connector=connector, headers=PLAIN, auto_decompress=False)
@@ -104,7 +110,8 @@ class LaneRoom:
         address = str(account.address)
         metrics = metrics or LaneMetrics(CollectorRegistry())
         runner = Runner(address, view, store, members, config, content, metrics)
-        return cls(address, config, runner, session, directory, content, sender, metrics)
+        relays = DrandRelays(urls) if posts else None
+        return cls(address, config, runner, session, directory, content, sender, metrics, relays)
 
     @property
     def steps(self) -> list[tuple[str, Callable[[], Awaitable[bool]], float]]:
@@ -128,6 +135,8 @@ class LaneRoom:
         """Let go; orders under way are taken up by the next process."""
         await self.runner.stop()
         await self._session.close()
+        if self._relays is not None:
+            await self._relays.close()
 
     # ---- what requesters ask ----
 

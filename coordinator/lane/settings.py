@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-from urllib.parse import urlsplit
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError(f"{value!r} is no http URL")
-    return value.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_url)]
+from contracts.network import Url
 
 
 class LaneConfig(BaseModel):
@@ -44,6 +33,10 @@ class LaneConfig(BaseModel):
     batch_age_s: float = Field(default=5, ge=0, description="age of the oldest order that closes a batch")
     bond_wei: int = Field(default=0, ge=0, description="bond to keep; 0: the least that it takes")
     post_seeds: bool = Field(default=True, description="post seeds of epochs that nobody has posted")
+    drand_relays: tuple[Url, ...] = Field(
+        default=(),
+        description="drand relays that are asked for the rounds of which seeds are made; none: the network's",
+    )
     keep_s: float = Field(
         default=86_400,
         ge=0,

@@ -171,6 +171,7 @@ async def _carry_out(wish: Wish, told: Callable[[str], None]) -> Network:
         confirmations=profile.confirmations,
         block_time=profile.block_time,
         storage_url=profile.storage_url,
+        drand_relays=profile.drand_relays,
         tx_gas_cap=min(profile.gas.tx_cap, profile.gas.block_limit),
         progress=told,
     )

@@ -27,6 +27,7 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "appeal": ("mlbridge.cli.appeals", "app", "Have a slash judged again by a larger panel."),
     "channel": ("mlbridge.cli.channels", "app", "Open, show, top up and close payment channels."),
     "watch": ("mlbridge.cli.watch", "watch", "Recompute every batch, and challenge what is wrong."),
+    "attester": ("mlbridge.cli.attesters", "app", "Join those who sign batches together: keys, the set."),
     "verify": ("mlbridge.cli.verify", "verify", "Check a receipt against the chain, trusting nobody."),
     "provider": ("cluster.commands", "app", "Run a compute provider on this machine."),
     "coordinator": ("coordinator.commands", "app", "Run a coordinator on this machine."),
@@ -34,7 +35,13 @@ ROOMS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 
 ROOM_PACKAGES = {"mlbridge", "contracts", "serve", "cluster", "coordinator", "gateway"}
-NEEDS = {"cluster": "node", "coordinator": "coordinator", "watch": "coordinator", "gateway": "gateway"}
+NEEDS = {
+    "cluster": "node",
+    "coordinator": "coordinator",
+    "watch": "coordinator",
+    "attester": "coordinator",
+    "gateway": "gateway",
+}
 
 
 class LazyGroup(TyperGroup):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -13,11 +14,13 @@ import typer
 import uvicorn
 from eth_account.signers.local import LocalAccount
 
-from contracts.laneview import LaneView
+from contracts import attesters, bls, blskey
+from contracts.lane import Lane
 from contracts.network import Network
 from contracts.sender import Sender
 from coordinator.lane.attest import Attester, attester_app
 from coordinator.lane.watching import DEMANDS, Finding, Watcher
+from mlbridge.cli.attesters import BlsKeyOption, BlsPasswordFileOption
 from mlbridge.cli.context import (
     JsonOption,
     KeyOption,
@@ -45,6 +48,8 @@ class _Duty:
     look: bool
     demands: int
     attest: int | None
+    bls_keystore: Path | None
+    bls_password_file: Path | None
     port: int
     as_json: bool
 
@@ -60,6 +65,8 @@ def watch(
     attest: Annotated[
         int | None, typer.Option(help="Also sign sound batches as this Verifier account.")
     ] = None,
+    bls_keystore: BlsKeyOption = None,
+    bls_password_file: BlsPasswordFileOption = None,
     port: Annotated[
         int, typer.Option(help="Where coordinators ask for signatures, on 127.0.0.1.")
     ] = ATTEST_PORT,
@@ -75,6 +82,10 @@ def watch(
 
     Needs nothing but a chain node, the storage and coins for gas and bonds; it keeps no state, so it may be
     killed and started again at any time, and any number of watchers may run. With --json one finding a line.
+
+    With --attest it also signs sound batches: with the key of --keystore, a node key of the account's
+    operator; or, where the network counts aggregate signatures, with the key of --bls-keystore (see
+    mlbridge attester --help).
     """
     chosen = find_network(network)
     url = storage or chosen.storage_url
@@ -87,7 +98,8 @@ def watch(
         )
     account = find_account(chosen, key, password_file)
     client = AsyncClient(chosen, account, open_store(url))
-    run_async(_watch(client, open_store(url), _Duty(once, look, demands, attest, port, as_json)))
+    duty = _Duty(once, look, demands, attest, bls_keystore, bls_password_file, port, as_json)
+    run_async(_watch(client, open_store(url), duty))
 
 
 async def _watch(client: AsyncClient, content: ContentStore, duty: _Duty) -> None:
@@ -98,7 +110,8 @@ async def _watch(client: AsyncClient, content: ContentStore, duty: _Duty) -> Non
         watcher = Watcher(view, content, sender, demands=duty.demands)
         attesting: list[asyncio.Task[None]] = []
         if duty.attest is not None:
-            serving = _serve(view, content, account, duty.attest, duty.port)
+            key = await _attesting_key(view.lane, account, duty.attest, duty)
+            serving = _serve(Attester(view, content, duty.attest, key), duty.port)
             attesting.append(asyncio.create_task(serving))
         try:
             await _loop(watcher, client.network, once=duty.once, as_json=duty.as_json)
@@ -129,12 +142,34 @@ async def _loop(watcher: Watcher, network: Network, *, once: bool, as_json: bool
         await asyncio.sleep(min(LONGEST_PAUSE_S, pause * 2.0 ** min(failures, 6)))
 
 
-async def _serve(
-    view: LaneView, content: ContentStore, account: LocalAccount | None, number: int, port: int
-) -> None:
-    if account is None:
-        raise MLBridgeError("wallet.none", "Attesting needs a key of the account's operator.", exit_code=3)
-    attester = Attester(view, content, number, bytes(account.key))
+async def _attesting_key(lane: Lane, account: LocalAccount | None, number: int, duty: _Duty) -> bytes:
+    """The one whose signatures this network counts. Raises before anybody is told that they would count."""
+    if not await attesters.counts_aggregates(lane):
+        if account is None:
+            raise MLBridgeError(
+                "wallet.none", "Attesting needs a key of the account's operator.", exit_code=3
+            )
+        return bytes(account.key)
+    if duty.bls_keystore is None:
+        raise MLBridgeError(
+            "attesters.no_key",
+            "This network counts aggregate signatures, so attesting needs the account's BLS key.",
+            hint=f"Name its file: --bls-keystore FILE. If there is none: mlbridge attester key FILE, then"
+            f" mlbridge attester register {number} --bls-keystore FILE",
+            exit_code=3,
+        )
+    secret = blskey.load(duty.bls_keystore, password_file=duty.bls_password_file)
+    if (await attesters.member_of(lane, number)).key != bls.public_key(secret):
+        raise MLBridgeError(
+            "attesters.other_key",
+            f"Account {number} is in the attester set with another key than that of {duty.bls_keystore}.",
+            hint="Name the file of the registered key, or leave the set and register this one.",
+            exit_code=3,
+        )
+    return secret
+
+
+async def _serve(attester: Attester, port: int) -> None:
     config = uvicorn.Config(attester_app(attester), port=port, log_level="warning", access_log=False)
     await uvicorn.Server(config).serve()
 

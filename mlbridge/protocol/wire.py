@@ -25,7 +25,10 @@ M = TypeVar("M", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class Signed(Generic[M]):
-    """A message and the signature that travels with it: 65 bytes, not checked against anybody yet."""
+    """A message and the signature that travels with it: not checked against anybody yet.
+
+    65 bytes of a key, or 128 of an attester's BLS key under a batch's statement.
+    """
 
     message: M
     signature: bytes

@@ -61,6 +61,7 @@ def test_every_chain_of_this_release_takes_the_whole_deployment(name: str, key: 
         assert made.json["chain_id"] == network.chain_id == data["chain_id"]
         assert made.json["file"] == f"deployments/{name}.json"
         assert network.confirmations == data["confirmations"]
+        assert network.drand_relays == tuple(data.get("drand_relays", ()))
         assert network.named() | {"PrevrandaoSource": "", "DrandSource": ""} == {
             row: create3.contract_address(dev_account(0).address, "mlbridge", row) for row in network.named()
         } | {"PrevrandaoSource": "", "DrandSource": ""}

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from contracts.drand import DrandRelays
 from contracts.laneview import LaneView
 from contracts.reads import call
 from coordinator.lane.seeds import SeedPoster
@@ -19,6 +20,7 @@ pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.asyncio(loop_scope="module"),
 ]
+NONE = DrandRelays(())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -40,9 +42,9 @@ async def test_a_seed_is_posted_once_and_only_for_those_who_could_draw_from_it(s
     lane, view = stage.rig.lane, await LaneView.open(stage.rig.lane)
     _, stranger = await stage.rig.funded()
     epoch = await into_the_next_epoch(stage)
-    await SeedPoster(view, stranger).step()
+    await SeedPoster(view, stranger, NONE).step()
     assert await lane.seed(epoch) is None, "nobody has a channel with the stranger"
-    poster = SeedPoster(view, stage.sender)
+    poster = SeedPoster(view, stage.sender, NONE)
     await poster.step()
     assert await lane.seed(epoch) is not None
     count = stage.rig.chain.w3.eth.get_transaction_count
@@ -55,8 +57,8 @@ async def test_two_who_post_at_once_do_each_other_no_harm(stage: LaneStage) -> N
     lane = stage.rig.lane
     views = [await LaneView.open(lane) for _ in range(2)]
     epoch = await into_the_next_epoch(stage)
-    await SeedPoster(views[0], stage.sender).step()
-    await SeedPoster(views[1], stage.sender).step()
+    await SeedPoster(views[0], stage.sender, NONE).step()
+    await SeedPoster(views[1], stage.sender, NONE).step()
     assert await lane.seed(epoch) is not None
 
 
@@ -67,6 +69,6 @@ async def test_who_knows_a_seed_knows_every_weight_that_counts_with_it(stage: La
     late = await make_member(rig.chain, rig.treasury, [rig.model])
     await rig.treasury.send(rig.lane.snapshots.functions.recordWeight(rig.model, late.account))
     epoch = await into_the_next_epoch(stage)
-    await SeedPoster(await LaneView.open(rig.lane), stage.sender).step()
+    await SeedPoster(await LaneView.open(rig.lane), stage.sender, NONE).step()
     assert await view.seed(epoch) is not None
     assert view.facts.snapshots.weight(rig.model, epoch, late.account) > 0

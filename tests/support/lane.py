@@ -45,7 +45,10 @@ LANE: Final = LaneParams(
 
 @dataclass
 class LaneRig:
-    """One lane with a model, its compute members and some verifiers, all recorded and drawable."""
+    """One lane with a model, its compute members and some verifiers, all recorded and drawable.
+
+    secrets: BLS secrets of verifiers by account, where they are in an attester set.
+    """
 
     anvil: Anvil
     chain: Chain
@@ -57,6 +60,11 @@ class LaneRig:
     params: LaneParams = LANE
     members: list[ScriptedMember] = field(default_factory=list)
     verifiers: list[ScriptedMember] = field(default_factory=list)
+    secrets: dict[int, bytes] = field(default_factory=dict)
+
+    def attesting_key(self, verifier: ScriptedMember) -> bytes:
+        """What a verifier signs batches with: its BLS secret if it has one, else its node key."""
+        return self.secrets.get(verifier.account, bytes(verifier.node.key))
 
     async def now(self) -> int:
         """Chain time, unix seconds."""

@@ -12,6 +12,7 @@ from typing import Any
 from eth_account.signers.local import LocalAccount
 
 from contracts import batches, channels
+from contracts.deploy_params import LaneParams
 from contracts.laneview import LaneView
 from contracts.reads import claimable
 from contracts.sender import Sender
@@ -27,7 +28,7 @@ from mlbridge.protocol.payload import encode_input
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import sign
 from mlbridge.storage import LocalStore
-from tests.support.lane import BOND, LaneRig, lane_rig
+from tests.support.lane import BOND, LANE, LaneRig, lane_rig
 from tests.support.lane_servers import ScriptedSeat, SeatServer, seat_server
 from tests.support.seats import FAST
 
@@ -178,9 +179,11 @@ class LaneStage:
 
 
 @contextlib.asynccontextmanager
-async def lane_stage(*, members: int = 6) -> AsyncIterator[LaneStage]:
+async def lane_stage(
+    *, members: int = 6, verifiers: int = 3, params: LaneParams = LANE
+) -> AsyncIterator[LaneStage]:
     """Deploy it all: some seconds, for all tests of a module."""
-    async with lane_rig(members=members, verifiers=3) as rig:
+    async with lane_rig(members=members, verifiers=verifiers, params=params) as rig:
         requester, client = await rig.funded()
         coordinator, sender = await rig.funded(10**21)
         terms = await channels.open_channel(

@@ -193,7 +193,9 @@ async def seat_server(rig: LaneRig, view: LaneView, content: ContentStore) -> As
         member.account: ScriptedSeat(member.account, bytes(member.node.key), rig.lane.domain, view.now)
         for member in rig.members
     }
-    attesters = [Attester(view, content, member.account, bytes(member.node.key)) for member in rig.verifiers]
+    attesters = [
+        Attester(view, content, member.account, rig.attesting_key(member)) for member in rig.verifiers
+    ]
     routes = [
         *(Mount(f"/m/{account}", seat.app(rig.model, base)) for account, seat in seats.items()),
         *(Mount(f"/v/{attester.account}", attester_app(attester)) for attester in attesters),

@@ -185,6 +185,16 @@ def test_every_profile_takes_a_source_that_its_chain_makes_safe() -> None:
         assert Source(lane.source) in SAFE_SOURCES[profile.chain_id]
 
 
+def test_chains_of_drand_name_relays_and_the_others_none() -> None:
+    for profile in shipped_profiles():
+        lane = profile.params().lane
+        assert lane is not None
+        if lane.source == Source.DRAND:
+            assert len(set(profile.drand_relays)) >= 2
+        else:
+            assert not profile.drand_relays
+
+
 @pytest.mark.parametrize(
     ("part", "value", "word"),
     [

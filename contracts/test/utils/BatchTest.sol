@@ -49,10 +49,8 @@ abstract contract BatchTest is ChannelTest {
 
     function setUp() public virtual override {
         super.setUp();
-        attesters = EcdsaAttestations(make("EcdsaAttestations", abi.encode(address(ledger), address(tasks))));
-        bytes memory arguments = abi.encode(
-            address(manager), address(channels), address(attesters), address(beacon), treasury, batchLimits()
-        );
+        bytes memory arguments =
+            abi.encode(address(manager), address(channels), makeAttesters(), address(beacon), treasury, batchLimits());
         address made = maker.make(bytes.concat(creationCode("Settlement"), arguments));
         assertEq(made, settlementAt, "predicted");
         settlement = Settlement(made);
@@ -61,6 +59,16 @@ abstract contract BatchTest is ChannelTest {
         }
         vm.prank(coordinator);
         settlement.depositBond{value: 3 * BOND}();
+    }
+
+    /// @dev What counts a batch's signatures, and how many it wants.
+    function makeAttesters() internal virtual returns (address) {
+        attesters = EcdsaAttestations(make("EcdsaAttestations", abi.encode(address(ledger), address(tasks))));
+        return address(attesters);
+    }
+
+    function leastSigners() internal pure virtual returns (uint32) {
+        return 3;
     }
 
     function settlementAddress() internal virtual override returns (address) {
@@ -74,7 +82,7 @@ abstract contract BatchTest is ChannelTest {
             challengeWindow: CHALLENGE,
             answerWindow: ANSWER,
             bond: BOND,
-            minSigners: 3,
+            minSigners: leastSigners(),
             leafPenalty: LEAF_PENALTY,
             demandBond: DEMAND,
             minWeight: 1
@@ -203,7 +211,12 @@ abstract contract BatchTest is ChannelTest {
         made.header.ledgerRoot = root(entryHashes(made));
         made.header.data = keccak256("cid");
         made.header.debits = keccak256(abi.encode(made.debits));
-        return attested(settlement.attestedDigest(made.header), judges);
+        return attestedBy(settlement.attestedDigest(made.header));
+    }
+
+    /// @dev What the attesters say under a batch.
+    function attestedBy(bytes32 digest) internal view virtual returns (bytes memory) {
+        return attested(digest, judges);
     }
 
     function attested(bytes32 digest, uint32[] memory accounts) internal view returns (bytes memory) {
