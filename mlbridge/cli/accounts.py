@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from eth_utils.address import is_address, to_checksum_address
 
-from contracts import keystore
+from contracts import keystore, summons
 from contracts.chain import Chain
 from contracts.network import Network
 from contracts.reads import account_id, get_account
@@ -75,7 +75,7 @@ def claim(
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take home what the paying account has earned or got back, in coin and MLB."""
+    """Take home what the paying account has earned or got back, in coin and MLB; bonds of summonses too."""
     chosen = find_network(network)
     account = find_account(chosen, key, password_file)
     if account is None:
@@ -162,7 +162,7 @@ async def _facts(network: Network, address: str) -> dict[str, Any]:
             "address": address,
             "balance_wei": await chain.w3.eth.get_balance(to_checksum_address(address)),
             "balance_mlb": await chain.token.functions.balanceOf(address).call(),
-            "claimable_wei": await ledger.claimable(address).call(),
+            "claimable_wei": await ledger.claimable(address).call() + await summons.due(chain, address),
             "claimable_mlb": await ledger.claimableTokens(address).call(),
             "stakes": {role.name.lower(): await ledger.stakeOf(address, role).call() for role in Role},
             "accounts": held,
@@ -181,4 +181,5 @@ async def _claim(network: Network, account: Any) -> dict[str, int]:
             await sender.send(ledger.claim(account.address))
         if taken["mlb"]:
             await sender.send(ledger.claimTokens(account.address))
+        taken["wei"] += await summons.withdraw_due(chain, sender, account.address)
         return taken
