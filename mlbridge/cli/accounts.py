@@ -13,11 +13,13 @@ from contracts.chain import Chain
 from contracts.network import Network
 from contracts.reads import account_id, get_account
 from contracts.sender import Sender
+from contracts.stakes import release_vested
 from mlbridge.cli.context import (
     JsonOption,
     KeyOption,
     NetworkOption,
     PasswordFileOption,
+    act_on_chain,
     find_account,
     find_network,
 )
@@ -90,6 +92,21 @@ def claim(
         emit_json(taken)
     else:
         people.print(f"claimed {eth(taken['wei'])} and {mlb(taken['mlb'])}")
+
+
+@app.command()
+def release(
+    network: NetworkOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pay what has vested of the team's share to its owner. Anybody may; for the gas, and nothing else."""
+    owner, paid = act_on_chain(network, key, password_file, release_vested)
+    if as_json:
+        emit_json({"owner": owner, "released_mlb": paid})
+    else:
+        people.print(f"{owner} got {mlb(paid)} that had vested" if paid else "nothing has vested since")
 
 
 @app.command()

@@ -537,6 +537,12 @@ class AsyncClient:
             await self._send(chain.distributor.functions.claimTokens(owner))
         return Claimed(coins + await withdraw_due(chain, self._signer(), owner), tokens)
 
+    async def set_price(self, model: ModelInfo, price_wei: int) -> None:
+        """Change the own price of a model that this account published. Raises ContractError."""
+        if model.price != price_wei:
+            chain = await self.chain()
+            await self._send(chain.registry.functions.setPrice(model.id, price_wei))
+
     async def stake(self, role: Role, amount: int) -> None:
         """Approve and stake MLB (18 decimals) in a role. Raises ContractError."""
         chain = await self.chain()
