@@ -26,6 +26,7 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "rewards": ("mlbridge.cli.rewards", "app", "What the reward pool owes an address, and fetching it."),
     "slash": ("mlbridge.cli.slashes", "app", "Slashes that wait: what was taken, why, how it ends."),
     "appeal": ("mlbridge.cli.appeals", "app", "Have a slash judged again by a larger panel."),
+    "decoys": ("mlbridge.cli.decoys", "app", "Cases with planted wrong results: author, open, settle."),
     "channel": ("mlbridge.cli.channels", "app", "Payment channels: open, show, top up, summon, close."),
     "dissent": ("mlbridge.cli.dissents", "app", "Have the channel lane's disagreements judged."),
     "watch": ("mlbridge.cli.watch", "watch", "Recompute every batch, and challenge what is wrong."),
