@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 _DEEP: Final = 64
 """Blocks that are read again, as a reorganisation may have moved what they hold."""
+_RULED_EVERY_S: Final = 60.0
+"""Seconds between two looks at a case that was ruled, which may wait a week for its bond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Endings:
         self._view, self._lane, self._sender = view, view.lane, sender
         self._summoned: set[bytes] = set()
         self._cases: set[bytes] = set()
+        self._ruled: dict[bytes, float] = {}
         self._first: int | None = None
 
     async def step(self) -> list[Ending]:
@@ -100,15 +103,21 @@ class Endings:
 
     async def _follow(self, order: bytes) -> list[tuple[str, str]]:
         lane, sender = self._lane, self._sender
+        now = self._view.now()
+        if now < self._ruled.get(order, 0.0) + _RULED_EVERY_S:
+            return []
         case = await summons.dissent_case(lane, order)
         if case.status in (CaseStatus.NONE, CaseStatus.CLOSED):
             self._cases.discard(order)
+            self._ruled.pop(order, None)
             return []
+        if case.status is CaseStatus.RULED:
+            self._ruled[order] = now
         done: list[tuple[str, str]] = []
         if await dissents.rule(lane, sender, order):
             done.append(("ruled", "in the terms of the order"))
         gone = await dissents.condemn_reported(lane, sender, order)
         done += [("condemned", f"account {account}") for account in gone]
-        if await dissents.conclude(lane, sender, order, self._view.now()):
+        if await dissents.conclude(lane, sender, order, now):
             done.append(("concluded", "its bond was dealt with"))
         return done
