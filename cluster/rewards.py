@@ -18,11 +18,15 @@ log = structlog.get_logger()
 _CHECK_IN_GAS: Final = 160_000
 _COLLECT_GAS: Final = 140_000
 _CLAIM_GAS: Final = 120_000
+_MINT_GAS: Final = 120_000
+_MINT_WORTH: Final = 1_000  # inflation is everybody's: its gas is to be a thousandth of it at most
 _WORTH: Final = 5  # what is fetched must be this many times its gas
 _SOONEST: Final = 3600.0
 _LATEST: Final = LONGEST_INTERVAL - 4 * 3600.0  # beyond a day an interval earns nothing more
 # Somebody came first, or the account is not up: the next round looks again.
-_LATER: Final = frozenset({"NotUp", "NotServing", "NothingToCollect", "NothingToClaim", "SeasonNotOpen"})
+_LATER: Final = frozenset(
+    {"NotUp", "NotServing", "NothingToCollect", "NothingToClaim", "SeasonNotOpen", "NothingToMint"}
+)
 
 
 def check_in_due(elapsed: float, value: int, gas: int) -> bool:
@@ -52,6 +56,11 @@ async def fetch_rewards(context: Context) -> None:
     if owed and await rewards.worth(owed) >= _WORTH * _CLAIM_GAS * price:
         await _send(context, rewards.claim(operator))
         log.info("rewards_claimed", to=operator, amount=owed)
+    # Of all nodes the first one that looks in an epoch of inflation sends; the others find nothing left.
+    due = await rewards.mintable()
+    pays = await rewards.worth(due) >= _MINT_WORTH * _MINT_GAS * price
+    if due and pays and await _send(context, rewards.mint_inflation()):
+        log.info("inflation_minted", amount=due)
 
 
 async def _check_in(context: Context, rewards: Rewards, price: int) -> None:

@@ -238,6 +238,11 @@ async def void_unanswered(lane: Lane, sender: Sender, header: Header, *, ledger:
     await sender.send(lane.settlement.functions.voidUnanswered(header.as_tuple(), ledger, index))
 
 
+async def return_demand(lane: Lane, sender: Sender, header: Header, *, ledger: bool, index: int) -> None:
+    """Give the bond of a demand back that a void batch did not answer; anyone."""
+    await sender.send(lane.settlement.functions.returnDemand(header.as_tuple(), ledger, index))
+
+
 async def restore(
     lane: Lane, sender: Sender, header: Header, debits: Sequence[ChannelDebit], position: int
 ) -> None:

@@ -210,6 +210,10 @@ class Rewards:
         per_coin = RewardRates(*await reads.call(self._pool.functions.rates())).mlb_per_coin
         return amount * _COIN // per_coin if per_coin else 0
 
+    async def mintable(self) -> int:
+        """Inflation that may have been issued by now and that nobody has had minted."""
+        return int(await reads.call(self.chain.token.functions.mintable()))
+
     async def served_by(self, account: int) -> bytes | None:
         """An active model that an account serves, first that of its last check-in; None without."""
         chain = self.chain
@@ -239,6 +243,31 @@ class Rewards:
     def check_in(self, account: int, model: bytes) -> AsyncContractFunction:
         """Credit an account's uptime and begin its next interval, by its operator or a node key of that."""
         return self._pool.functions.checkIn(account, model)
+
+    def mint_inflation(self) -> AsyncContractFunction:
+        """Have all inflation up to now minted into the pool; anyone."""
+        return self._pool.functions.mintInflation()
+
+    async def mint(self, sender: Sender) -> int:
+        """The same, now; MLB minted, 0 where somebody came first or no epoch of inflation has passed."""
+        if not await self.mintable():
+            return 0
+        try:
+            receipt = await sender.send(self.mint_inflation())
+        except ContractError as error:
+            if error.name != "NothingToMint":
+                raise
+            return 0
+        events = decode_all(receipt["logs"], self.chain.contract_names)
+        return sum(int(event.args["amount"]) for event in events if event.name == "InflationMinted")
+
+    async def lower_rebate(self, sender: Sender) -> tuple[int, int]:
+        """Lower the rebate to the protocol fee where that is lower; anyone. (before, after), basis points."""
+        before = RewardRates(*await reads.call(self._pool.functions.rates())).rebate_fee
+        lowest = min(before, (await reads.get_parameters(self.chain)).protocol_fee)
+        if lowest < before:
+            await sender.send(self._pool.functions.lowerRebateFee())
+        return before, lowest
 
     def collect_rebate(self, owner: str) -> AsyncContractFunction:
         """Credit an earner with its part of protocol fees; anyone."""

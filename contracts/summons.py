@@ -7,7 +7,7 @@ docs/design/channel-lane.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,13 +16,15 @@ from web3.contract import AsyncContract
 from web3.types import BlockIdentifier
 
 from contracts import artifacts
+from contracts.chain import Chain
 from contracts.events import Event
 from contracts.lane import Lane
 from contracts.reads import call
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.evidence import Evidence
+from mlbridge.protocol.evidence import Evidence, SeatProof
 from mlbridge.protocol.orders712 import Attestation, ChannelTerms, TaskOrder
+from mlbridge.protocol.tally import MIN_SEATS
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed
 
@@ -51,6 +53,12 @@ class Summoned:
     model: int
     status: SummonsStatus
     seats: tuple[int, ...]
+
+    def closes_at(self) -> int:
+        """Last second of its time, unix seconds; then anybody may close it. As Summons.close reckons it."""
+        heads = self.committed.bit_count()
+        possible = heads >= MIN_SEATS and 3 * heads >= 2 * len(self.seats)
+        return self.reveal_until if possible else self.commit_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +164,22 @@ async def owed(lane: Lane, address: str) -> int:
     return int(await call(_summons(lane).functions.owed(address)))
 
 
+async def due(chain: Chain, address: str) -> int:
+    """Wei that summonses owe an address; 0 on a network that has none."""
+    addresses = chain.network.lane
+    if addresses is None or addresses.summons is None:
+        return 0
+    return await owed(Lane(chain, addresses), address)
+
+
+async def withdraw_due(chain: Chain, sender: Sender, address: str) -> int:
+    """Pay an address what summonses owe it, if anything; wei paid."""
+    amount = await due(chain, address)
+    if amount and chain.network.lane is not None:
+        await withdraw(Lane(chain, chain.network.lane), sender, address)
+    return amount
+
+
 async def shown(lane: Lane, account: int, *, first: int, last: int) -> list[Shown]:
     """Orders of which an account's seat was summoned in blocks first..last."""
     events = await lane.events(artifacts.SUMMONS, "SeatsSummoned", first=first, last=last)
@@ -182,13 +206,40 @@ def _shown(digest: bytes, event: Event, seats: tuple[int, ...]) -> Shown:
 
 async def opened(lane: Lane, order: bytes, root: bytes, *, first: int) -> list[Signed[Attestation]]:
     """What the seats of a summons attested, from block `first` on. root: of its commitments."""
+    return [signed for signed, _ in await answers(lane, order, root, first=first)]
+
+
+async def answers(
+    lane: Lane, order: bytes, root: bytes, *, first: int | None = None
+) -> list[tuple[Signed[Attestation], bytes]]:
+    """As `opened`, each with the result that its seat showed, as tagged content."""
     events = await lane.events(artifacts.SUMMONS, "SeatAnswered", "0x" + order.hex(), first=first)
     found = []
     for event in events:
         args = event.args
         message = Attestation(order, args["account"], bytes(args["result"]), bytes(args["salt"]), root)
-        found.append(Signed(message, bytes(args["signature"])))
+        found.append((Signed(message, bytes(args["signature"])), bytes(args["output"])))
     return found
+
+
+def seat_proofs(
+    seats: Sequence[int], words: Sequence[bytes], told: Mapping[int, Signed[Attestation]], result: bytes
+) -> tuple[SeatProof, ...]:
+    """The seats of a summons as evidence of a result lists them. words: commitments by seat; told: what seats
+    opened, by account."""
+    proofs = []
+    for account, word in zip(seats, words, strict=True):
+        signed = told.get(account)
+        if signed is None or signed.message.result != result:
+            proofs.append(SeatProof(account, word))
+        else:
+            proofs.append(SeatProof(account, signed.message.salt, signed.signature))
+    return tuple(proofs)
+
+
+async def was_shown(lane: Lane, order: bytes) -> bool:
+    """Whether somebody ended the summons of an order by showing a verdict that was there already."""
+    return bool(await lane.events(artifacts.SUMMONS, "AnswerShown", "0x" + order.hex()))
 
 
 async def summoned(lane: Lane, order: bytes, block: BlockIdentifier = "latest") -> Summoned:

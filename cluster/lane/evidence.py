@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster.lane.peers import Peers
-from contracts.summons import Shown
+from contracts.summons import Shown, seat_proofs
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange, orders712, wire
 from mlbridge.protocol.evidence import Evidence, SeatProof, passes, split
@@ -108,11 +108,5 @@ def of_summons(
     shown: Shown, words: Sequence[bytes], told: Mapping[int, wire.Signed[Attestation]], result: bytes
 ) -> Evidence:
     """What settles a summoned order. words: commitments by seat; told: what seats opened, by account."""
-    seats = []
-    for account, word in zip(shown.seats, words, strict=True):
-        signed = told.get(account)
-        if signed is None or signed.message.result != result:
-            seats.append(SeatProof(account, word))
-        else:
-            seats.append(SeatProof(account, signed.message.salt, signed.signature))
-    return Evidence(shown.terms, shown.order.message, shown.order.signature, result, tuple(seats))
+    seats = seat_proofs(shown.seats, words, told, result)
+    return Evidence(shown.terms, shown.order.message, shown.order.signature, result, seats)

@@ -39,7 +39,8 @@ _OVER: Final = frozenset(
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What was seen or done about a batch. batch: 0x hex; what: ok, wait, hidden, demanded, voided, restored,
-    failed (it could not be looked at, and will be again) or the name of a challenge; detail: for people.
+    returned (bonds of demands), failed (it could not be looked at, and will be again) or the name of a
+    challenge; detail: for people.
     """
 
     batch: str
@@ -130,7 +131,7 @@ class Watcher:
 
     async def _look(self, posted: Posted, state: BatchState, block: int) -> list[tuple[str, str]]:
         if state.status is BatchStatus.VOID:
-            return await self._restore(posted)
+            return await self._restore(posted, block)
         overdue = await self._void_overdue(posted, state, block)
         if overdue:
             return overdue
@@ -144,20 +145,22 @@ class Watcher:
                 raise
             return await self._demand_some(posted, state, block, error.message)
         if report.faults:
-            return await self._challenge(posted, report.faults)
+            return await self._challenge(posted, report.faults, block)
         if report.unchecked:
             return [("wait", f"the seeds of {len(report.unchecked)} orders are not posted yet")]
         self._sound[posted.header.batch_id()] = state.final_at
         return [("ok", f"{posted.header.tasks} orders, {posted.header.pot} wei")]
 
-    async def _challenge(self, posted: Posted, faults: tuple[Fault, ...]) -> list[tuple[str, str]]:
+    async def _challenge(
+        self, posted: Posted, faults: tuple[Fault, ...], block: int
+    ) -> list[tuple[str, str]]:
         done: list[tuple[str, str]] = []
         for fault in faults:
             if not await self._send_challenge(posted.header, fault):
                 continue
             done.append((fault.challenge.value, f"at place {fault.place}"))
             if fault.challenge.voids:
-                return [*done, *await self._restore(posted)]
+                return [*done, *await self._restore(posted, block)]
         return done
 
     async def _send_challenge(self, header: Header, fault: Fault) -> bool:
@@ -209,12 +212,12 @@ class Watcher:
                     continue
                 raise
             leaf = f"{'ledger' if args['ledger'] else 'task'} leaf {args['index']} was not shown in time"
-            return [("voided", leaf), *await self._restore(posted)]
+            return [("voided", leaf), *await self._restore(posted, block)]
         return []
 
     # ---- after ----
 
-    async def _restore(self, posted: Posted) -> list[tuple[str, str]]:
+    async def _restore(self, posted: Posted, block: int) -> list[tuple[str, str]]:
         """Every channel gets its debit of a void batch back: victims come first."""
         self._sound[posted.header.batch_id()] = 0
         if self._sender is None:
@@ -228,7 +231,28 @@ class Watcher:
                     raise
                 continue
             back += debit.debit
-        return [("restored", f"{back} wei to {len(posted.debits)} channels")] if back else []
+        done = [("restored", f"{back} wei to {len(posted.debits)} channels")] if back else []
+        return done + await self._fetch_bonds(posted.header, block)
+
+    async def _fetch_bonds(self, header: Header, block: int) -> list[tuple[str, str]]:
+        """The bonds of our own demands that a void batch has no answer to any more: `collect` brings them."""
+        if self._sender is None:
+            return []
+        returned = 0
+        for event in await self._demanded(header, block):
+            args = event.args
+            if args["by"] != self._sender.address:
+                continue
+            try:
+                await batches.return_demand(
+                    self._lane, self._sender, header, ledger=args["ledger"], index=args["index"]
+                )
+            except ContractError as error:
+                if error.name not in _OVER:
+                    raise
+                continue
+            returned += 1
+        return [("returned", f"the bonds of {returned} demands")] if returned else []
 
     async def collect(self) -> int:
         """Fetch rewards and returned bonds; wei."""

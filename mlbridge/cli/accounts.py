@@ -8,16 +8,18 @@ from typing import Annotated, Any
 import typer
 from eth_utils.address import is_address, to_checksum_address
 
-from contracts import keystore
+from contracts import keystore, summons
 from contracts.chain import Chain
 from contracts.network import Network
 from contracts.reads import account_id, get_account
 from contracts.sender import Sender
+from contracts.stakes import release_vested
 from mlbridge.cli.context import (
     JsonOption,
     KeyOption,
     NetworkOption,
     PasswordFileOption,
+    act_on_chain,
     find_account,
     find_network,
 )
@@ -75,7 +77,7 @@ def claim(
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take home what the paying account has earned or got back, in coin and MLB."""
+    """Take home what the paying account has earned or got back, in coin and MLB; bonds of summonses too."""
     chosen = find_network(network)
     account = find_account(chosen, key, password_file)
     if account is None:
@@ -90,6 +92,21 @@ def claim(
         emit_json(taken)
     else:
         people.print(f"claimed {eth(taken['wei'])} and {mlb(taken['mlb'])}")
+
+
+@app.command()
+def release(
+    network: NetworkOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pay what has vested of the team's share to its owner. Anybody may; for the gas, and nothing else."""
+    owner, paid = act_on_chain(network, key, password_file, release_vested)
+    if as_json:
+        emit_json({"owner": owner, "released_mlb": paid})
+    else:
+        people.print(f"{owner} got {mlb(paid)} that had vested" if paid else "nothing has vested since")
 
 
 @app.command()
@@ -162,7 +179,7 @@ async def _facts(network: Network, address: str) -> dict[str, Any]:
             "address": address,
             "balance_wei": await chain.w3.eth.get_balance(to_checksum_address(address)),
             "balance_mlb": await chain.token.functions.balanceOf(address).call(),
-            "claimable_wei": await ledger.claimable(address).call(),
+            "claimable_wei": await ledger.claimable(address).call() + await summons.due(chain, address),
             "claimable_mlb": await ledger.claimableTokens(address).call(),
             "stakes": {role.name.lower(): await ledger.stakeOf(address, role).call() for role in Role},
             "accounts": held,
@@ -181,4 +198,5 @@ async def _claim(network: Network, account: Any) -> dict[str, int]:
             await sender.send(ledger.claim(account.address))
         if taken["mlb"]:
             await sender.send(ledger.claimTokens(account.address))
+        taken["wei"] += await summons.withdraw_due(chain, sender, account.address)
         return taken

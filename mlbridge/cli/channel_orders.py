@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +16,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.sdk import AsyncChannel, AsyncClient, ChannelResult
 from mlbridge.sdk.channel import DEFAULT_S, DEFAULT_SEATS
 
+RECEIPTS: Final = Path("receipts")
 ChannelOption = Annotated[
     str | None,
     typer.Option("--channel", help="Id of the channel to pay from. Default: the fullest open one."),
@@ -75,14 +76,12 @@ async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path,
             )
         finally:
             await channel.close_connection()
-    receipts.mkdir(parents=True, exist_ok=True)
-    file = receipts / f"{found.order}.json"
-    await asyncio.to_thread(found.receipt.save, file)
+    file = await asyncio.to_thread(keep_receipt, found, receipts)
     if as_json:
         emit_json(_facts(found, file) | {"warnings": warnings})
         return
     if shown is None or not shown.text:
-        data.print(_plain(found), soft_wrap=True, markup=False)
+        data.print(answer_text(found), soft_wrap=True, markup=False)
     else:
         data.print()
     people.print(
@@ -92,6 +91,14 @@ async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path,
         markup=False,
     )
     people.print(f"  check it:  mlbridge verify {file}", soft_wrap=True, markup=False)
+
+
+def keep_receipt(found: ChannelResult, receipts: Path) -> Path:
+    """Write a result's receipt into a folder; its file."""
+    receipts.mkdir(parents=True, exist_ok=True)
+    file = receipts / f"{found.order}.json"
+    found.receipt.save(file)
+    return file
 
 
 async def pick(client: AsyncClient, wanted: str | None) -> AsyncChannel:
@@ -131,7 +138,8 @@ def _facts(found: ChannelResult, file: Path) -> dict[str, object]:
     }
 
 
-def _plain(found: ChannelResult) -> str:
+def answer_text(found: ChannelResult) -> str:
+    """The answer in words."""
     fields = found.output.model_dump()
     if "text" in fields:
         return str(fields["text"])

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from contracts.channels import ChannelState
+from mlbridge.cli import channel_summons
+from mlbridge.cli.channel_summons import ChannelArgument
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client, using
 from mlbridge.console import data, emit_json, eth, parse_ether, people, run_async, table
 from mlbridge.errors import MLBridgeError
@@ -16,11 +18,10 @@ from mlbridge.sdk import AsyncClient
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Open, show, top up and close payment channels.\n\n"
+    help="Open, show, top up and close payment channels; summon who does not answer.\n\n"
     "A channel is a deposit to one coordinator. Orders are signed, not sent to the chain; what is not spent "
     'comes home when it is closed. Then: mlbridge run minilm "hello" --lane channel',
 )
-ChannelArgument = Annotated[str, typer.Argument(metavar="CHANNEL", help="Id of a channel, 0x hex.")]
 UrlOption = Annotated[
     str | None, typer.Option("--coordinator", help="URL of its coordinator, where it is not known here.")
 ]
@@ -187,3 +188,7 @@ def _facts(terms: ChannelTerms, state: ChannelState, url: str | None) -> dict[st
 
 def _shown(name: str, value: Any) -> str:
     return eth(int(value)) if name.endswith("_wei") else str(value if value is not None else "-")
+
+
+app.command()(channel_summons.orders)
+app.command()(channel_summons.summon)

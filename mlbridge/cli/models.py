@@ -14,7 +14,7 @@ from mlbridge.console import data, emit_json, eth, parse_ether, people, run_asyn
 from mlbridge.models.manifest import MANIFEST_NAME, PACK_FILE
 from mlbridge.sdk import AsyncClient
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Publish, list and show models.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Publish, price, list and show models.")
 
 
 @app.command()
@@ -116,6 +116,39 @@ def show(
     data.print(f"{'class':<14} {execution}", soft_wrap=True, markup=False)
     rows = [[item["path"], f"{item['size']:,}", item["cid"]] for item in manifest["files"]]
     table("files", ["path", "bytes", "cid"], rows)
+
+
+@app.command()
+def price(
+    model: Annotated[str, typer.Argument(help="Name or id of a model of yours.")],
+    amount: Annotated[str, typer.Argument(metavar="ETH", help="Your fee an inference from now on, in ETH.")],
+    network: NetworkOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change your own price of a model, with the key that published it. Tasks that are paid for keep theirs.
+
+    On the direct lane demand multiplies it (docs/design/economy.md, Prices). The channel lane takes it over
+    from the epoch after somebody records the model again, which running providers do.
+
+    Example: mlbridge model price minilm 0.00002 --keystore provider.json
+    """
+    fee = parse_ether(amount, "The price")
+
+    async def work(client: AsyncClient) -> dict[str, Any]:
+        found, _ = await choose(client, model)
+        await client.set_price(found, fee)
+        return _facts(await client.model(found.id)) | {"quote_wei": await client.quote(found.id)}
+
+    facts = run_async(using(open_client(network, key, password_file), work))
+    if as_json:
+        emit_json(facts)
+    else:
+        people.print(
+            f"{facts['name']} costs {eth(facts['price_wei'])} an inference, a task {eth(facts['quote_wei'])}",
+            markup=False,
+        )
 
 
 def _facts(model: ModelInfo) -> dict[str, Any]:

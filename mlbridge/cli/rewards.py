@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from eth_utils.address import is_address, to_checksum_address
 
+from contracts import reads
 from contracts.chain import Chain
 from contracts.rewards import Rewards, Standing, Terms
 from contracts.sender import Sender
@@ -29,7 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="What the reward pool owes for stake, uptime, fees and votes.\n\n"
-    "A running provider fetches its own by itself; model providers and holders fetch theirs here.",
+    "A running provider fetches its own by itself, and has inflation minted; model providers and holders "
+    "fetch theirs here.",
 )
 
 
@@ -82,6 +84,57 @@ def claim(
     for line in facts["refused"]:
         people.print(line, soft_wrap=True, markup=False)
     people.print(f"claimed {mlb(facts['claimed_mlb'])} ({', '.join(facts['steps']) or 'nothing was due'})")
+
+
+@app.command()
+def mint(
+    network: NetworkOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have the inflation that is due minted into the reward pool. Anybody may, for the gas and nothing else.
+
+    What nobody has minted in time is there later, so no call is ever missed; again changes nothing within an
+    epoch of 300 s. Running providers do it by themselves.
+    """
+
+    async def work(chain: Chain, sender: Sender) -> dict[str, Any]:
+        minted = await Rewards(chain).mint(sender)
+        supply = int(await reads.call(chain.token.functions.inflationMinted()))
+        return {"minted_mlb": minted, "inflation_mlb": supply}
+
+    facts = act_on_chain(network, key, password_file, work)
+    if as_json:
+        emit_json(facts)
+        return
+    minted = mlb(facts["minted_mlb"]) if facts["minted_mlb"] else "nothing was due"
+    people.print(f"minted: {minted}; inflation so far {mlb(facts['inflation_mlb'])}")
+
+
+@app.command("lower-rebate")
+def lower_rebate(
+    network: NetworkOption = None,
+    key: KeyOption = None,
+    password_file: PasswordFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Lower the fee rebate to the protocol fee, where governance took that below it. Anybody may.
+
+    Every collection of fees does so first; this does it without one. Again changes nothing.
+    """
+
+    async def work(chain: Chain, sender: Sender) -> dict[str, Any]:
+        before, after = await Rewards(chain).lower_rebate(sender)
+        return {"before_bps": before, "after_bps": after}
+
+    facts = act_on_chain(network, key, password_file, work)
+    if as_json:
+        emit_json(facts)
+    elif facts["after_bps"] < facts["before_bps"]:
+        people.print(f"lowered from {facts['before_bps'] / 100:g} % to {facts['after_bps'] / 100:g} %")
+    else:
+        people.print(f"it is {facts['after_bps'] / 100:g} %, no more than the protocol fee")
 
 
 def _owner(address: str | None, network: str | None, key: Path | None, password_file: Path | None) -> str:

@@ -7,15 +7,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mlbridge.cli.channel_orders import ChannelOption, ChannelWish, run_on_channel
+from mlbridge.cli.channel_orders import RECEIPTS, ChannelOption, ChannelWish, run_on_channel
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client
 from mlbridge.cli.inputs import read_input
 from mlbridge.cli.paying import MAX_PRICE, IdempotencyOption, MaxPriceOption, Order
 from mlbridge.console import data, emit_json, people, run_async
 from mlbridge.devnet.demo import describe, plain
 from mlbridge.sdk import AsyncClient, Progress, TaskResult
-
-RECEIPTS = Path("receipts")
 
 
 def run(

@@ -10,10 +10,11 @@ import typer
 from contracts import artifacts, reads
 from contracts.chain import Chain
 from contracts.events import topic_of
+from mlbridge.cli.channel_orders import RECEIPTS
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client, using
 from mlbridge.cli.inputs import read_input
 from mlbridge.cli.paying import MAX_PRICE, IdempotencyOption, MaxPriceOption, Order
-from mlbridge.cli.run import RECEIPTS, keep, show_result, tell
+from mlbridge.cli.run import keep, show_result, tell
 from mlbridge.console import data, emit_json, eth, people, run_async, table
 from mlbridge.devnet.demo import plain
 from mlbridge.errors import MLBridgeError

@@ -19,6 +19,7 @@ from contracts.lane import Lane
 from contracts.network import Network
 from contracts.sender import Sender
 from coordinator.lane.attest import Attester, attester_app
+from coordinator.lane.endings import Ending, Endings
 from coordinator.lane.watching import DEMANDS, Finding, Watcher
 from mlbridge.cli.attesters import BlsKeyOption, BlsPasswordFileOption
 from mlbridge.cli.context import (
@@ -80,6 +81,10 @@ def watch(
 ) -> None:
     """Recompute every batch from its stored bytes and challenge on chain what is wrong, for the reward.
 
+    It also ends what waits for anybody, which costs gas and pays nobody: it closes summonses whose time is
+    over, and rules, condemns and concludes dissent cases. It fetches the bonds of its own demands on batches
+    that are void.
+
     Needs nothing but a chain node, the storage and coins for gas and bonds; it keeps no state, so it may be
     killed and started again at any time, and any number of watchers may run. With --json one finding a line.
 
@@ -108,20 +113,23 @@ async def _watch(client: AsyncClient, content: ContentStore, duty: _Duty) -> Non
         account = client.account
         sender = None if duty.look or account is None else Sender(await client.chain(), account)
         watcher = Watcher(view, content, sender, demands=duty.demands)
+        endings = None if sender is None else Endings(view, sender)
         attesting: list[asyncio.Task[None]] = []
         if duty.attest is not None:
             key = await _attesting_key(view.lane, account, duty.attest, duty)
             serving = _serve(Attester(view, content, duty.attest, key), duty.port)
             attesting.append(asyncio.create_task(serving))
         try:
-            await _loop(watcher, client.network, once=duty.once, as_json=duty.as_json)
+            await _loop(watcher, endings, client.network, once=duty.once, as_json=duty.as_json)
         finally:
             for task in attesting:
                 task.cancel()
             await asyncio.gather(*attesting, return_exceptions=True)
 
 
-async def _loop(watcher: Watcher, network: Network, *, once: bool, as_json: bool) -> None:
+async def _loop(
+    watcher: Watcher, endings: Endings | None, network: Network, *, once: bool, as_json: bool
+) -> None:
     pause = max(1.0, network.block_time)
     wrong = False
     failures = 0
@@ -130,6 +138,8 @@ async def _loop(watcher: Watcher, network: Network, *, once: bool, as_json: bool
             for finding in await watcher.step():
                 wrong = wrong or finding.what not in ("ok", "wait")
                 _tell(finding, as_json=as_json)
+            for ending in [] if endings is None else await endings.step():
+                _tell(ending, as_json=as_json)
             await watcher.collect()
             failures = 0
         except MLBridgeError as error:
@@ -174,9 +184,10 @@ async def _serve(attester: Attester, port: int) -> None:
     await uvicorn.Server(config).serve()
 
 
-def _tell(finding: Finding, *, as_json: bool) -> None:
+def _tell(finding: Finding | Ending, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(finding.to_dict()) + "\n")
         sys.stdout.flush()
     else:
-        people.print(f"{finding.batch[:18]}  {finding.what}: {finding.detail}", soft_wrap=True, markup=False)
+        about = finding.batch if isinstance(finding, Finding) else finding.order
+        people.print(f"{about[:18]}  {finding.what}: {finding.detail}", soft_wrap=True, markup=False)

@@ -6,6 +6,7 @@ from mlbridge.sdk.client import Channel, Client, Task
 from mlbridge.sdk.draft import Draft
 from mlbridge.sdk.handle import Progress, TaskEndedError, TaskHandle, TaskResult
 from mlbridge.sdk.lane_receipt import LaneReceipt
+from mlbridge.sdk.lane_summons import SummonedOrder
 from mlbridge.sdk.receipt import Receipt, VerificationReport
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Published",
     "Receipt",
     "StreamMismatchError",
+    "SummonedOrder",
     "Task",
     "TaskEndedError",
     "TaskHandle",

@@ -26,18 +26,21 @@ from contracts.network import Network, home, load_network
 from contracts.reads import ModelInfo
 from contracts.sealing import SealingKey, SealingKeys
 from contracts.sender import Sender, SendPolicy
+from contracts.summons import withdraw_due
 from mlbridge.errors import MLBridgeError
 from mlbridge.models import Manifest, publish_folder
 from mlbridge.protocol import hashing
+from mlbridge.protocol.exchange import parse_offer
 from mlbridge.protocol.orders712 import ChannelTerms
 from mlbridge.protocol.types import Role
 from mlbridge.sdk.channel import AsyncChannel
-from mlbridge.sdk.channel_book import ChannelBook
+from mlbridge.sdk.channel_book import ChannelBook, Kept
 from mlbridge.sdk.coordinators import Coordinator, CoordinatorDoor
 from mlbridge.sdk.draft import Draft
 from mlbridge.sdk.earlier import await_own_transactions, find_submission
 from mlbridge.sdk.handle import TaskHandle
 from mlbridge.sdk.inputs import Input, to_content, to_payload
+from mlbridge.sdk.lane_summons import find_order
 from mlbridge.sdk.receipt import Receipt, VerificationReport, verify
 from mlbridge.storage import ContentStore, open_store
 
@@ -447,6 +450,42 @@ class AsyncClient:
             found.append((await view.terms(identity), state, None if known is None else known.url))
         return found
 
+    async def channel_of_order(self, order: str) -> AsyncChannel:
+        """The channel for which this machine signed an order. order: its idempotency key or digest (0x hex).
+
+        Raises MLBridgeError `channel.no_order`.
+        """
+        kept = await self._kept_order(order)
+        if kept is not None:
+            return await self.channel(kept.channel)
+        raise MLBridgeError(
+            "channel.no_order",
+            f"This machine signed no order {order[:80]!r} on {self.network.name}.",
+            hint="`mlbridge channel list` shows channels, `mlbridge channel orders CHANNEL` their orders.",
+            exit_code=5,
+        )
+
+    async def input_of_order(self, order: str) -> bytes | None:
+        """The input payload of an order that this machine signed; None if it signed none such."""
+        kept = await self._kept_order(order)
+        if kept is None:
+            return None
+        found = parse_offer(kept.offer).content
+        if isinstance(found, bytes):
+            return found
+        if self.store is None:
+            raise MLBridgeError("result.no_store", f"The input lies at {found}, and there is no store.")
+        return await self.store.get(found)
+
+    async def _kept_order(self, order: str) -> Kept | None:
+        domain = (await self.lane_view()).lane.domain
+        book = self._channel_book()
+        for known in book.all(domain.chain_id):
+            found = find_order(book.orders(known.id), order, domain)
+            if found is not None and known.contract == domain.contract:
+                return found
+        return None
+
     async def _channel(self, terms: ChannelTerms, url: str) -> AsyncChannel:
         view, sender = await self.lane_view(), self._signer()
         if self.account is None:
@@ -496,7 +535,13 @@ class AsyncClient:
             await self._send(chain.distributor.functions.claim(owner))
         if tokens:
             await self._send(chain.distributor.functions.claimTokens(owner))
-        return Claimed(coins, tokens)
+        return Claimed(coins + await withdraw_due(chain, self._signer(), owner), tokens)
+
+    async def set_price(self, model: ModelInfo, price_wei: int) -> None:
+        """Change the own price of a model that this account published. Raises ContractError."""
+        if model.price != price_wei:
+            chain = await self.chain()
+            await self._send(chain.registry.functions.setPrice(model.id, price_wei))
 
     async def stake(self, role: Role, amount: int) -> None:
         """Approve and stake MLB (18 decimals) in a role. Raises ContractError."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from contracts import channels
+from contracts import channels, summons
 from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
@@ -39,6 +39,7 @@ from mlbridge.sdk.inputs import Input, to_output, to_payload
 from mlbridge.sdk.lane_accept import accept_answer
 from mlbridge.sdk.lane_proof import prove_settlement
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
+from mlbridge.sdk.lane_summons import SummonedOrder, find_order, summon_once, told_by_summons
 from mlbridge.storage import ContentStore
 
 log = structlog.get_logger(__name__)
@@ -296,6 +297,49 @@ class AsyncChannel:
         proved = await prove_settlement(receipt, self._lane, self._store, self._door)
         self._book.done(self.id, receipt.order.sequence, proved.to_bytes())
         return proved
+
+    # ---- orders that nobody answered ----
+
+    async def orders(self) -> list[Kept]:
+        """Every order that this machine signed for the channel, newest first."""
+        return await asyncio.to_thread(self._book.orders, self.id)
+
+    async def summon(self, order: str, *, max_bond_wei: int | None = None) -> SummonedOrder:
+        """Ask the seats of a signed order again, on chain, where silence costs them; again changes nothing.
+
+        order: its idempotency key or its digest (0x hex); max_bond_wei: most to send along, of which what is
+        not spent can be claimed. Raises what `summon_once` raises, MLBridgeError `channel.no_order`.
+        """
+        await self._view.refresh()
+        kept = await self._kept(order)
+        await summon_once(kept, self._view, self._sender, self._fetch, max_bond_wei=max_bond_wei)
+        return await self.summoned(order)
+
+    async def summoned(self, order: str) -> SummonedOrder:
+        """Where the summons of an order stands; a verdict in it is checked and kept as any answer."""
+        await self._view.refresh()
+        kept = await self._kept(order)
+        offer, lane = parse_offer(kept.offer), self._lane
+        digest = offer.order.message.digest(lane.domain)
+        state, shown = await asyncio.gather(summons.summoned(lane, digest), summons.was_shown(lane, digest))
+        told = await told_by_summons(offer, state, self._view, self._fetch)
+        result = None
+        if told is not None:
+            receipt, payload = await self._accept(offer, told)
+            await asyncio.to_thread(self._book.done, self.id, kept.sequence, receipt.to_bytes())
+            result = await self._result(kept, receipt, payload)
+        return SummonedOrder(text(digest), kept.sequence, kept.key, state, shown, result)
+
+    async def _kept(self, order: str) -> Kept:
+        found = find_order(await self.orders(), order, self._lane.domain)
+        if found is None:
+            raise MLBridgeError(
+                "channel.no_order",
+                f"This machine signed no order {order[:80]!r} of channel {text(self.id)}.",
+                hint=f"See them: mlbridge channel orders {text(self.id)}",
+                exit_code=5,
+            )
+        return found
 
     async def _content(self, payload: bytes) -> bytes | str:
         if len(payload) <= MAX_INLINE_BYTES:

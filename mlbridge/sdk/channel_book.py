@@ -242,6 +242,14 @@ class ChannelBook:
         )
         return [Kept(*row) for row in rows]
 
+    def orders(self, channel: bytes) -> list[Kept]:
+        """Every order that was ever signed for a channel, newest first."""
+        rows = self._read(
+            f"SELECT {_KEPT} FROM orders WHERE channel=? ORDER BY sequence DESC",  # noqa: S608 - constants
+            channel,
+        )
+        return [Kept(*row) for row in rows]
+
 
 def full() -> MLBridgeError:
     """What is said while a channel has no free sequence."""

@@ -23,6 +23,7 @@ from mlbridge.sdk.channel import DEFAULT_S, DEFAULT_SEATS, AsyncChannel, Channel
 from mlbridge.sdk.handle import Progress, TaskHandle, TaskResult
 from mlbridge.sdk.inputs import Input
 from mlbridge.sdk.lane_receipt import LaneReceipt
+from mlbridge.sdk.lane_summons import SummonedOrder
 from mlbridge.sdk.receipt import Receipt, VerificationReport
 from mlbridge.storage import ContentStore
 
@@ -174,6 +175,14 @@ class Channel:
     def settled(self, receipt: LaneReceipt) -> LaneReceipt:
         """See AsyncChannel.settled."""
         return self._loop.run(self._channel.settled(receipt))
+
+    def summon(self, order: str, *, max_bond_wei: int | None = None) -> SummonedOrder:
+        """See AsyncChannel.summon."""
+        return self._loop.run(self._channel.summon(order, max_bond_wei=max_bond_wei))
+
+    def summoned(self, order: str) -> SummonedOrder:
+        """See AsyncChannel.summoned."""
+        return self._loop.run(self._channel.summoned(order))
 
     def top_up(self, amount: int) -> None:
         """See AsyncChannel.top_up."""

@@ -32,7 +32,7 @@ from mlbridge.protocol.encoding import encode
 from mlbridge.protocol.evidence import Evidence, Outcome, prove
 from mlbridge.protocol.leaves import ChannelDebit
 from mlbridge.protocol.signatures import sign_digest
-from mlbridge.protocol.watch import Challenge
+from mlbridge.protocol.watch import Challenge, Fault
 from mlbridge.protocol.wire import sign
 from tests.support.lane import ANSWER, BOND, CHALLENGE, DEMAND_BOND, LEAF_PENALTY, SETTLE
 from tests.support.lane_rooms import DEPOSIT, FEE, LaneScene, LaneStage, lane_scene, lane_stage
@@ -178,6 +178,21 @@ async def test_a_batch_that_hides_itself_is_void(scene: LaneScene) -> None:
     assert after["requester"] == before["requester"]
     assert before["bond"] - after["bond"] == BOND
     assert await again.collect() == BOND // 10 + DEMAND_BOND
+
+
+async def test_a_void_batch_gives_the_bonds_of_other_demands_back(scene: LaneScene) -> None:
+    settled = await answered(scene, 2)
+    batch, debits = build(scene.coordinator.address, settled, {scene.terms.channel(): 0})
+    header = await post(scene, batch, debits, stored=False)
+    _, sender = await scene.rig.funded()
+    for place in range(2):
+        leaf = (False, place)
+        await batches.challenge(scene.rig.lane, sender, header, Fault(Challenge.DEMAND, place, leaf))
+    await scene.rig.warp(ANSWER + 1)
+    watcher = Watcher(scene.view, scene.content, sender)
+    assert [finding.what for finding in await watcher.step()] == ["voided", "restored", "returned"]
+    assert await watcher.collect() == BOND // 10 + 2 * DEMAND_BOND
+    assert await watcher.step() == []
 
 
 async def test_an_honest_batch_passes_and_a_demand_is_answered(scene: LaneScene) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from contracts import keystore
+from contracts.anvil import dev_account
 from contracts.chain import Chain
+from contracts.network import save
 from contracts.rewards import Rewards, Stream
 from contracts.sender import Sender
+from mlbridge.protocol.inflation import EPOCH, issuable
 from mlbridge.protocol.types import Role
 from tests.support.command import Say
 from tests.support.providers import make_node
@@ -70,6 +73,56 @@ async def test_a_running_node_checks_in_and_claims_for_its_operator(
     expected = 50_000 * MLB * 3 // 100 * 2 * HALF_A_DAY // (365 * 86_400)
     assert expected * 99 // 100 < standing.credited[Stream.UPTIME] <= expected * 101 // 100
     assert await tokens(calm, owner) == standing.claimed
+
+
+async def test_running_nodes_have_inflation_minted_and_once_is_enough(
+    calm: Chain, bank: Sender, tmp_path: Path
+) -> None:
+    model = await register_model(calm, bank)
+    homes = tmp_path / "alpha", tmp_path / "beta"
+    nodes = [await make_node(calm, bank, home, [model], limits={"claim_every_s": 1}) for home in homes]
+    rewards, token = Rewards(calm), calm.token.functions
+    pool = calm.addresses.reward_pool
+
+    async def minted() -> int:
+        return int(await token.inflationMinted().call())
+
+    await rewards.mint(bank)
+    before, held = await minted(), await tokens(calm, pool)
+    await calm.provider.request("evm_increaseTime", [10 * EPOCH])
+    await calm.provider.request("evm_mine", [])
+
+    async def more() -> bool:
+        return await minted() > before
+
+    async with nodes[0].running(), nodes[1].running():
+        await until(more)
+    added = await minted() - before
+    # Whole epochs of inflation, however many nodes had a hand in it.
+    assert added >= 10 * (issuable(2 * EPOCH) - issuable(EPOCH)) - 10
+    paid = held + added - await tokens(calm, pool)
+    assert 0 <= paid <= sum([(await rewards.standing(str(n.member.operator.address))).claimed for n in nodes])
+
+
+async def test_anybody_mints_by_command_and_again_changes_nothing(
+    calm: Chain, bank: Sender, say: Say, tmp_path: Path
+) -> None:
+    own = await keys(tmp_path, dev_account(0))
+    place = (*own, "--network", str(save(calm.network, tmp_path / "network.yaml")), "--json")
+
+    async def does(*arguments: str) -> Any:
+        said = await asyncio.to_thread(say, "rewards", *arguments, *place)
+        assert said.code == 0, said.err
+        return said.json
+
+    await calm.provider.request("evm_increaseTime", [2 * EPOCH])
+    await calm.provider.request("evm_mine", [])
+    first = await does("mint")
+    assert first["minted_mlb"] > 0
+    assert (await does("mint")) == {"minted_mlb": 0, "inflation_mlb": first["inflation_mlb"]}
+    rebate = await does("lower-rebate")
+    # The protocol takes 5 % here, so there is nothing to lower.
+    assert rebate == {"before_bps": 500, "after_bps": 500}
 
 
 async def keys(folder: Path, account: Any) -> tuple[str, ...]:
