@@ -13,7 +13,8 @@ import {Chance} from "./Chance.sol";
 /// @title A network of equals, a coalition within it, and what the coalition's attacks earn
 /// @notice Every run starts from the same state and differs by its seed alone. The coalition splits its stake as the
 /// others do: an operator holds at most one seat, so stake in one hand draws less. Gas is not counted, which favours
-/// the coalition. COALITION_RUNS says how many runs each attack has at each share, and asks for a report.
+/// the coalition. COALITION_RUNS says how many runs each attack has at each share, and asks for a report;
+/// attacks whose runs are dear have a half or a quarter of them.
 /// @dev A run is a call of this contract to itself that reverts with its outcome: so it leaves nothing behind.
 abstract contract Arena is BaseTest {
     using Strings for uint256;
@@ -122,6 +123,11 @@ abstract contract Arena is BaseTest {
         return vm.envOr("COALITION_RUNS", uint256(0));
     }
 
+    /// @dev Dear runs are played a part as often at each share.
+    function _thrift() internal pure virtual returns (uint256 divisor) {
+        return 1;
+    }
+
     function _report(string memory line) internal {
         if (_asked() != 0) emit log(line);
     }
@@ -130,8 +136,9 @@ abstract contract Arena is BaseTest {
         internal
         returns (Row memory row)
     {
-        (row.attack, row.share, row.runs, row.chance) = (attack, share, _asked(), chance);
-        if (row.runs == 0) row.runs = FEW_RUNS;
+        uint256 asked = _asked();
+        (row.attack, row.share, row.chance) = (attack, share, chance);
+        row.runs = Math.ceilDiv(asked == 0 ? FEW_RUNS : asked, _thrift());
         for (uint256 i; i < row.runs; ++i) {
             _add(row, _try(episode, uint256(keccak256(abi.encode(attack, share, i)))), i == 0);
         }
@@ -173,7 +180,7 @@ abstract contract Arena is BaseTest {
     }
 
     /// @dev The reserve of a model that is the coalition's own counts as the coalition's: nobody else can judge there.
-    function _holdings() internal view returns (Outcome memory held) {
+    function _holdings() internal view virtual returns (Outcome memory held) {
         for (uint256 i; i < operators.length; ++i) {
             (address cold, uint32 account) = (operators[i].cold, operators[i].account);
             IRewardDistributor.Account memory stake = ledger.accounts(account);

@@ -38,7 +38,7 @@ abstract contract Player is Arena {
     uint256 private constant TASK_TIME = 2 hours;
 
     /// @dev What a seat committed to.
-    mapping(bytes32 taskId => mapping(uint256 round => mapping(uint32 account => bytes))) private said;
+    mapping(bytes32 taskId => mapping(uint256 round => mapping(uint32 account => bytes))) internal said;
     /// @dev Whose commitment an account copied, plus one.
     mapping(bytes32 taskId => mapping(uint256 round => mapping(uint32 account => uint256))) private copied;
     mapping(bytes32 taskId => uint8) private firstSeats;

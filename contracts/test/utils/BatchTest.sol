@@ -54,9 +54,7 @@ abstract contract BatchTest is ChannelTest {
         address made = maker.make(bytes.concat(creationCode("Settlement"), arguments));
         assertEq(made, settlementAt, "predicted");
         settlement = Settlement(made);
-        for (uint256 i; i < 3; ++i) {
-            judges.push(addOperator(Role.Verifier, VERIFIER_MIN).account);
-        }
+        addAttesters();
         vm.prank(coordinator);
         settlement.depositBond{value: 3 * BOND}();
     }
@@ -77,7 +75,14 @@ abstract contract BatchTest is ChannelTest {
         return settlementAt;
     }
 
-    function batchLimits() internal pure returns (ISettlement.Limits memory) {
+    function addAttesters() internal virtual {
+        for (uint256 i; i < 3; ++i) {
+            judges.push(addOperator(Role.Verifier, VERIFIER_MIN).account);
+        }
+    }
+
+    /// @dev What a test wants to change about batches.
+    function batchLimits() internal pure virtual returns (ISettlement.Limits memory) {
         return ISettlement.Limits({
             challengeWindow: CHALLENGE,
             answerWindow: ANSWER,

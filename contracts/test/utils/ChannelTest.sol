@@ -111,6 +111,11 @@ abstract contract ChannelTest is BaseTest {
         return settlementAt = makeAddr("settlement");
     }
 
+    /// @dev What a test wants to change about closing and settling, in seconds.
+    function channelTimes() internal view virtual returns (uint256 closing, uint256 settling) {
+        return (CLOSING, SETTLE);
+    }
+
     function deployLane() internal {
         beacon = new BeaconStub();
         snapshots = StakeSnapshots(
@@ -127,8 +132,9 @@ abstract contract ChannelTest is BaseTest {
             genesis: beacon.genesis(),
             epochSeconds: EPOCH
         });
+        (uint256 closing, uint256 settling) = channelTimes();
         channels = PaymentChannels(
-            make("PaymentChannels", abi.encode(neighbours, CLOSING, SETTLE, ORDER_EPOCHS, PROTOCOL_SHARE))
+            make("PaymentChannels", abi.encode(neighbours, closing, settling, ORDER_EPOCHS, PROTOCOL_SHARE))
         );
         vm.prank(governor);
         ledger.setChannels(address(channels));
@@ -152,7 +158,7 @@ abstract contract ChannelTest is BaseTest {
     }
 
     /// @dev Operators that serve the exact model and are recorded for the next epoch, as is the model.
-    function addChannelPool(uint256 count) internal {
+    function addChannelPool(uint256 count) internal virtual {
         for (uint256 i; i < count; ++i) {
             Operator memory operator = addOperator(Role.Compute, (2 + i % 3) * COMPUTE_MIN);
             serve(operator, exactModel);
@@ -278,7 +284,7 @@ abstract contract ChannelTest is BaseTest {
     }
 
     /// @dev The seats of an order: who arrives first, in the order of their accounts.
-    function drawn(TaskOrder memory order) internal view returns (uint32[] memory seated) {
+    function drawn(TaskOrder memory order) internal view virtual returns (uint32[] memory seated) {
         bytes32 draw_ = drawOf(order);
         seated = new uint32[](order.seats);
         uint256 found;
