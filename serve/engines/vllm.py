@@ -20,6 +20,8 @@ from serve.engines.base import PROBES, Device, EngineInfo, Hear, read_settings, 
 from serve.engines.chat_format import ChatFormat
 
 _OF_A_SHARE: Final = 0.9  # of a whole GPU it is vLLM's own default
+# Other names under which a GPU's kernels come out eager or compiled in another way.
+_COMPILING: Final = frozenset({"compilation_config", "optimization_level"})
 CPU_ENVIRONMENT: Final[Mapping[str, str]] = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 GPU_ENVIRONMENT: Final[Mapping[str, str]] = {
     "VLLM_BATCH_INVARIANT": "1",  # crashes the CPU engine
@@ -176,7 +178,8 @@ def engine_arguments(
     if device == "cpu":
         # Left alone vLLM takes its share of all memory, and the variable for it counts in whole GiB.
         base |= {"enforce_eager": True, "kv_cache_memory_bytes": _cache_bytes(settings, context)}
-    clash = sorted(pinned.keys() & extra.keys())
+    forbidden = pinned.keys() | (_COMPILING if device == "cuda" else set())
+    clash = sorted(forbidden & extra.keys())
     if clash:
         raise MLBridgeError(
             "engine.arguments",

@@ -124,6 +124,9 @@ def test_what_the_class_fixes_cannot_be_changed() -> None:
     for name in ("enable_prefix_caching", "dtype", "trust_remote_code", "max_num_seqs"):
         with pytest.raises(MLBridgeError, match=name):
             engine_arguments(directory, "cpu", slots=1, extra={name: True})
+    for name in ("enforce_eager", "compilation_config", "optimization_level"):
+        with pytest.raises(MLBridgeError, match=name):
+            engine_arguments(directory, "cuda", slots=1, extra={name: 0})
 
 
 def test_batch_invariance_is_asked_for_only_where_it_exists() -> None:
