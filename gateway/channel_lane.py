@@ -118,7 +118,7 @@ class ChannelLane:
 
     async def _price(self, channel: AsyncChannel, model: bytes, seats: int) -> int:
         """A price holds for an epoch: what it is made of is recorded for epochs."""
-        epoch = await (await self._purse.view()).drawing_epoch()
+        epoch = await (await self._purse.view()).drawing_epoch(channel.terms.opened_in)
         key = channel.id, model, seats
         known = self._prices.get(key)
         if known is None or known[0] != epoch:

@@ -40,6 +40,10 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
+_BEHIND: Final = frozenset(
+    {"order.seed", "order.epoch_ahead", "order.sequence_ahead", "lane.channel_unknown"}
+)
+"""Refusals by a member that has read less of the chain than we have: it looks again sooner than it says."""
 CONTRADICTION: Final = "contradiction"
 DISSENT: Final = "dissent"
 
@@ -360,7 +364,8 @@ class Course:
                 self._note(account, answer)
                 if answer.retry_after is None:
                     return True
-                wait = min(max(wait, answer.retry_after), LONGEST_PAUSE_S)
+                if answer.code not in _BEHIND:
+                    wait = min(max(wait, answer.retry_after), LONGEST_PAUSE_S)
             else:
                 self._members.directory.disproved(account, url)
             await asyncio.sleep(wait)
