@@ -31,7 +31,7 @@ KEEP_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 15.0
 LEAST_S: Final = 3.0
 """Seconds that must be left for another committee."""
-COMMITTEES: Final = 3
+COMMITTEES: Final = 6
 # What passes while the channel is topped up, grows older, or its batch is posted.
 _FUNDS: Final = frozenset({"lane.funds", "order.funds"})
 _PASSES: Final = _FUNDS | {"channel.too_young", "lane.no_seed", "order.seed"}

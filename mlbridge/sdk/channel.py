@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 DEFAULT_SEATS: Final = 3
 DEFAULT_S: Final = 60.0
-TRIES: Final = 3
+TRIES: Final = 6
 GRACE_S: Final = 5.0
 LEAST_PAUSE_S: Final = 0.1
 FULL_PAUSE_S: Final = 1.0
