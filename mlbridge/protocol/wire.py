@@ -40,7 +40,7 @@ class Signed(Generic[M]):
 
     def to_bytes(self) -> bytes:
         """The wire form. Raises MLBridgeError `message.malformed` if a member has the wrong size."""
-        message, plan = self.message, _plan(type(self.message))
+        message, plan = self.message, _plan(members(type(self.message)))
         fields: dict[str, object] = dict.fromkeys(plan.order)
         fields["type"], fields["signature"] = type(message).__name__, self.signature
         for field, name, bits in plan.members:
@@ -65,7 +65,7 @@ def parse(data: bytes, kind: type[M]) -> Signed[M]:
         fields = decode(data)
     except MLBridgeError as error:
         raise _malformed(kind, "it is not canonical CBOR") from error
-    plan = _plan(kind)
+    plan = _plan(members(kind))
     if not isinstance(fields, dict) or fields.keys() != plan.names:
         raise _malformed(kind, f"it must hold exactly {', '.join(sorted(plan.names))}")
     if fields["type"] != kind.__name__:
@@ -88,10 +88,11 @@ class _Plan:
 
 
 @cache
-def _plan(kind: type[Message]) -> _Plan:
+def _plan(listed: tuple[tuple[str, str, str], ...]) -> _Plan:
+    """listed: as `members` has them."""
     found = tuple(
         (field, name, 0 if solidity == "bytes32" else int(solidity.removeprefix("uint")))
-        for field, name, solidity in members(kind)
+        for field, name, solidity in listed
     )
     names = frozenset({"type", "signature", *(name for _, name, _ in found)})
     return _Plan(found, names, tuple(sorted(names, key=lambda name: (len(name), name))))
