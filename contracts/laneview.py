@@ -107,8 +107,9 @@ class LaneView:
                 return
             began = time.monotonic()
             head = await self.lane.chain.head()
-            if self._read_to is not None and not await self._still_there(self._read_to):
-                log.info("lane_view_rolled_back", block=self._read_to.number)
+            read = self._read_to
+            if read is not None and not (read.hash in (head.hash, head.parent) or await self._is_there(read)):
+                log.info("lane_view_rolled_back", block=read.number)
                 self._forget()
             first = self.lane.chain.network.start_block
             if self._read_to is not None:
@@ -123,7 +124,7 @@ class LaneView:
                 self._told_at, self._parameters = time.monotonic(), None
             self._head, self._refreshed_at = head, began
 
-    async def _still_there(self, block: BlockRef) -> bool:
+    async def _is_there(self, block: BlockRef) -> bool:
         found = await self.lane.chain.header(block.number)
         return found is not None and found.hash == block.hash
 
