@@ -21,8 +21,9 @@ from typing import Any
 import structlog
 
 from benchmarks.lane_bed import bed
-from benchmarks.lane_load import latencies
+from benchmarks.lane_load import SEATS, cells, latencies
 from benchmarks.lane_report import as_markdown
+from benchmarks.lane_seat import SLEEPS_MS
 from benchmarks.lane_sustain import sustain
 
 RESULTS = Path(__file__).parent / "results"
@@ -49,7 +50,7 @@ async def run(asked: argparse.Namespace) -> None:
     told: dict[str, Any] = {"machine": machine(asked.haproxy)}
     lasting = asked.sustain is not None or asked.tasks is not None
     members = asked.members or (3 if lasting else 7)
-    chat = asked.smollm2 and not lasting
+    chat = asked.smollm2 and not lasting and not asked.cells
     with tempfile.TemporaryDirectory(prefix="mlb-lane-") as folder:
         async with bed(Path(folder), tell, members=members, chat=chat, haproxy=asked.haproxy) as made:
             if lasting:
@@ -63,7 +64,7 @@ async def run(asked: argparse.Namespace) -> None:
                 )
                 write(asked.results, {"sustain": told})
             else:
-                rows = await latencies(made, tell, asked.seconds)
+                rows = await latencies(made, tell, asked.seconds, asked.cells or cells())
                 write(asked.results, {"latency": told | {"members": members, "cells": rows}})
             tell("stopping")
     tell("done")
@@ -80,10 +81,27 @@ def write(folder: Path, found: dict[str, Any]) -> None:
     print(as_markdown(whole))
 
 
+def cell(text: str) -> tuple[int, int, int]:
+    """A cell of the latency table from `50:3:16`: sleep in ms, seats, requesters."""
+    numbers = [int(part) if part.isdecimal() else -1 for part in text.split(":")]
+    if len(numbers) == 3 and numbers[0] in SLEEPS_MS and numbers[1] in SEATS and numbers[2] > 0:
+        return numbers[0], numbers[1], numbers[2]
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no cell such as 50:3:16: a model sleeps {SLEEPS_MS} ms, a committee has {SEATS} seats"
+    )
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--members", type=int, help="member providers; default 7, with --sustain 3")
     asked.add_argument("--seconds", type=float, default=3.0, help="of each half of a cell, at least")
+    asked.add_argument(
+        "--cells",
+        type=cell,
+        nargs="+",
+        metavar="SLEEP_MS:SEATS:REQUESTERS",
+        help="these alone, such as 0:3:1 50:3:16, in this order, and no SmolLM2; needs --results",
+    )
     asked.add_argument("--no-smollm2", dest="smollm2", action="store_false")
     asked.add_argument("--no-haproxy", dest="haproxy", action="store_false")
     asked.add_argument("--sustain", type=float, metavar="MINUTES")
@@ -92,6 +110,8 @@ def main() -> None:
     asked.add_argument("--seats", type=int, default=3, help="of --sustain and --tasks")
     asked.add_argument("--results", type=Path, default=RESULTS)
     options = asked.parse_args()
+    if options.cells and options.results == RESULTS:
+        asked.error("these cells would replace the whole table: name a folder of their own with --results")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     asyncio.run(run(options))
 

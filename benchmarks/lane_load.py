@@ -7,6 +7,7 @@ import itertools
 import os
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -131,12 +132,17 @@ def cells() -> list[tuple[int, int, int]]:
     return narrow + wide
 
 
-async def latencies(bed: Bed, tell: Tell, seconds: float) -> list[dict[str, Any]]:
-    """All cells, each half asked for `seconds` or some rounds of the model, whichever is longer."""
+async def latencies(
+    bed: Bed, tell: Tell, seconds: float, chosen: Sequence[tuple[int, int, int]]
+) -> list[dict[str, Any]]:
+    """Cells, each half asked for `seconds` or some rounds of the model, whichever is longer.
+
+    chosen: as `cells` has them; those with more seats than the bed has members are left out.
+    """
     inputs = Inputs()
     await _warm(bed, inputs)
     rows = []
-    for sleep_ms, seats, requesters in cells():
+    for sleep_ms, seats, requesters in chosen:
         if seats > len(bed.urls):
             continue
         lasting = max(seconds, LEAST_ROUNDS * sleep_ms / 1000)

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -27,6 +27,8 @@ from mlbridge.protocol.snapshots import Snapshots
 
 log = structlog.get_logger(__name__)
 
+SPREAD_S: Final = 3.0
+"""Until members have read a block that is deep enough: they look every two seconds at least."""
 _KEPT = 4_096
 _AT_ONCE = 64
 
@@ -47,6 +49,15 @@ class LaneTimes:
         return (int(moment) - self.genesis) // self.epoch_seconds
 
 
+@dataclass(frozen=True, slots=True)
+class _Seed:
+    """An epoch's seed, and the block that it was posted in. since: monotonic time at which it was read."""
+
+    seed: bytes
+    block: int
+    since: float
+
+
 class LaneView:
     """Made by `open`; `refresh` reads what is new. facts.operators and facts.snapshots grow in place."""
 
@@ -62,7 +73,7 @@ class LaneView:
         self._snapshots = Snapshots()
         self._operators: dict[str, int] = {}
         self._providers: dict[bytes, str] = {}
-        self._seeds: dict[int, bytes] = {}
+        self._seeds: dict[int, _Seed] = {}
         self._channels: dict[bytes, ChannelState] = {}
         self._terms: dict[bytes, ChannelTerms] = {}
         self._alone: set[bytes] = set()
@@ -96,8 +107,9 @@ class LaneView:
                 return
             began = time.monotonic()
             head = await self.lane.chain.head()
-            if self._read_to is not None and not await self._still_there(self._read_to):
-                log.info("lane_view_rolled_back", block=self._read_to.number)
+            read = self._read_to
+            if read is not None and not (read.hash in (head.hash, head.parent) or await self._is_there(read)):
+                log.info("lane_view_rolled_back", block=read.number)
                 self._forget()
             first = self.lane.chain.network.start_block
             if self._read_to is not None:
@@ -112,7 +124,7 @@ class LaneView:
                 self._told_at, self._parameters = time.monotonic(), None
             self._head, self._refreshed_at = head, began
 
-    async def _still_there(self, block: BlockRef) -> bool:
+    async def _is_there(self, block: BlockRef) -> bool:
         found = await self.lane.chain.header(block.number)
         return found is not None and found.hash == block.hash
 
@@ -120,7 +132,12 @@ class LaneView:
         chain, at = self.lane.chain, self.lane.addresses
         ours, keys = await asyncio.gather(
             find_events(
-                chain, [], [at.snapshots, at.channels], first=first, last=last, names=self.lane.names
+                chain,
+                [],
+                [at.beacon, at.snapshots, at.channels],
+                first=first,
+                last=last,
+                names=self.lane.names,
             ),
             find_events(
                 chain,
@@ -147,7 +164,9 @@ class LaneView:
 
     def _take(self, event: Event) -> None:
         args = event.args
-        if event.name == "WeightRecorded":
+        if event.name == "SeedPosted":
+            self._seeds[args["epoch"]] = _Seed(bytes(args["seed"]), event.block_number, time.monotonic())
+        elif event.name == "WeightRecorded":
             self._snapshots.record_weight(args["modelId"], args["account"], args["epoch"], args["weight"])
         elif event.name == "ModelRecorded":
             model, price = args["modelId"], args["price"] if args["active"] else None
@@ -194,30 +213,44 @@ class LaneView:
 
     async def seed(self, epoch: int) -> bytes | None:
         """An epoch's seed, 32 bytes; None while nobody has posted it."""
-        if epoch not in self._seeds:
-            seed = await self.lane.seed(epoch)
-            if seed is None:
-                return None
+        known = self._seeds.get(epoch)
+        if known is not None:
+            return known.seed
+        seed = await self.lane.seed(epoch)
+        if seed is not None:
             # Nothing is recorded for an epoch whose seed is known: what is read from now on is all there is.
             await self.refresh()
-            self._seeds[epoch] = seed
-        return self._seeds[epoch]
+        return seed
 
-    async def drawing_epoch(self) -> int:
-        """The newest epoch whose seed is known and of which orders can still settle.
+    async def drawing_epoch(self, after: int = 0) -> int:
+        """The epoch that an order signed now had best name: the newest of which orders can still settle and
+        whose seed members have read too; where none is, the newest whose seed is known.
 
-        Raises MLBridgeError `lane.no_seed`.
+        after: the epoch in which the order's channel was opened, which draws none of its committees. Raises
+        MLBridgeError `lane.no_seed`.
         """
         newest = self.epoch()
-        for epoch in range(newest, max(0, newest - self.times.order_epochs), -1):
-            if await self.seed(epoch) is not None:
-                return epoch
-        raise MLBridgeError(
-            "lane.no_seed",
-            "No epoch that orders could name has a seed yet.",
-            hint="Anyone can post it; providers and coordinators do. Try again in a moment.",
-            retry_after=5,
-        )
+        fit = range(newest, max(0, newest - self.times.order_epochs), -1)
+        if not any(epoch in self._seeds for epoch in fit):
+            await self.seed(newest)
+        known = [epoch for epoch in fit if epoch in self._seeds]
+        if not known:
+            raise MLBridgeError(
+                "lane.no_seed",
+                "No epoch that orders could name has a seed yet.",
+                hint="Anyone can post it; providers and coordinators do. Try again in a moment.",
+                retry_after=5,
+            )
+        return next((epoch for epoch in known if epoch > after and self._spread(epoch)), known[0])
+
+    def _spread(self, epoch: int) -> bool:
+        """Whether every member that follows the chain has the epoch's seed. They leave the blocks alone that
+        a reorganisation may take back, and look no more often than they must.
+        """
+        known, network = self._seeds[epoch], self.lane.chain.network
+        deep = self.head.number - known.block - network.confirmations
+        blocks = math.ceil(SPREAD_S / network.block_time)
+        return deep >= blocks or (deep >= 0 and time.monotonic() - known.since >= SPREAD_S)
 
     async def parameters(self) -> Parameters:
         """The direct lane's parameters, of the head that was read last or younger."""

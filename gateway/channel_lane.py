@@ -31,7 +31,7 @@ KEEP_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 15.0
 LEAST_S: Final = 3.0
 """Seconds that must be left for another committee."""
-COMMITTEES: Final = 3
+COMMITTEES: Final = 6
 # What passes while the channel is topped up, grows older, or its batch is posted.
 _FUNDS: Final = frozenset({"lane.funds", "order.funds"})
 _PASSES: Final = _FUNDS | {"channel.too_young", "lane.no_seed", "order.seed"}
@@ -118,7 +118,7 @@ class ChannelLane:
 
     async def _price(self, channel: AsyncChannel, model: bytes, seats: int) -> int:
         """A price holds for an epoch: what it is made of is recorded for epochs."""
-        epoch = await (await self._purse.view()).drawing_epoch()
+        epoch = await (await self._purse.view()).drawing_epoch(channel.terms.opened_in)
         key = channel.id, model, seats
         known = self._prices.get(key)
         if known is None or known[0] != epoch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from coordinator.lane.members import Members
 from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.outcome import Outcome, state_of
 from coordinator.lane.outputs import first_right
+from coordinator.lane.patience import Patience
 from coordinator.lane.rows import OrderRow
 from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore
@@ -40,6 +42,10 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
+_BEHIND: Final = frozenset(
+    {"order.seed", "order.epoch_ahead", "order.sequence_ahead", "lane.channel_unknown"}
+)
+"""Refusals by a member that has read less of the chain than we have: it looks again sooner than it says."""
 CONTRADICTION: Final = "contradiction"
 DISSENT: Final = "dissent"
 
@@ -47,6 +53,13 @@ DISSENT: Final = "dissent"
 @dataclass(frozen=True, slots=True)
 class _Gone:
     """A member will not commit, whatever we do."""
+
+    account: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A member could not be reached."""
 
     account: int
 
@@ -77,8 +90,15 @@ class Course:
         left = max(0.0, commission.order.deadline - self._began)
         self._desk = core.Desk(commission, self._began + left * config.collect_share, config.late_s)
         self._state = core.Order()
-        self._events: asyncio.Queue[steps.Event | _Gone] = asyncio.Queue()
+        self._events: asyncio.Queue[steps.Event | _Gone | _Lost] = asyncio.Queue()
+        self._patience = Patience(
+            members.presence,
+            config,
+            commission.accounts,
+            lambda account: members.usual(account, commission.order.model_id),
+        )
         self._gone: set[int] = set()
+        self._heard: set[int] = set()
         self._bound: set[int] = set()
         self._pledges: tuple[Pledge, ...] = ()
         self._outputs: dict[int, bytes | str] = {}
@@ -141,14 +161,17 @@ class Course:
         return effects
 
     async def _turn(self) -> None:
-        event: steps.Event | _Gone
+        event: steps.Event | _Gone | _Lost
+        left = min(self._next_look() - self._view.now(), self._patience.next_look)
         try:
-            async with asyncio.timeout(max(0.0, self._next_look() - self._view.now())):
+            async with asyncio.timeout(max(0.0, left)):
                 event = await self._events.get()
         except TimeoutError:
             event = steps.Tick(self._view.now())
         if isinstance(event, _Gone):
             self._gone.add(event.account)
+        elif isinstance(event, _Lost):
+            self._patience.lost(event.account)
         else:
             self._state, effects = core.advance(self._desk, self._state, event)
             await self._do(effects)
@@ -164,6 +187,7 @@ class Course:
 
     def _hasten(self) -> None:
         """Close as soon as waiting longer gains nothing, or soon after a verdict is possible."""
+        self._patience.next_look = math.inf
         if self._state.closed is not None or self._state.over is not None:
             return
         here = self._state.commitments.keys()
@@ -172,8 +196,20 @@ class Course:
             grace = max(self._config.linger_s, self._config.linger_share * (now - self._began))
             nobody_else = not set(accounts) - here - self._gone
             self._close_by(now if nobody_else else now + grace)
-        elif not self._could_pass(set(accounts) - (self._gone - here)):
+        elif not self._could_pass(set(accounts) - (self._gone - here)) or self._in_vain(set(here)):
             self._close_by(now)
+
+    def _in_vain(self, here: set[int]) -> bool:
+        """Whether seats without which there is no verdict were waited for long enough."""
+        order, left = self._commission.order, set(self._commission.accounts) - self._gone
+        late = self._patience.given_up(
+            left - here,
+            lambda late: self._could_pass(left - late),
+            lambda: self._view.facts.snapshots.weights(order.model_id, order.epoch),
+        )
+        if late:
+            log.info("lane_seats_given_up", order="0x" + self.digest.hex(), accounts=sorted(late))
+        return bool(late)
 
     def _close_by(self, moment: float) -> None:
         self._desk = replace(self._desk, close_at=min(self._desk.close_at, moment))
@@ -314,9 +350,12 @@ class Course:
         """Offer the order until the member binds itself, refuses for good, or the set is closed."""
         pause = FIRST_PAUSE_S
         while self._wants(account):
+            self._heard.discard(account)
             if await self._each(account, self._offer_to):
                 self._events.put_nowait(_Gone(account))
                 return
+            if self._wants(account) and account not in self._heard:
+                self._events.put_nowait(_Lost(account))
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, 2 * pause)
 
@@ -351,16 +390,20 @@ class Course:
             answer, wait = await self._one(url, account, "orders", item), pause
             if answer is None:
                 return False
+            self._heard.add(account)
+            self._patience.heard(account)
             if isinstance(answer, Signed) and self._binds(answer, account):
                 self._members.directory.proved(account, url)
                 self._bound.add(account)
+                self._patience.committed(account)
                 self._events.put_nowait(steps.Committed(answer))
                 return False
             if isinstance(answer, Refusal):
                 self._note(account, answer)
                 if answer.retry_after is None:
                     return True
-                wait = min(max(wait, answer.retry_after), LONGEST_PAUSE_S)
+                if answer.code not in _BEHIND:
+                    wait = min(max(wait, answer.retry_after), LONGEST_PAUSE_S)
             else:
                 self._members.directory.disproved(account, url)
             await asyncio.sleep(wait)

@@ -18,6 +18,7 @@ import structlog
 
 from coordinator.lane.bodies import read_body
 from coordinator.lane.directory import Directory
+from coordinator.lane.patience import Presence
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
 from mlbridge.protocol.exchange import Answer, Refusal
@@ -92,7 +93,7 @@ class Members:
         key: bytes,
         now: Callable[[], float],
     ) -> None:
-        self.directory = directory
+        self.directory, self.presence = directory, Presence()
         self._session, self._domain, self._key, self._now = session, domain, key, now
         self._pipes: dict[tuple[str, int, str], _Pipe] = {}
         self._paces: dict[tuple[str, int], _Pace] = {}
@@ -108,6 +109,12 @@ class Members:
         pipe.waiting.append(wanted)
         self._call(pipe)
         return await wanted.answer
+
+    def usual(self, account: int, model_id: bytes) -> float:
+        """Seconds that a member takes to answer an order as a rule; 0: not known."""
+        urls = self.directory.endpoints(account, model_id)
+        paces = [self._paces[url, account] for url in urls if (url, account) in self._paces]
+        return max((pace.routes.get("orders", 0.0) for pace in paces), default=0.0)
 
     def _pipe(self, endpoint: str, account: int, route: str) -> _Pipe:
         key = endpoint, account, route
@@ -144,6 +151,7 @@ class Members:
         try:
             answers = await self._exchange(pipe, items)
             pipe.pace.took(pipe.route, asyncio.get_running_loop().time() - began)
+            self.presence.heard(pipe.account)
         except MLBridgeError as error:
             answers = [*[error] * len(items)]
         except asyncio.CancelledError:

@@ -28,6 +28,15 @@ class LaneConfig(BaseModel):
     linger_s: float = Field(
         default=0.05, ge=0, description="seconds that this is at least, so that near ones are paid"
     )
+    unreachable_s: float = Field(
+        default=5, ge=0, description="an order fails once a seat that it needs was unreachable for so long"
+    )
+    hedge: float = Field(
+        default=4,
+        ge=1,
+        description="or once it has taken so many times as long as the others and as it takes itself",
+    )
+    hedge_s: float = Field(default=5, ge=0, description="seconds that this is at least")
     late_s: float = Field(default=10, ge=0, description="seconds after a verdict for the slow seats")
     batch_orders: int = Field(default=512, ge=1, le=4_096, description="orders that close a batch")
     batch_age_s: float = Field(default=5, ge=0, description="age of the oldest order that closes a batch")

@@ -27,7 +27,7 @@ PICTURE = [
 ]  # fmt: skip
 
 
-CHANNEL_TRIES = 5  # each asks up to three committees, of which a liar may sit in every one
+CHANNEL_TRIES = 5  # each asks up to six committees, of which a liar may sit in every one
 MOST_TRIES = 20  # half of all committees of three out of six hold a given provider
 
 

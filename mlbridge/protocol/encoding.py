@@ -19,6 +19,15 @@ MAX_DEPTH: Final = 16
 _UINT, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _INT_LIMIT: Final = 1 << 64
 _SIMPLE_VALUES: Final = {20: "false", 21: "true", 22: "null"}
+_FLOATS: Final = 0xF9
+"""First bytes from here on begin a float."""
+_WHOLE: Final = bytes(
+    1 if first < 0x18 or 0x20 <= first < 0x38 or first in (0xF4, 0xF5, 0xF6)
+    else 1 + (first & 31) if 0x40 <= first < 0x58 or 0x60 <= first < 0x78
+    else 0
+    for first in range(256)
+)  # fmt: skip
+"""Bytes of an item whose first byte says all about its length; 0 for any other."""
 
 
 def encode(obj: object, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> bytes:
@@ -26,9 +35,10 @@ def encode(obj: object, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPT
 
     Raises MLBridgeError `encoding.type`, `encoding.too_deep` or `encoding.too_large`.
     """
-    _check(obj, max_depth)
+    in_order = _check(obj, max_depth)
     try:
-        data = bytes(cbor2.dumps(obj, canonical=True))
+        # Sorting takes several times as long as writing.
+        data = bytes(cbor2.dumps(obj, canonical=not in_order))
     except (cbor2.CBOREncodeError, UnicodeError) as error:
         raise MLBridgeError("encoding.type", f"The value has no canonical encoding: {error}.") from error
     if len(data) > max_bytes:
@@ -49,7 +59,8 @@ def decode(
     if len(data) > max_bytes:
         raise _too_large(len(data), max_bytes)
     data = bytes(data)
-    end = _skip(data, 0, max_depth, [_INT_LIMIT * len(data) if max_items is None else max_items])
+    walk = _Walk(_INT_LIMIT * len(data) if max_items is None else max_items)
+    end = _skip(data, 0, max_depth, walk)
     if end != len(data):
         raise MLBridgeError("encoding.trailing", f"{len(data) - end} bytes follow the encoded value.")
     try:
@@ -57,70 +68,96 @@ def decode(
     except (cbor2.CBORDecodeError, UnicodeError) as error:
         raise MLBridgeError("encoding.not_canonical", f"The bytes are not valid CBOR: {error}.") from error
     # The walk has fixed structure, heads and key order; what is left are float widths.
-    if cbor2.dumps(value, canonical=True) != data:
+    if walk.floats and cbor2.dumps(value, canonical=True) != data:
         raise MLBridgeError("encoding.not_canonical", "A float is not in its shortest form.")
     return value
 
 
-def _check(obj: object, depth: int) -> None:
+class _Walk:
+    """left: members that lists and maps may still have; floats: whether any float was met."""
+
+    __slots__ = ("floats", "left")
+
+    def __init__(self, left: int) -> None:
+        self.left, self.floats = left, False
+
+
+def _check(obj: object, depth: int) -> bool:
+    """Whether the value is written canonically as it stands: maps in the order of their keys, no float."""
     kind = type(obj)
-    if obj is None or kind in (bool, str, bytes, float):
-        return
+    if kind is bytes or kind is str or obj is None or kind is bool:
+        return True
+    if kind is float:
+        return False
     if kind is int:
         if not -_INT_LIMIT <= obj < _INT_LIMIT:  # type: ignore[operator]
             raise MLBridgeError("encoding.type", f"The integer {obj!r} needs more than 64 bits.")
-        return
+        return True
     if not isinstance(obj, (list, tuple, dict)):
         raise MLBridgeError(
             "encoding.type", f"A {kind.__name__} cannot be encoded.", hint="Convert it first."
         )
     if depth == 0:
         raise _too_deep()
+    in_order = True
     if isinstance(obj, dict):
-        for key, value in obj.items():
+        previous = ""
+        for place, (key, value) in enumerate(obj.items()):
             if type(key) is not str:
                 raise MLBridgeError("encoding.type", f"Map keys must be text, not {key!r}.")
-            _check(value, depth - 1)
+            follows = key.isascii() and (len(previous), previous) < (len(key), key)
+            in_order &= follows or (place == 0 and key == "")
+            in_order &= _check(value, depth - 1)
+            previous = key
     else:
         for value in obj:
-            _check(value, depth - 1)
+            in_order &= _check(value, depth - 1)
+    return in_order
 
 
-def _skip(data: bytes, start: int, depth: int, left: list[int]) -> int:
-    """Walk the item at start, holding its heads, keys, depth and lengths to the rules; where it ends.
-
-    left: members that lists and maps may still have.
-    """
+def _skip(data: bytes, start: int, depth: int, walk: _Walk) -> int:
+    """Walk the item at start, holding its heads, keys, depth and lengths to the rules; where it ends."""
     major, argument, at = _head(data, start)
-    if major in (_UINT, _NEGATIVE, _SIMPLE):
-        return at
     if major in (_BYTES, _TEXT):
         if argument > len(data) - at:
             raise _truncated()
         return at + argument
+    if major in (_UINT, _NEGATIVE, _SIMPLE):
+        walk.floats |= data[start] >= _FLOATS
+        return at
     if depth == 0:
         raise _too_deep()
-    left[0] -= argument
-    if left[0] < 0:
+    walk.left -= argument
+    if walk.left < 0:
         raise MLBridgeError("encoding.too_many", "The value has too many members.")
     if major == _ARRAY:
         for _ in range(argument):
-            at = _skip(data, at, depth - 1, left)
+            at = _next(data, at, depth - 1, walk)
         return at
     previous = b""
     for _ in range(argument):
         key_start = at
-        if _head(data, at)[0] != _TEXT:
+        if at >= len(data) or data[at] >> 5 != _TEXT:
+            _head(data, at)
             raise MLBridgeError("encoding.type", "A map key is not text.")
-        at = _skip(data, at, 0, left)
+        at = _next(data, at, 0, walk)
         key = data[key_start:at]
-        if key == previous:
-            raise MLBridgeError("encoding.duplicate_key", f"The map key {key[1:40]!r} appears twice.")
-        if key < previous:
+        if key <= previous:
+            if key == previous:
+                raise MLBridgeError("encoding.duplicate_key", f"The map key {key[1:40]!r} appears twice.")
             raise MLBridgeError("encoding.not_canonical", f"The map key {key[1:40]!r} is out of order.")
         previous = key
-        at = _skip(data, at, depth - 1, left)
+        at = _next(data, at, depth - 1, walk)
     return at
+
+
+def _next(data: bytes, at: int, depth: int, walk: _Walk) -> int:
+    """As `_skip`, quicker for the many items whose first byte says it all."""
+    if at < len(data) and (length := _WHOLE[data[at]]):
+        if length > len(data) - at:
+            raise _truncated()
+        return at + length
+    return _skip(data, at, depth, walk)
 
 
 def _head(data: bytes, at: int) -> tuple[int, int, int]:

@@ -8,6 +8,7 @@ keys sign here: nobody can check a contract account's word without the chain, an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Generic, TypeVar
 
 from mlbridge.errors import MLBridgeError
@@ -39,9 +40,11 @@ class Signed(Generic[M]):
 
     def to_bytes(self) -> bytes:
         """The wire form. Raises MLBridgeError `message.malformed` if a member has the wrong size."""
-        fields: dict[str, object] = {"type": type(self.message).__name__, "signature": self.signature}
-        for field, name, kind in members(type(self.message)):
-            fields[name] = _write(kind, name, getattr(self.message, field))
+        message, plan = self.message, _plan(members(type(self.message)))
+        fields: dict[str, object] = dict.fromkeys(plan.order)
+        fields["type"], fields["signature"] = type(message).__name__, self.signature
+        for field, name, bits in plan.members:
+            fields[name] = _write(bits, name, getattr(message, field))
         return encode(fields)
 
 
@@ -62,37 +65,58 @@ def parse(data: bytes, kind: type[M]) -> Signed[M]:
         fields = decode(data)
     except MLBridgeError as error:
         raise _malformed(kind, "it is not canonical CBOR") from error
-    expected = {"type", "signature", *(name for _, name, _ in members(kind))}
-    if not isinstance(fields, dict) or fields.keys() != expected:
-        raise _malformed(kind, f"it must hold exactly {', '.join(sorted(expected))}")
+    plan = _plan(members(kind))
+    if not isinstance(fields, dict) or fields.keys() != plan.names:
+        raise _malformed(kind, f"it must hold exactly {', '.join(sorted(plan.names))}")
     if fields["type"] != kind.__name__:
         raise _malformed(kind, "it is of another type")
     if not well_formed(fields["signature"]):
         raise _malformed(kind, "its signature is not 65 bytes with s in the lower half and v 27 or 28")
-    values = [_read(kind, solidity, name, fields[name]) for _, name, solidity in members(kind)]
+    values = [_read(kind, bits, name, fields[name]) for _, name, bits in plan.members]
     return Signed(kind(*values), fields["signature"])
 
 
-def _write(solidity: str, name: str, value: object) -> object:
-    if solidity == "bytes32" and isinstance(value, bytes) and len(value) == 32:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a kind of message travels. members: (field, Solidity name, bits of the integer; 0: bytes32);
+    order: of the keys in canonical CBOR.
+    """
+
+    members: tuple[tuple[str, str, int], ...]
+    names: frozenset[str]
+    order: tuple[str, ...]
+
+
+@cache
+def _plan(listed: tuple[tuple[str, str, str], ...]) -> _Plan:
+    """listed: as `members` has them."""
+    found = tuple(
+        (field, name, 0 if solidity == "bytes32" else int(solidity.removeprefix("uint")))
+        for field, name, solidity in listed
+    )
+    names = frozenset({"type", "signature", *(name for _, name, _ in found)})
+    return _Plan(found, names, tuple(sorted(names, key=lambda name: (len(name), name))))
+
+
+def _write(bits: int, name: str, value: object) -> object:
+    if not bits and isinstance(value, bytes) and len(value) == 32:
         return value
-    if solidity != "bytes32" and isinstance(value, int) and _fits(solidity, value):
-        bits = _bits(solidity)
+    if bits and isinstance(value, int) and _fits(bits, value):
         return value.to_bytes(bits // 8, "big") if bits > _INT_BITS else int(value)
-    raise MLBridgeError("message.malformed", f"The member {name} is no {solidity}.", exit_code=2)
+    kind = f"uint{bits}" if bits else "bytes32"
+    raise MLBridgeError("message.malformed", f"The member {name} is no {kind}.", exit_code=2)
 
 
-def _read(kind: type[Message], solidity: str, name: str, value: object) -> object:
-    if solidity == "bytes32":
+def _read(kind: type[Message], bits: int, name: str, value: object) -> object:
+    if not bits:
         if not (isinstance(value, bytes) and len(value) == 32):
             raise _malformed(kind, f"{name} must be 32 bytes")
         return value
-    bits = _bits(solidity)
     if bits > _INT_BITS:
         if not (isinstance(value, bytes) and len(value) == bits // 8):
             raise _malformed(kind, f"{name} must be {bits // 8} bytes")
         return int.from_bytes(value, "big")
-    if not _fits(solidity, value):
+    if not _fits(bits, value):
         raise _malformed(kind, f"{name} must be an unsigned integer of {bits} bits")
     if name == "policy":
         if value not in _POLICIES:
@@ -101,12 +125,8 @@ def _read(kind: type[Message], solidity: str, name: str, value: object) -> objec
     return value
 
 
-def _bits(solidity: str) -> int:
-    return int(solidity.removeprefix("uint"))
-
-
-def _fits(solidity: str, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << _bits(solidity)
+def _fits(bits: int, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << bits
 
 
 def _malformed(kind: type[Message], reason: str) -> MLBridgeError:

@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 DEFAULT_SEATS: Final = 3
 DEFAULT_S: Final = 60.0
-TRIES: Final = 3
+TRIES: Final = 6
 GRACE_S: Final = 5.0
 LEAST_PAUSE_S: Final = 0.1
 FULL_PAUSE_S: Final = 1.0
@@ -144,7 +144,7 @@ class AsyncChannel:
         model_id, _ = await self._find(model)
         await self._view.refresh(FRESH_S)
         parameters = await self._view.parameters()
-        epoch = await self._view.drawing_epoch()
+        epoch = await self._view.drawing_epoch(self.terms.opened_in)
         terms = self._view.facts.snapshots.terms(model_id, epoch)
         if terms is None:
             raise MLBridgeError(
@@ -163,7 +163,7 @@ class AsyncChannel:
         """Whether a committee can be drawn for its orders: it must be older than the newest seed."""
         await self._view.refresh(FRESH_S)
         try:
-            return await self._view.drawing_epoch() > self.terms.opened_in
+            return await self._view.drawing_epoch(self.terms.opened_in) > self.terms.opened_in
         except MLBridgeError as error:
             if error.code != "lane.no_seed":
                 raise
@@ -365,7 +365,7 @@ class AsyncChannel:
         deadline_s: float,
         stream: bytes | None,
     ) -> Kept:
-        epoch = await self._view.drawing_epoch()
+        epoch = await self._view.drawing_epoch(self.terms.opened_in)
         if epoch <= self.terms.opened_in:
             raise self.too_young()
         floor = (await self._view.channel(self.id)).floor
@@ -398,7 +398,7 @@ class AsyncChannel:
                     raise
             await asyncio.sleep(FULL_PAUSE_S)
             await self._view.refresh(FULL_PAUSE_S)
-            epoch = await self._view.drawing_epoch()
+            epoch = await self._view.drawing_epoch(self.terms.opened_in)
             floor = (await self._view.channel(self.id)).floor
 
     async def _carry(self, kept: Kept, ear: Ear | None = None, secret: bytes | None = None) -> ChannelResult:

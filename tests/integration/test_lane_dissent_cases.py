@@ -6,16 +6,16 @@ import pytest
 
 from contracts import channels, summons
 from contracts.errors import ContractError
-from contracts.reads import call, get_account, task_events
-from contracts.sender import Sender
+from contracts.reads import call, get_account
 from mlbridge.protocol import orders712
 from mlbridge.protocol.hashing import keccak, result_digest
 from mlbridge.protocol.orders712 import Attestation
 from mlbridge.protocol.payload import encode_input
 from mlbridge.protocol.types import Role
 from mlbridge.protocol.wire import Signed, sign
+from tests.support.lane_judges import judged
 from tests.support.lane_scene import Scene, lane_scene
-from tests.support.seats import FAST, acting, honest_label, make_member, until, wrong_label
+from tests.support.seats import honest_label, make_member, wrong_label
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 INPUT = encode_input("classification", {"image": [0, 8, 16, 8] * 16})
@@ -24,15 +24,6 @@ RIGHT, WRONG = honest_label(INPUT), wrong_label(INPUT)
 
 async def bonded(scene: Scene, account: int) -> int:
     return (await get_account(scene.rig.chain, account)).bonded
-
-
-async def ballot(scene: Scene, review: bytes) -> tuple[list[int], list[bytes], int]:
-    """Who sat on a review's panel and what each revealed, from its events."""
-    events = await task_events(scene.rig.chain, review)
-    accounts = next(list(e.args["accounts"]) for e in events if e.name == "CommitteeDrawn")
-    said = {e.args["account"]: e.args["digest"] for e in events if e.name == "ResultRevealed"}
-    values = [bytes(said.get(account, bytes(32))) for account in accounts]
-    return accounts, values, sum(1 << i for i, account in enumerate(accounts) if account in said)
 
 
 @pytest.mark.parametrize("honest", [False, True], ids=["the dissenter is wrong", "the majority is wrong"])
@@ -69,26 +60,8 @@ async def test_whoever_was_wrong_pays(honest: bool) -> None:
         await summons.open_case(lane, anybody, evidence, dissenter, INPUT)
         found = await summons.dissent_case(lane, digest)
         assert (found.status, found.bond) == (summons.CaseStatus.JUDGING, bond)
-        for _ in range(3):
-            await rig.warp(1)
-        await Sender(chain, judges[0].node, FAST).send(chain.tasks.functions.assign(found.review_id))
-
-        async def is_judged() -> bool:
-            return (await summons.dissent_case(lane, digest)).status is summons.CaseStatus.JUDGED
-
-        async with acting([*judges, *rig.members]):
-            await until(is_judged)
-        accounts, values, revealed = await ballot(scene, found.review_id)
+        accounts = await judged(rig, judges, digest, RIGHT)
         assert not {account // 2 for account in accounts} & {account // 2 for account in seats}
-        await summons.rule(
-            lane,
-            anybody,
-            digest,
-            keccak(RIGHT),
-            accounts=accounts,
-            values=values,
-            revealed=revealed,
-        )
         assert (await summons.dissent_case(lane, digest)).confidence == 10_000
 
         wrong = others if honest else [dissenter]

@@ -15,6 +15,7 @@ from starlette.routing import Mount
 from contracts import channels
 from contracts.anvil import free_port
 from contracts.batches import longest_course
+from coordinator.lane import course
 from coordinator.lane.rows import BatchStage, Status
 from coordinator.lane.runner import FETCHES_OF_CHANNEL
 from mlbridge.errors import MLBridgeError
@@ -160,6 +161,19 @@ async def test_members_that_are_busy_are_asked_again(scene: LaneScene) -> None:
     for seat in await scene.committee(offer):
         seat.ways = Ways(busy=2)
     assert (await scene.here.order(offer, 20.0)).state == "decided"
+
+
+async def test_members_that_have_yet_to_read_the_seed_are_asked_again_soon(
+    scene: LaneScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are a block or two behind, and say how long that may last at most."""
+    monkeypatch.setattr(course, "LONGEST_PAUSE_S", 3_600.0)
+    for _ in range(2):
+        # The second time each of them has proved to be who it is.
+        offer = await scene.order()
+        for seat in scene.seats:
+            seat.ways = Ways(behind=2)
+        assert (await scene.here.order(offer, 30.0)).state == "decided"
 
 
 async def test_a_silent_seat_of_five_does_not_hold_up_the_answer(scene: LaneScene) -> None:

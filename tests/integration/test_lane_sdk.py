@@ -18,7 +18,6 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Told
 from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import SeatProof
-from mlbridge.protocol.orders712 import draw
 from mlbridge.protocol.payload import encode_input
 from mlbridge.sdk import Client, LaneReceipt, OrderFailedError
 from mlbridge.sdk.lane_verify import verify_offline, verify_receipt
@@ -245,7 +244,7 @@ async def test_a_coordinator_that_dies_and_comes_back_answers_the_same_order(
 
 
 async def test_a_committee_that_disagrees_costs_nothing_and_the_next_is_asked(shop: Shop) -> None:
-    for account in await first_committee(shop):
+    for account in await shop.drawn(0):
         shop.server.seats[account].ways = Ways(wrong_first=True, result=honest_label)
     before = (await shop.channel.state()).balance
     with pytest.raises(OrderFailedError):
@@ -254,14 +253,6 @@ async def test_a_committee_that_disagrees_costs_nothing_and_the_next_is_asked(sh
     found = await shop.channel.order(shop.stage.rig.model, IMAGE)
     assert found.sequence == 1
     assert found.payload == honest_label(_payload())
-
-
-async def first_committee(shop: Shop) -> list[int]:
-    epoch = await shop.view.drawing_epoch()
-    seed = await shop.view.seed(epoch)
-    assert seed is not None
-    field = shop.view.facts.snapshots.field(shop.stage.rig.model, epoch)
-    return field.arrivals(draw(seed, shop.channel.id, 0), 3)
 
 
 async def test_channels_open_fill_and_close(shop: Shop) -> None:

@@ -138,7 +138,7 @@ async def test_a_streamer_that_says_something_else_is_shown_up_by_the_verdict(ha
 
 
 async def test_a_stream_of_an_answer_that_nobody_agrees_to_costs_nothing(hall: Hall) -> None:
-    epoch = await hall.view.drawing_epoch()
+    epoch = await hall.view.drawing_epoch(hall.channel.terms.opened_in)
     seed = await hall.view.seed(epoch)
     assert seed is not None
     field = hall.view.facts.snapshots.field(hall.stage.rig.model, epoch)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from cluster.lane.follower import LaneFollower
-from contracts import channels
+from contracts import channels, laneview
 from contracts.laneview import LaneView
 from contracts.rpc import RpcUnreachableError
 from serve.lane.view import View, ViewWriter
@@ -75,12 +77,13 @@ async def test_what_left_the_chain_leaves_the_view(stage: LaneStage) -> None:
 
 async def test_an_epoch_without_a_seed_leaves_the_last_one_to_draw(stage: LaneStage) -> None:
     view = await LaneView.open(stage.rig.lane)
-    drawn = await view.drawing_epoch()
+    older = view.epoch() - 1
+    drawn = await view.drawing_epoch(older)
     snapshot = await stage.rig.chain.provider.request("evm_snapshot", [])
     await stage.rig.warp(view.times.epoch_seconds)
     await view.refresh()
     assert view.epoch() == drawn + 1
-    assert await view.drawing_epoch() == drawn
+    assert await view.drawing_epoch(older) == drawn
     await stage.rig.chain.provider.request("evm_revert", [snapshot])
 
 
@@ -112,3 +115,47 @@ async def test_coordinators_and_members_hear_of_a_pause_and_of_its_end(
     await rig.treasury.send(functions.unpause())
     assert await paused() == (False, False, False)
     writer.close()
+
+
+async def test_a_seed_is_drawn_from_once_members_have_read_it_too(
+    stage: LaneStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They leave some blocks alone, and look only now and then: until then the epoch before serves."""
+    rig = stage.rig
+    monkeypatch.setattr(laneview, "SPREAD_S", 3_600.0)
+    slow = rig.chain.network.model_copy(update={"confirmations": 1, "block_time": 1_800.0})
+    monkeypatch.setattr(rig.chain, "network", slow)
+    snapshot = await rig.chain.provider.request("evm_snapshot", [])
+    view = await LaneView.open(rig.lane)
+    before = await view.drawing_epoch()
+    newest = await rig.advance()
+    for _ in range(3):
+        await view.refresh()
+        assert view.epoch() == newest
+        assert await view.seed(newest) is not None
+        assert await view.drawing_epoch() == before
+        # A channel that is younger than the one before has no other.
+        assert await view.drawing_epoch(before) == newest
+        await rig.warp(1)
+    await view.refresh()
+    assert await view.drawing_epoch() == newest
+    await rig.chain.provider.request("evm_revert", [snapshot])
+
+
+async def test_where_blocks_are_rare_time_is_enough_for_a_seed(
+    stage: LaneStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, clock = stage.rig, [time.monotonic()]
+    rare = rig.chain.network.model_copy(update={"block_time": laneview.SPREAD_S / 2})
+    monkeypatch.setattr(rig.chain, "network", rare)
+    monkeypatch.setattr(laneview, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    snapshot = await rig.chain.provider.request("evm_snapshot", [])
+    view = await LaneView.open(rig.lane)
+    newest = await rig.advance()
+    clock[0] += 1
+    await view.refresh()
+    assert await view.seed(newest) is not None
+    assert await view.drawing_epoch() < newest
+    clock[0] += laneview.SPREAD_S + 1
+    assert await view.drawing_epoch() == newest
+    await rig.chain.provider.request("evm_revert", [snapshot])

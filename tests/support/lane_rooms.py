@@ -111,7 +111,7 @@ class LaneScene:
         members: dict[str, Any] = {
             "channel": self.terms.channel(),
             "sequence": self.sequence,
-            "epoch": await self.view.drawing_epoch(),
+            "epoch": await self.view.drawing_epoch(self.terms.opened_in),
             "model_id": self.rig.model,
             "input_digest": payload_root(payload),
             "params_digest": NO_PARAMETERS,

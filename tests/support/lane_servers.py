@@ -36,8 +36,9 @@ MODEL_PATH = "model"
 
 @dataclass
 class Ways:
-    """How a member behaves. delay_s: that an order takes; busy: refusals before it takes one; store: its
-    outputs go there; contradict: it attests two results; wrong_first: its first result is its own.
+    """How a member behaves. delay_s: that an order takes; busy, behind: refusals before it takes one, for
+    want of a place, or of a seed that it has yet to read; store: its outputs go there; contradict: it attests
+    two results; wrong_first: its first result is its own.
     """
 
     result: Callable[[bytes], bytes] = honest_label
@@ -45,6 +46,7 @@ class Ways:
     silent: bool = False
     refuses: bool = False
     busy: int = 0
+    behind: int = 0
     reveals: bool = True
     hands_over: bool = True
     contradict: bool = False
@@ -116,6 +118,9 @@ class ScriptedSeat:
         if self.ways.busy > 0:
             self.ways.busy -= 1
             return Refusal("lane.full", "busy", 1)
+        if self.ways.behind > 0:
+            self.ways.behind -= 1
+            return Refusal("order.seed", "the seed of its epoch is not known", 3_600)
         if coordinator != offer.terms.coordinator:
             return Refusal("lane.coordinator", "another coordinator")
         if digest not in self._held:

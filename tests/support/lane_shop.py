@@ -16,6 +16,7 @@ from contracts.network import save
 from coordinator.config import parse_config
 from coordinator.engine import Engine
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.orders712 import draw
 from mlbridge.sdk import AsyncChannel, AsyncClient, LaneReceipt
 from mlbridge.storage import LocalStore
 from tests.support.lane_rooms import QUICK, LaneStage
@@ -41,6 +42,14 @@ class Shop:
     @property
     def url(self) -> str:
         return self.engine.config.local_url
+
+    async def drawn(self, sequence: int) -> list[int]:
+        """The three accounts that the channel's order of a sequence seats, were it signed now."""
+        epoch = await self.view.drawing_epoch(self.channel.terms.opened_in)
+        seed = await self.view.seed(epoch)
+        assert seed is not None
+        field = self.view.facts.snapshots.field(self.stage.rig.model, epoch)
+        return field.arrivals(draw(seed, self.channel.id, sequence), 3)
 
     def again(self) -> AsyncClient:
         """Another process of the same user."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+
+import cbor2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -68,6 +71,43 @@ def test_whatever_decodes_is_its_own_encoding(data: bytes) -> None:
     except MLBridgeError:
         return
     assert encode(value) == data
+
+
+@given(values)
+def test_what_is_written_without_sorting_is_what_sorting_gives(value: object) -> None:
+    """Maps that stand in the order of their keys are written as they are."""
+    assert encode(value) == cbor2.dumps(value, canonical=True)
+    in_order = cbor2.loads(cbor2.dumps(value, canonical=True))
+    assert encode(in_order) == encode(value)
+
+
+@given(values, st.data())
+def test_no_change_of_a_byte_gives_a_second_spelling(value: object, data: st.DataObject) -> None:
+    """The encoder of another hand is the measure: what it writes otherwise is refused."""
+    raw = bytearray(encode(value))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(raw)))
+        cut = data.draw(st.integers(0, 2))
+        raw[place : place + cut] = data.draw(st.binary(max_size=2))
+    try:
+        found = decode(bytes(raw))
+    except MLBridgeError:
+        return
+    assert cbor2.dumps(found, canonical=True) == raw
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers(0, 30), max_size=4))
+def test_keys_come_in_one_order_alone(fields: dict[str, int]) -> None:
+    """Every other order of the same members is refused."""
+    head = bytes([0xA0 + len(fields)])
+    for members in itertools.permutations(fields.items()):
+        raw = head + b"".join(cbor2.dumps(key) + cbor2.dumps(value) for key, value in members)
+        if raw == encode(fields):
+            assert decode(raw) == fields
+            continue
+        with pytest.raises(MLBridgeError) as caught:
+            decode(raw)
+        assert caught.value.code == "encoding.not_canonical"
 
 
 @pytest.mark.parametrize(
