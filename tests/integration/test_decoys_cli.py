@@ -148,10 +148,10 @@ async def test_a_case_of_decoys_from_its_authors_to_its_settlement(
 
             before = await reads.stake_of(court, judges[4].operator.address, Role.VERIFIER)
             settled = await does(anybody, "settle", case)
-            # Only who accepted without looking is fined, a fee for each decoy.
+            # Only who accepted without looking is fined, five fees for each decoy.
             assert (settled["phase"], settled["careless"]) == ("ended", len(decoys))
             left = await reads.stake_of(court, judges[4].operator.address, Role.VERIFIER)
-            assert before - left == len(decoys) * settled["fee_mlb"]
+            assert before - left == 5 * len(decoys) * settled["fee_mlb"]
             assert await does(anybody, "settle", case) == settled
             paid = [await court.token.functions.balanceOf(w.operator.address).call() for w in writers]
             assert paid == [settled["fee_mlb"]] * 3

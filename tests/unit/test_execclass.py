@@ -123,3 +123,14 @@ def test_the_example_configurations_are_valid(path: Path) -> None:
         args = ModelAppConfig.model_validate(application.args)
         assert (application.name, application.route_prefix) == (args.name, f"/m/{args.name}")
         assert application.import_path == "serve.app:build"
+
+
+def test_vllm_for_gpus_without_torchvision_is_refused_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("serve.execclass.vllm_package", lambda: "vllm")
+    monkeypatch.setattr("serve.execclass.find_spec", lambda name: None)
+    monkeypatch.setattr("serve.execclass.requires", lambda name: ["torch==2.13.0", "torchvision==0.28.0"])
+    with pytest.raises(MLBridgeError, match="torchvision") as refused:
+        build("vllm")
+    assert "--no-deps 'torchvision==0.28.0'" in refused.value.hint

@@ -34,7 +34,7 @@ interface IDecoys is IReviewer {
     /// @param decoys of those that opened
     /// @param accepted candidates that the panel accepted
     /// @param rejected candidates that the panel rejected
-    /// @param fee MLB that was set aside for each judge; also what each careless vote costs
+    /// @param fee MLB that was set aside for each judge; a careless vote costs five of it
     /// @param until block number while armed, unix seconds after
     /// @param model index of the model in the registry
     /// @param modelId id of the model

@@ -24,8 +24,7 @@ struct Review {
 /// checks and decoys. What a verdict means is for the contract that asked to say. The TaskManager calls it in the middle
 /// of a settlement, so neither function may revert or call anybody else.
 interface IReviewer {
-    /// @notice The panel said something: a result passed, or in a vote some candidate was accepted or rejected. The
-    /// TaskManager only.
+    /// @notice The panel said something: a result passed, or somebody voted, if only to abstain. The TaskManager only.
     /// @param winner digest that passed; zero if none did
     /// @param accepted in a vote, bit i: candidate i was accepted
     /// @param rejected likewise
@@ -34,7 +33,7 @@ interface IReviewer {
     /// @param taskId id of the task
     function onVerdict(bytes32 taskId, bytes32 winner, uint256 accepted, uint256 rejected, bytes32 ballot) external;
 
-    /// @notice The panel could not be drawn, was silent, or did not agree. The TaskManager only.
+    /// @notice The panel could not be drawn, was silent, or had no candidates and did not agree. The TaskManager only.
     /// @param taskId id of the task
     function onNoVerdict(bytes32 taskId) external;
 }

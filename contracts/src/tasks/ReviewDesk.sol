@@ -98,15 +98,16 @@ abstract contract ReviewDesk is TaskEndings {
         _remember(taskId, head, verdict.winner, condemned);
     }
 
-    /// @dev A panel that rejected every candidate has said something too.
+    /// @dev A panel that rejected every candidate has said something too, and so has one that voted and decided nothing: who
+    /// abstained is on its ballot.
     function _endReview(bytes32 taskId, Head head, Verdict calldata verdict) internal {
-        if (!verdict.passed && verdict.rejected == 0) {
+        Round storage last = _roundAt(taskId, head, head.round());
+        uint256 revealed = _revealed(last, head);
+        if (!verdict.passed && (revealed == 0 || head.kind() != RoundKind.Vote)) {
             _refund(taskId, head, "no verdict");
             return;
         }
-        Round storage last = _roundAt(taskId, head, head.round());
         (uint32[] memory accounts,) = last.seats.load(head.seats());
-        uint256 revealed = _revealed(last, head);
         bytes32 ballot = Hashing.ballot(accounts, _values(last, head, revealed), revealed);
         _tasks[taskId].head = head.withStatus(TaskStatus.Finalized);
         emit ITaskManager.TaskFinalized(

@@ -18,8 +18,8 @@ contract CoalitionDecoysTest is Player {
     uint8 private constant SEATS = 3;
     uint256 private constant PANEL = 5;
     uint256 private constant HELD = 4;
-    /// @dev Cases among a hundred events: more than the two thirds at which a lone blind judge breaks even.
-    uint256 private constant RATE = 75;
+    /// @dev Cases among a hundred events: more than the two fifteenths at which a lone blind judge breaks even.
+    uint256 private constant RATE = 25;
     uint256 private constant BLOCKS = 1_000_000;
     /// @dev From which on a mean says which side of nothing it is on.
     uint256 private constant MANY_RUNS = 200;
@@ -102,34 +102,33 @@ contract CoalitionDecoysTest is Player {
             Row memory row = _sample("honest judges in decoy cases", shares[i], seated, this.honestInCases);
             _assertChance(row);
             assertTrue(row.worstMlb >= 0, "never fined");
-            _sample("honest judges, 3 cases in 4 events", shares[i], UNKNOWN, this.honestInBoth);
+            _sample("honest judges, 1 case in 4 events", shares[i], UNKNOWN, this.honestInBoth);
         }
     }
 
-    /// @notice A lone judge that accepts everything is fined unless there was no decoy. Two or three are spared where all
-    /// three were decoys too, because then the panel decides nothing; four hold the verdict.
+    /// @notice Judges that accept everything are fined unless there was no decoy, or four of five did so: they hold the
+    /// verdict.
     function testAcceptingEverythingIsFined() public {
         for (uint256 i; i < shares.length; ++i) {
             _muster(shares[i], false, true);
-            uint256 few = Chance.exactly(VERIFIERS, _many(i), PANEL, 2) + Chance.exactly(VERIFIERS, _many(i), PANEL, 3);
-            uint256 spared = Chance.exactly(VERIFIERS, _many(i), PANEL, 1) / 8 + few / 4
-                + Chance.atLeast(VERIFIERS, _many(i), PANEL, HELD);
+            uint256 holds = Chance.atLeast(VERIFIERS, _many(i), PANEL, HELD);
+            uint256 spared = (Chance.atLeast(VERIFIERS, _many(i), PANEL, 1) - holds) / 8 + holds;
             Row memory row = _sample("judges accept everything in decoy cases", shares[i], spared, this.acceptInCases);
             _assertChance(row);
             if (shares[i] < SAFE_BELOW && row.runs >= MANY_RUNS) _assertMlbLost(row);
-            _sample("judges accept everything, 3 cases in 4 events", shares[i], UNKNOWN, this.acceptInBoth);
+            _sample("judges accept everything, 1 case in 4 events", shares[i], UNKNOWN, this.acceptInBoth);
         }
     }
 
-    /// @notice A lone judge that abstains is fined as one that accepts. Two of five leave the panel without a verdict: the
-    /// case is void, and they are paid and not fined.
-    function testAbstainingIsFinedWhereItBlocksNothing() public {
+    /// @notice Judges that abstain are fined unless there was no decoy, however many they are.
+    function testAbstainingIsFined() public {
         for (uint256 i; i < shares.length; ++i) {
             _muster(shares[i], false, true);
-            uint256 spared =
-                Chance.exactly(VERIFIERS, _many(i), PANEL, 1) / 8 + Chance.atLeast(VERIFIERS, _many(i), PANEL, 2);
-            _assertChance(_sample("judges abstain in decoy cases", shares[i], spared, this.greyInCases));
-            _sample("judges abstain, 3 cases in 4 events", shares[i], UNKNOWN, this.greyInBoth);
+            uint256 spared = Chance.atLeast(VERIFIERS, _many(i), PANEL, 1) / 8;
+            Row memory row = _sample("judges abstain in decoy cases", shares[i], spared, this.greyInCases);
+            _assertChance(row);
+            if (row.runs >= MANY_RUNS) _assertMlbLost(row);
+            _sample("judges abstain, 1 case in 4 events", shares[i], UNKNOWN, this.greyInBoth);
         }
     }
 
@@ -138,7 +137,7 @@ contract CoalitionDecoysTest is Player {
         for (uint256 i; i < shares.length; ++i) {
             _muster(shares[i], false, true);
             Row memory row =
-                _sample("judges lazy in disputes, 3 cases in 4 events", shares[i], UNKNOWN, this.acceptInDisputes);
+                _sample("judges lazy in disputes, 1 case in 4 events", shares[i], UNKNOWN, this.acceptInDisputes);
             assertTrue(row.worstMlb >= 0, "never fined");
         }
     }
