@@ -116,8 +116,8 @@ def no_vllm() -> MLBridgeError:
 
 
 def require_torchvision() -> None:
-    """vLLM imports it whenever it starts on a GPU, for text alone too. A checkout's own installation leaves it
-    out, because its builds do not match a torch for CPUs alone. Raises MLBridgeError `engine.missing`.
+    """vLLM imports it whenever it starts on a GPU, for text alone too. An installation from a checkout leaves
+    it out, because its builds do not match a torch for CPUs alone. Raises MLBridgeError `engine.missing`.
     """
     if find_spec("torchvision") is not None:
         return

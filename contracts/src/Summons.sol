@@ -150,6 +150,8 @@ contract Summons is SummonsRules, ReentrancyGuard {
         }
     }
 
+    // Anybody may have an account paid what it is owed, and nobody anything else.
+    // slither-disable-start arbitrary-send-eth
     /// @inheritdoc ISummons
     function withdraw(address account) external nonReentrant returns (uint256 amount) {
         amount = owed[account];
@@ -159,6 +161,8 @@ contract Summons is SummonsRules, ReentrancyGuard {
         (bool sent,) = account.call{value: amount}("");
         if (!sent) revert TransferFailed(account, amount);
     }
+
+    // slither-disable-end arbitrary-send-eth
 
     // ---- views ----
 
