@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from eth_utils.address import to_checksum_address
 from web3.contract import AsyncContract
@@ -27,6 +28,9 @@ from mlbridge.protocol.orders712 import Attestation, ChannelTerms, TaskOrder
 from mlbridge.protocol.tally import MIN_SEATS
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed
+
+NOBODY: Final = 0
+"""Whose dissent an audit is about."""
 
 
 class SummonsStatus(IntEnum):

@@ -17,7 +17,7 @@ import {Fault, Policy} from "./interfaces/Types.sol";
 import {Hashing} from "./libraries/Hashing.sol";
 import {Signers} from "./libraries/Signers.sol";
 
-/// @title Orders on which seats disagreed, judged by a panel
+/// @title Orders on which seats disagreed, or that somebody audits, judged by a panel
 /// @notice Holds the bonds of cases that are not closed, and nothing else. The panel runs the order and sees no candidates;
 /// a result is one payload, so its digest for the order follows from the one that the panel agreed on.
 contract DissentCases is IDissentCases {
@@ -83,8 +83,11 @@ contract DissentCases is IDissentCases {
         bytes32 order = channels.check(evidence).order;
         Case storage found = _cases[order];
         if (found.status != Status.None) revert CaseExists(order);
-        bytes32 other = dissents.resultOf(order, dissenter);
-        if (other == 0 || other == evidence.result) revert NotOnRecord(order, dissenter);
+        // No account is zero: that is an audit.
+        if (dissenter != 0) {
+            bytes32 other = dissents.resultOf(order, dissenter);
+            if (other == 0 || other == evidence.result) revert NotOnRecord(order, dissenter);
+        }
         _requireYoung(order, evidence.order.epoch);
         Review memory review = _review(order, evidence, dissenter, inputData);
         found.model = _requireExact(evidence.order.modelId);
@@ -207,11 +210,11 @@ contract DissentCases is IDissentCases {
         review.salt = order;
         review.inputData = inputData;
         uint256 count = evidence.seats.length;
-        review.excluded = new uint32[](count + 1);
+        review.excluded = new uint32[](dissenter == 0 ? count : count + 1);
         for (uint256 i; i < count; ++i) {
             review.excluded[i] = evidence.seats[i].account;
         }
-        review.excluded[count] = dissenter;
+        if (dissenter != 0) review.excluded[count] = dissenter;
         // Otherwise a liar would have its one case heard while nobody can judge it.
         uint256 eligible = taskManager.poolSize(ordered.modelId, true) + taskManager.poolSize(ordered.modelId, false);
         if (eligible < review.seats + count) revert TooFewJudges(eligible, review.seats + count);

@@ -347,6 +347,60 @@ contract DissentCasesTest is ChannelTest {
         judged.open(found.evidence, found.dissenter, input);
     }
 
+    // ---- audits ----
+
+    /// @dev Five seats that agree, and nobody on record.
+    function _audit(bytes memory verdict) private returns (Dispute memory found) {
+        found.order = asked(0, 5);
+        found.id = hashOf(found.order);
+        uint32[] memory seats = drawn(found.order);
+        found.evidence = provenOf(terms, clientKey, found.order, seats, 0, digestOf(found.id, verdict));
+        _open(found);
+    }
+
+    function testAnAuditFindsACommitteeThatLiedTogether() public {
+        Dispute memory found = _audit(WRONG);
+        _judge(found, _one(RIGHT));
+        _rule(found, RIGHT);
+        for (uint256 i; i < 5; ++i) {
+            uint256 stake = bondedOf(found.evidence.seats[i].account);
+            _expectedCondemn(found, i);
+            assertEq(bondedOf(found.evidence.seats[i].account), stake / 2, "all of the panel agreed");
+        }
+        judged.conclude(found.id);
+        assertEq(token.balanceOf(stranger), 10 * BOND, "the bond, and nothing more");
+    }
+
+    /// @dev Whoever audits honest seats pays the panel, and as much again is burned: a week later, as the reserve's half.
+    function testAnAuditOfHonestSeatsCostsItsBondAndNobodyElse() public {
+        Dispute memory found = _audit(RIGHT);
+        uint256 reserve = ledger.disputeReserve(1);
+        _judge(found, _one(RIGHT));
+        _rule(found, RIGHT);
+        for (uint256 i; i < 5; ++i) {
+            uint32 account = found.evidence.seats[i].account;
+            vm.expectRevert(abi.encodeWithSelector(IDissentCases.NotWrong.selector, found.id, account));
+            _expectedCondemn(found, i);
+        }
+        vm.warp(judged.cases(found.id).until);
+        judged.conclude(found.id);
+        assertEq(token.balanceOf(stranger), 9 * BOND);
+        assertEq(ledger.disputeReserve(1), reserve + BOND / 2, "what the panel cost comes back");
+    }
+
+    function testNobodyOfAnAuditedOrderJudgesIt() public {
+        Dispute memory found = _audit(RIGHT);
+        draw(found.reviewId);
+        Seat[] memory panel = committee(found.reviewId);
+        for (uint256 i; i < panel.length; ++i) {
+            for (uint256 k; k < 5; ++k) {
+                assertNotEq(panel[i].account / 2, found.evidence.seats[k].account / 2);
+            }
+        }
+    }
+
+    // ---- who may not ----
+
     function testNoCaseWithoutADissentOnRecord() public {
         Dispute memory found = _dispute(RIGHT, WRONG);
         uint32 other = found.evidence.seats[0].account == found.dissenter

@@ -53,6 +53,10 @@ def open_(
     dissenter: Annotated[
         int | None, typer.Option(metavar="ACCOUNT", help="Whose dissent. Default: the first one on record.")
     ] = None,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Nobody dissented: have the answer checked that all seats agreed on."),
+    ] = False,
     text: Annotated[
         str | None,
         typer.Option(
@@ -68,12 +72,21 @@ def open_(
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have a panel judge an order from whose verdict a seat dissented. Anybody may; again changes nothing.
+    """Have a panel judge an order from whose verdict a seat dissented, or audit any order. Anybody may; again
+    changes nothing.
 
-    The bond comes back once as much stake was taken from whoever was wrong; input and order become public.
+    The bond comes back once as much stake was taken from whoever was wrong. If nobody was, half of it pays
+    the panel, half is burned. Input and order become public.
 
     Example: mlbridge dissent open receipts/0x12ab.json --max-bond 1400
     """
+    if audit and dissenter is not None:
+        raise MLBridgeError(
+            "dissent.two_ways",
+            "An audit is about nobody's dissent.",
+            hint="Leave out --audit or --dissenter.",
+            exit_code=2,
+        )
     proof = LaneReceipt.load(receipt)
     most = None if max_bond is None else parse_ether(max_bond, "--max-bond", "MLB")
     given = None if text is None else read_input(text)
@@ -82,7 +95,7 @@ def open_(
         lane = (await client.lane_view()).lane
         order = proof.digest
         if (await summons.dissent_case(lane, order)).status is CaseStatus.NONE:
-            who = await _dissenter(lane, proof, dissenter)
+            who = summons.NOBODY if audit else await _dissenter(lane, proof, dissenter)
             payload = await _payload(client, proof, given, max_tokens)
             bond = await summons.case_bond(lane)
             agreed = most if most is not None else _ask(bond, as_json=as_json)
@@ -239,7 +252,7 @@ async def _dissenter(lane: Lane, proof: LaneReceipt, wanted: int | None) -> int:
     raise MLBridgeError(
         "dissent.none",
         f"{whose} from the verdict on order 0x{proof.digest.hex()} is on record.",
-        hint="Only a seat that attested another result can be judged; its coordinator puts it on record.",
+        hint="Its coordinator puts on record who attested another result. If nobody did: --audit.",
         exit_code=5,
     )
 

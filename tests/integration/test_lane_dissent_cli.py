@@ -101,9 +101,9 @@ async def bench(
     capsys: pytest.CaptureFixture[str],
     *,
     verdict: bytes,
-    dissent: bytes,
+    dissent: bytes | None = None,
 ) -> AsyncIterator[Bench]:
-    """verdict, dissent: outputs that the majority and one seat attested."""
+    """verdict, dissent: outputs that the majority and one seat attested; None: that seat is silent."""
     monkeypatch.setattr(AsyncClient, "manifest", manifest_of_a_classifier)
     monkeypatch.setenv(HOME_ENV, str(tmp_path / "mine"))
     monkeypatch.setenv("MLBRIDGE_PASSWORD", "test")
@@ -119,9 +119,7 @@ async def bench(
         digest, seats = order.digest(world.domain), world.committee(order)
         weights = [world.snapshots.weight(rig.model, world.epoch, account) for account in seats]
         place = weights.index(min(weights))
-        agreed, other = (
-            result_digest(rig.chain.chain_id, digest, keccak(output)) for output in (verdict, dissent)
-        )
+        agreed = result_digest(rig.chain.chain_id, digest, keccak(verdict))
         evidence = world.evidence(order, silent=[place], result=agreed)
         offer = Offer(sign(order, world.domain, world.requester_key), world.terms(0), INPUT)
         assert offer.order.signature == evidence.order_signature
@@ -133,9 +131,10 @@ async def bench(
 
         receipt, _ = await accept_answer(offer, told, view, nowhere)
         receipt.save(tmp_path / "receipt.json")
-        await channels.report_dissent(
-            rig.lane, rig.treasury, evidence, attested(scene, seats, seats[place], agreed, other, digest)
-        )
+        if dissent is not None:
+            other = result_digest(rig.chain.chain_id, digest, keccak(dissent))
+            said = attested(scene, seats, seats[place], agreed, other, digest)
+            await channels.report_dissent(rig.lane, rig.treasury, evidence, said)
         requester = Account.from_key(world.requester_key)
         await fund(rig.treasury, rig.chain, requester.address, mlb=10_000 * MLB)
         keystore.create(tmp_path / "requester.json", "test", requester, rounds=2)
@@ -207,6 +206,30 @@ async def test_a_majority_that_was_wrong_is_judged_by_command(
         token = court.scene.rig.chain.token.functions
         requester = Account.from_key(court.scene.world.requester_key).address
         assert await token.balanceOf(requester).call() == 10_000 * MLB
+
+
+async def test_seats_that_agreed_on_a_lie_are_found_by_an_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with bench(tmp_path, monkeypatch, capsys, verdict=WRONG) as court:
+        said, order = court.said, "0x" + court.order.hex()
+        bond = await summons.case_bond(court.scene.rig.lane)
+        opening = ["dissent", "open", str(court.receipt), "--input", " ".join(map(str, IMAGE))]
+        opening += ["--max-bond", str(bond // MLB)]
+        nobody = (await said(*opening)).json["error"]
+        assert (nobody["code"], "--audit" in nobody["hint"]) == ("dissent.none", True)
+        both = (await said(*opening, "--audit", "--dissenter", str(court.dissenter))).json["error"]
+        assert both["code"] == "dissent.two_ways"
+        assert (await said(*opening, "--audit")).json["status"] == "judging"
+        await court.judge()
+        assert (await said("dissent", "rule", order)).json["status"] == "ruled"
+        before = await court.bonded()
+        gone = (await said("dissent", "condemn", order, "--receipt", str(court.receipt))).json
+        assert gone["condemned"] == court.others
+        after = await court.bonded()
+        assert all(after[seat] == before[seat] // 2 for seat in court.others)
+        assert after[court.dissenter] == before[court.dissenter]
+        assert (await said("dissent", "conclude", order)).json["status"] == "closed"
 
 
 async def test_a_watcher_ends_what_waits_for_anybody(

@@ -4,10 +4,11 @@ pragma solidity ^0.8.30;
 import {Attestation, Evidence} from "./ChannelTypes.sol";
 import {IReviewer} from "./IReviewer.sol";
 
-/// @title Orders on which seats disagreed, judged by a panel
+/// @title Orders on which seats disagreed, or that somebody audits, judged by a panel
 /// @notice In the channel lane disagreement costs nothing, because whoever signs orders can look for a committee. A case
 /// has a panel, drawn from later randomness and of none of the order's operators, run the order. Whoever signed another
-/// result than the panel finds was wrong: the dissenter, the committee's majority, or both.
+/// result than the panel finds was wrong: the dissenter, the committee's majority, or both. An audit is the same where
+/// nobody dissented: then nobody but the committee can have been wrong.
 interface IDissentCases is IReviewer {
     /// @notice Where a case stands.
     enum Status {
@@ -98,7 +99,7 @@ interface IDissentCases is IReviewer {
     /// @param order hash of the order, or the order itself
     /// @param reviewId id of the review by judges
     /// @param opener who posted the bond
-    /// @param dissenter whose dissent is on record
+    /// @param dissenter whose dissent is on record; zero for an audit
     /// @param bond MLB, 18 decimals
     event DissentCaseOpened(
         bytes32 indexed order, bytes32 indexed reviewId, address indexed opener, uint32 dissenter, uint256 bond
@@ -125,10 +126,10 @@ interface IDissentCases is IReviewer {
     /// @param burned MLB burned
     event DissentCaseClosed(bytes32 indexed order, uint256 returned, uint256 toReserve, uint256 burned);
 
-    /// @notice Have a panel judge an order from whose verdict a seat dissented. Anyone, with the bond in MLB by allowance;
-    /// once an order.
+    /// @notice Have a panel judge an order from whose verdict a seat dissented, or audit any order. Anyone, with the bond in
+    /// MLB by allowance; once an order.
     /// @param evidence of the verdict
-    /// @param dissenter a seat whose other result `Dissents` holds
+    /// @param dissenter a seat whose other result `Dissents` holds; zero for an audit
     /// @param inputData 0x00 || payload of the order's input
     /// @dev Reverts with the errors of PaymentChannels.check and TaskManager.openReview, CaseExists, NotOnRecord,
     /// TooLateToJudge, NotByDigest, TooFewJudges, ContentMismatch.
