@@ -88,6 +88,15 @@ contract DecoyMathTest is Test {
         sum /= int256(ROUNDS);
     }
 
+    /// @dev Lots as Python draws them: an author must know before it is asked whether it is a decoy.
+    function test_LotsAreThoseOfTheAuthorsOwnTools() public pure {
+        uint256 lots = 0xc2d7;
+        for (uint256 i; i < 16; ++i) {
+            bytes32 secret = keccak256(abi.encodePacked("secret", uint8(i)));
+            assertEq(DecoyMath.isDecoy(secret, keccak256(abi.encodePacked("seed", uint8(i)))), lots >> i & 1 == 1);
+        }
+    }
+
     function test_WhoeverRunsTheModelKeepsItsWholeFee() public pure {
         assertEq(_perRound(Strategy.Honest, 1), FEE);
     }

@@ -56,6 +56,13 @@ contract HashingTest is Test {
         assertEq(seed, _word(at, ".seed"), "seed");
     }
 
+    /// @dev Written the plain way: whoever shows a ballot again makes this hash.
+    function testFuzz_BallotOfAPanel(uint32[] memory accounts, bytes32[] memory values, uint256 revealed) public pure {
+        bytes32 wanted =
+            keccak256(abi.encode(keccak256(abi.encodePacked(accounts)), keccak256(abi.encodePacked(values)), revealed));
+        assertEq(Hashing.ballot(accounts, values, revealed), wanted);
+    }
+
     function testWellFormedContent() public view {
         assertFalse(this.wellFormed(""), "nothing");
         assertTrue(this.wellFormed(hex"00"), "an empty payload");

@@ -11,6 +11,18 @@ import {Test} from "./utils/Test.sol";
 contract TallyTest is Test {
     uint256 private constant SILENT_VOTE = 1 << 32;
 
+    /// @dev Whoever counts goes on with the weights as they were.
+    function testFuzz_ClippingLeavesTheWeightsAlone(uint32[7] memory heavy) public pure {
+        uint256[] memory weights = new uint256[](heavy.length);
+        for (uint256 i; i < heavy.length; ++i) {
+            weights[i] = i == 0 ? uint256(heavy[0]) << 8 : heavy[i];
+        }
+        Tally.clip(weights);
+        for (uint256 i; i < heavy.length; ++i) {
+            assertEq(weights[i], i == 0 ? uint256(heavy[0]) << 8 : heavy[i]);
+        }
+    }
+
     // ---- examples ----
 
     function testVectorsOfClip() public view {
