@@ -110,7 +110,7 @@ def test_a_killed_replica_comes_back_with_the_same_answers(
     before = execute(200).content
     (replica,) = running.processes("ray::ServeReplica:digits")
     replica.kill()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     after = execute(201)
     while after.status_code != 200 and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -125,7 +125,7 @@ def test_requests_are_counted_on_rays_metrics_port(running: LocalServe) -> None:
         "mlbridge_serve_latency_seconds_bucket",
         "mlbridge_serve_in_flight",
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     missing = list(wanted)
     while missing and time.monotonic() < deadline:
         text = httpx2.get(running.metrics_url, timeout=20).text
