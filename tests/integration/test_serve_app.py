@@ -49,7 +49,7 @@ def running() -> Iterator[LocalServe]:
 
 @pytest.fixture
 def client(running: LocalServe) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=running.url, timeout=60) as made:
+    with httpx2.Client(base_url=running.url, timeout=240) as made:
         yield made
 
 
@@ -77,7 +77,7 @@ def test_without_an_order_of_this_node_nothing_runs(client: httpx2.Client) -> No
 def test_a_full_replica_refuses_and_still_tells_how_it_is(running: LocalServe) -> None:
     def send(task: int) -> httpx2.Response:
         body = payload.encode_input("embedding", {"text": f"{task} long words " * 200})
-        with httpx2.Client(base_url=running.url, timeout=60) as client:
+        with httpx2.Client(base_url=running.url, timeout=240) as client:
             return client.post("/m/minilm/v1/execute", content=body, headers=ordered(body, task))
 
     with ThreadPoolExecutor(16) as pool:
