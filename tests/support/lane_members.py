@@ -210,3 +210,14 @@ def attested(answer: Answer, account: int) -> Attestation:
 def codes(answers: Sequence[Answer]) -> list[str]:
     """Codes of refusals, `ok` for what is none."""
     return [answer.code if isinstance(answer, exchange.Refusal) else "ok" for answer in answers]
+
+
+def forget_channel(chain: ViewWriter) -> None:
+    """The provider's view knows the channel no more."""
+    chain.put_channels([], [terms().channel()])
+
+
+def out_of_the_draw(chain: ViewWriter) -> None:
+    """Accounts of such weight that nobody of ACCOUNTS is drawn."""
+    for account, weight in ((8, 10**9), (10, 10**9), (12, 10**9)):
+        chain.put_weight(order_of().model_id, account, EPOCH, weight, 99)
