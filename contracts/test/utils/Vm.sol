@@ -80,6 +80,7 @@ interface Vm {
     function resumeGasMetering() external;
 
     // ---- text and files ----
+    function split(string calldata input, string calldata delimiter) external pure returns (string[] memory);
     function toString(uint256 value) external pure returns (string memory);
     function toString(address value) external pure returns (string memory);
     function toString(bytes32 value) external pure returns (string memory);
