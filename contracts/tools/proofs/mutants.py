@@ -11,7 +11,6 @@ that anybody can see.
 import argparse
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -93,12 +92,8 @@ def _test(forge: str, tests: list[str]) -> str:
         SKIPPED,
         "--fail-fast",
     ]
-    # Unoptimised code compiles in half the time and does the same.
-    environment = {**os.environ, "FOUNDRY_OPTIMIZER": "false"}
     try:
-        done = subprocess.run(
-            command, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=SECONDS
-        )
+        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return "endless"
     if done.returncode == 0:
