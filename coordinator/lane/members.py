@@ -37,6 +37,8 @@ LONGEST_GAP_S: Final = 0.05
 BRIEF_S: Final = 0.25
 """Orders of a model that takes longer do not wait to travel together: the quick would wait for the slow."""
 _SMOOTHING: Final = 0.2
+_NOBODY: Final = frozenset({404, 502, 504})
+"""What an ingress answers that has no replica behind it, as while a node starts: the member says nothing."""
 _WITHOUT_MODEL: Final = "reveals"
 
 
@@ -185,6 +187,8 @@ class Members:
                 after = response.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(pipe.account, error) from error
+        if status in _NOBODY:
+            raise _unreachable(pipe.account, f"its door says {status}")
         if status != 200:
             wait = int(after) if after.isdecimal() and len(after) < 6 else 1
             refusal = Refusal(f"http.{status}", "The member's door refused the whole request.", wait)
@@ -248,7 +252,7 @@ async def _sealed(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, Non
             yield payload
 
 
-def _unreachable(account: int, error: Exception) -> MLBridgeError:
+def _unreachable(account: int, error: Exception | str) -> MLBridgeError:
     reason = str(error) or type(error).__name__
     return MLBridgeError("member.unreachable", f"Member {account} does not answer: {reason}.")
 

@@ -20,7 +20,14 @@ from coordinator.lane.directory import Directory
 from coordinator.lane.members import Members
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import exchange
-from mlbridge.protocol.exchange import MAX_ANSWER_BYTES, MAX_BODY_BYTES, Answer, Revealed, write_answer
+from mlbridge.protocol.exchange import (
+    MAX_ANSWER_BYTES,
+    MAX_BODY_BYTES,
+    Answer,
+    Refusal,
+    Revealed,
+    write_answer,
+)
 from mlbridge.protocol.orders712 import Attestation, Domain
 from mlbridge.protocol.wire import sign
 from tests.support.lane_servers import serving
@@ -73,3 +80,24 @@ async def test_a_bomb_is_not_read_to_its_end(packed: bool) -> None:
         with pytest.raises(MLBridgeError) as caught:
             await ask()
     assert caught.value.code == "member.unreadable"
+
+
+@pytest.mark.parametrize("status", [404, 502, 504])
+async def test_a_door_with_nobody_behind_it_is_as_good_as_none(status: int) -> None:
+    async def answer(_: Request) -> Response:
+        return Response("no such path", status_code=status)
+
+    async with asking(answer) as ask:
+        with pytest.raises(MLBridgeError, match=rf"its door says {status}") as caught:
+            await ask()
+    assert caught.value.code == "member.unreachable"
+
+
+async def test_a_full_door_says_when_to_come_again() -> None:
+    async def answer(_: Request) -> Response:
+        return Response("full", status_code=503, headers={"Retry-After": "7"})
+
+    async with asking(answer) as ask:
+        found = await ask()
+    assert isinstance(found, Refusal)
+    assert (found.code, found.retry_after) == ("http.503", 7)
