@@ -2,18 +2,19 @@
 
 The coordinator's actor and the gateway's Serve application are kept alike. The head is a process group of its
 own and outlives the supervisor; a new supervisor adopts it. Ray restarts a killed process by itself; the
-supervisor puts the service on a new head, and replaces one that no longer answers.
+supervisor puts the service on a new head, and replaces one that no longer answers. A head that somebody else
+keeps is waited for, and the service put on it as soon as it is back.
 """
 
 from __future__ import annotations
 
 import fcntl
+import http.client
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ import structlog
 from coordinator.config import RayConfig, make_private
 from mlbridge import procs
 from mlbridge.errors import MLBridgeError
-from mlbridge.rayproc import HeadSpec, RayHead
+from mlbridge.rayproc import HeadSpec, RayHead, port_answers
 
 log = structlog.get_logger(__name__)
 
@@ -131,6 +132,7 @@ class Supervisor:
         self.config, self.room = config, room
         self.head = head_of(config)
         self.stopping = False
+        self._away = False
         self._healthy_at = time.monotonic()
         self._not_before = 0.0
         self._failures = 0
@@ -182,13 +184,26 @@ class Supervisor:
                 log.warning("ray_head_lost", address=self.head.spec.address)
                 self.ensure()
             elif healthy(self.config.local_url):
-                self._healthy_at, self._failures = time.monotonic(), 0
+                self._healthy_at, self._failures, self._away = time.monotonic(), 0, False
+            elif not self.owns_head and not self._joined_answers():
+                if not self._away:
+                    log.warning("ray_head_away", address=self.config.ray.address)
+                self._away = True  # somebody else starts it again, and until then no driver can join it
+            elif self._away:
+                log.info("ray_head_back", address=self.config.ray.address)
+                self.ensure()  # what ran there ended with it
+                self._away = False
             elif time.monotonic() - self._healthy_at > PATIENCE_S:
                 self._later()  # a look inside costs a Ray driver: not every second
                 self._revive()
         except MLBridgeError as error:
             self._later()
             log.warning("revival_failed", code=error.code, reason=str(error))
+
+    def _joined_answers(self) -> bool:
+        """Whether something takes connections where the joined cluster should be."""
+        host, _, port = (self.config.ray.address or "").rpartition(":")
+        return not port.isdigit() or port_answers(int(port), host)
 
     def _later(self) -> None:
         self._failures += 1
@@ -233,7 +248,7 @@ def healthy(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/healthz", timeout=HEALTH_TIMEOUT_S) as answer:  # noqa: S310 - our own http URL
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException):  # also of a server that is killed while it answers
         return False
 
 

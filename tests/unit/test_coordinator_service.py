@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +203,38 @@ class TestSupervisor:
         assert head.asked == then
         kept.look()
         assert head.asked == then, "not again at once"
+
+    def test_a_joined_cluster_is_waited_for_and_used_as_soon_as_it_is_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ray = {"mode": "join", "address": "10.0.0.1:6379"}
+        kept = Supervisor(parse_config({"network": "n", "home": str(tmp_path / "home"), "ray": ray}))
+        head, there = FakeHead(), False
+        monkeypatch.setattr(kept, "head", head)
+        monkeypatch.setattr(supervisor, "healthy", lambda url: False)
+        monkeypatch.setattr(supervisor, "port_answers", lambda port, host: there)
+        kept._healthy_at -= 1000
+        kept.look()
+        assert head.asked == [], "no driver can join what is not there"
+        there = True
+        kept.look()
+        assert head.asked == ["start"]
+        kept.look()
+        assert head.asked == ["start"], "now it may take its time"
+
+    def test_an_answer_that_breaks_off_is_no_health(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def die_amid_an_answer() -> None:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"HTTP/1.1 2")
+
+            dying = threading.Thread(target=die_amid_an_answer)
+            dying.start()
+            assert not supervisor.healthy(f"http://127.0.0.1:{server.getsockname()[1]}")
+            dying.join()
 
     def test_what_fails_is_tried_again_later(self, watch: Any) -> None:
         kept, head = watch(healthy=False, silent_s=50, ping=MLBridgeError("ray.driver_timeout", "Slow."))
