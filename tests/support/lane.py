@@ -18,6 +18,7 @@ from contracts.lane import Lane
 from contracts.reads import call
 from contracts.seeds import post_seed
 from contracts.sender import Sender
+from mlbridge.models import Manifest
 from mlbridge.protocol.types import Role
 from tests.support.seats import FAST, ScriptedMember, fresh_account, fund, make_member, register_model
 
@@ -102,11 +103,17 @@ class LaneRig:
 
 @contextlib.asynccontextmanager
 async def lane_rig(
-    *, members: int = 6, verifiers: int = 3, params: LaneParams = LANE, anvil: Anvil | None = None
+    *,
+    members: int = 6,
+    verifiers: int = 3,
+    params: LaneParams = LANE,
+    anvil: Anvil | None = None,
+    published: tuple[Manifest, str] | None = None,
 ) -> AsyncIterator[LaneRig]:
     """Deploy everything, stake, serve, record, and move to the first epoch that can draw.
 
     anvil: one that the caller has a use for, not started yet; it mines a block for each transaction.
+    published: the model's manifest and CID; None: one that nobody could load.
     """
     with anvil or Anvil(free_port(), block_time=None) as anvil:
         rules = replace(DEVNET, epoch_seconds=params.epoch_seconds, lane=params)
@@ -122,7 +129,7 @@ async def lane_rig(
             owner = Sender(chain, provider, FAST)
             await owner.send(chain.token.functions.approve(chain.addresses.distributor, 10_000 * 10**18))
             await owner.send(chain.distributor.functions.stake(int(Role.MODEL_PROVIDER), 10_000 * 10**18))
-            model = await register_model(chain, treasury, price=PRICE, provider=provider)
+            model = await _register(chain, treasury, provider, published)
             rig = LaneRig(anvil, chain, lane, source, treasury, model, provider, params)
             for place in range(members):
                 mlb = 50_000 * (1 + place % 3)
@@ -134,3 +141,20 @@ async def lane_rig(
             await rig.advance()
             await rig.record()
             yield rig
+
+
+async def _register(
+    chain: Chain, treasury: Sender, provider: LocalAccount, published: tuple[Manifest, str] | None
+) -> bytes:
+    if published is None:
+        return await register_model(chain, treasury, price=PRICE, provider=provider)
+    manifest, cid = published
+    return await register_model(
+        chain,
+        treasury,
+        price=PRICE,
+        provider=provider,
+        cid=cid,
+        name=manifest.name,
+        exec_class=manifest.exec_class_id,
+    )

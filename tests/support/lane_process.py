@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from coordinator.lane.attest import Attester, attester_app
 from gateway.config import load_config as load_gateway
 from mlbridge.protocol.orders712 import Domain
 from mlbridge.storage import open_store
+from serve.engines import torch_engine
 from serve.engines.base import Hear
 from serve.lane.admission import Admission, AdmissionRules
 from serve.lane.faults import conduct_for
@@ -51,7 +53,7 @@ RUN_S = 0.5
 @dataclass(frozen=True)
 class Seats:
     """Members and attesters that share a process. members, verifiers: node key (0x hex) by account; model: id
-    (0x hex); home: where their stores are.
+    (0x hex); home: where their stores are; folder: of the torch model that answers, None: a function does.
     """
 
     network: str
@@ -60,6 +62,7 @@ class Seats:
     model: str
     members: dict[int, str]
     verifiers: dict[int, str]
+    folder: str | None = None
 
     @property
     def nodes(self) -> list[str]:
@@ -102,6 +105,7 @@ async def sit(path: Path) -> None:
     assert network.lane is not None
     assert network.storage_url is not None
     content = open_store(network.storage_url)
+    answer = honest_label if seats.folder is None else loaded(Path(seats.folder))
     async with await Chain.connect(network) as chain, contextlib.AsyncExitStack() as open_now:
         lane, model = Lane(chain, network.lane), bytes.fromhex(seats.model[2:])
         routes: list[Mount] = []
@@ -112,7 +116,7 @@ async def sit(path: Path) -> None:
             follower = LaneFollower(lane, writer, account, confirmations=0, poll_s=0.2)
             task = asyncio.create_task(follower.run())
             open_now.callback(task.cancel)
-            member = make_member(home, lane.domain, model, bytes.fromhex(key[2:]))
+            member = make_member(home, lane.domain, model, bytes.fromhex(key[2:]), answer)
             base = f"http://127.0.0.1:{seats.port}/m/{account}"
             routes.append(Mount(f"/m/{account}", node_app(account, seats.model, base, LaneFace(member))))
         if seats.verifiers:
@@ -124,12 +128,21 @@ async def sit(path: Path) -> None:
             await asyncio.Event().wait()
 
 
-def make_member(home: Path, domain: Domain, model: bytes, key: bytes) -> LaneMember:
-    """The seat as a replica runs it, with its store on disk; the model is a function."""
+def loaded(folder: Path) -> Callable[[bytes], bytes]:
+    """What the classifier in a folder makes of an input."""
+    engine = torch_engine("classification", folder)
+    engine.load()
+    return engine.run
+
+
+def make_member(
+    home: Path, domain: Domain, model: bytes, key: bytes, answer: Callable[[bytes], bytes]
+) -> LaneMember:
+    """The seat as a replica runs it, with its store on disk. answer: the model."""
 
     async def run(payload: bytes, hear: Hear | None) -> bytes:
         await asyncio.sleep(RUN_S)
-        return honest_label(payload)
+        return answer(payload)
 
     view = View(home / "lane-view.sqlite", model, stale_s=STALE_S)
     rules = AdmissionRules(domain, model, None, 0, 1.0, 3_600, 60.0)

@@ -1,4 +1,4 @@
-"""Every room of the channel lane in a process of its own, started again when it dies, and a load of tasks.
+"""Every room of the channel lane in a process of its own, started again when it dies.
 
 The chain keeps its state in a file as a devnet's does: a killed anvil forgets its last blocks. Its time is
 that of the wall, because an anvil that is started again knows no other.
@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import yaml
 
 from contracts import batches, channels, keystore
@@ -29,13 +27,14 @@ from contracts.network import save
 from contracts.seeds import post_seed
 from contracts.sender import Sender
 from gateway.config import GatewayConfig
+from mlbridge.models import Manifest
 from mlbridge.protocol.hashing import keccak
 from mlbridge.protocol.orders712 import ChannelTerms
 from mlbridge.storage import LocalStore
 from tests.support.gateways import make_config, make_key
 from tests.support.lane import BOND, DELAY, EPOCH, LaneRig, lane_rig
 from tests.support.lane_process import Seats
-from tests.support.seats import FAST, until
+from tests.support.seats import FAST, honest_label
 
 ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "town"
@@ -72,7 +71,10 @@ class Kept:
 
 @dataclass
 class Town:
-    """rooms: by name; gateway: its file; secret: an API key; terms: of the gateway's channel."""
+    """rooms: by name; gateway: its file; secret: an API key; terms: of the gateway's channel.
+
+    answer: what the model makes of an input.
+    """
 
     rig: LaneRig
     rooms: dict[str, Kept]
@@ -80,6 +82,7 @@ class Town:
     secret: str
     terms: ChannelTerms
     content: LocalStore
+    answer: Callable[[bytes], bytes] = honest_label
 
     async def watch(self) -> None:
         """What a supervisor does, until cancelled."""
@@ -97,10 +100,56 @@ class Town:
         else:
             self.rooms[name].kill()
 
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Its rooms and chain run, and are started again when they die, until the block ends."""
+        watching = asyncio.create_task(self.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            for room in self.rooms.values():
+                room.kill()
+
 
 @contextlib.asynccontextmanager
 async def lane_town(folder: Path, *, own_coordinator: bool = False) -> AsyncIterator[Town]:
     """A chain with four members, one of them alone in its process, attesters, coordinator and gateway.
+
+    own_coordinator: as in `town_ground`.
+    """
+    async with town_ground(folder, own_coordinator=own_coordinator) as town:
+        town.rooms = {
+            "member": Kept("seats", folder / "alone.json"),
+            "others": Kept("seats", folder / "others.json"),
+            "coordinator": Kept("coordinator", folder / "coordinator.yaml"),
+            "gateway": Kept("gateway", folder / "gateway.yaml"),
+        }
+        async with town.kept():
+            yield town
+
+
+@dataclass(frozen=True)
+class Ground:
+    """How a town differs. alone: URL of the first member's node, where another than a process of seats runs
+    it; model: folder, manifest and CID of a classifier that all answer with, in the town's store already;
+    coordinator, gateway: added to their files.
+    """
+
+    members: int = 4
+    alone: str | None = None
+    model: tuple[Path, Manifest, str] | None = None
+    coordinator: Mapping[str, Any] = field(default_factory=dict)
+    gateway: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextlib.asynccontextmanager
+async def town_ground(
+    folder: Path, ground: Ground = Ground(), *, own_coordinator: bool = False
+) -> AsyncIterator[Town]:
+    """A town with its chain, keys, files and channel, and no room in it yet.
 
     own_coordinator: the gateway carries orders itself, with the coordinator's key and store, as on a devnet.
     """
@@ -113,12 +162,13 @@ async def lane_town(folder: Path, *, own_coordinator: bool = False) -> AsyncIter
         log_file=folder / "anvil.log",
         extra_arguments=("--timestamp", str(start)),
     )
-    async with lane_rig(members=4, verifiers=3, anvil=anvil) as rig:
+    published = None if ground.model is None else ground.model[1:]
+    async with lane_rig(members=ground.members, verifiers=3, anvil=anvil, published=published) as rig:
         network = rig.chain.network.model_copy(
             update={"storage_url": f"file://{folder / 'content'}", "block_time": 1.0}
         )
         save(network, folder / "network.json")
-        seats = seat_files(rig, folder)
+        nodes, attesters = seat_files(rig, folder, ground)
         coordinator, paying = await rig.funded(10**21)
         await batches.deposit_bond(rig.lane, paying, 2 * BOND)
         keystore.create(folder / "key.json", "test", coordinator, rounds=2)
@@ -132,6 +182,7 @@ async def lane_town(folder: Path, *, own_coordinator: bool = False) -> AsyncIter
         }
         if own_coordinator:
             channel["coordinator_file"] = str(folder / "coordinator.yaml")
+        changes: dict[str, Any] = {"limits": {"rate": "60000/minute"}} | dict(ground.gateway)
         gateway = await make_config(
             folder / "gateway",
             network,
@@ -139,13 +190,14 @@ async def lane_town(folder: Path, *, own_coordinator: bool = False) -> AsyncIter
             coins=2 * DEPOSIT,
             name=NAME,
             channel=channel,
-            limits={"rate": "60000/minute"},
+            **changes,
         )
         _, secret = await make_key(gateway)
         (folder / "gateway.yaml").write_text(
             yaml.safe_dump(gateway.model_dump(mode="json", exclude_none=True))
         )
-        (folder / "coordinator.yaml").write_text(yaml.safe_dump(coordinator_file(folder, port, seats)))
+        fields = coordinator_file(folder, port, nodes, attesters) | dict(ground.coordinator)
+        (folder / "coordinator.yaml").write_text(yaml.safe_dump(fields))
         # The gateway finds its channel by its name, and a committee is drawn for it at once.
         terms = await channels.open_channel(
             rig.lane,
@@ -164,31 +216,18 @@ async def lane_town(folder: Path, *, own_coordinator: bool = False) -> AsyncIter
         await asyncio.to_thread(anvil.stop)
         anvil.block_time, anvil.extra_arguments = 1.0, ()
         await asyncio.to_thread(anvil.start)
-        rooms = {
-            "member": Kept("seats", folder / "alone.json"),
-            "others": Kept("seats", folder / "others.json"),
-            "coordinator": Kept("coordinator", folder / "coordinator.yaml"),
-            "gateway": Kept("gateway", folder / "gateway.yaml"),
-        }
-        town = Town(rig, rooms, gateway, secret, terms, LocalStore(folder / "content"))
-        watching = asyncio.create_task(town.watch())
-        try:
-            yield town
-        finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
-            for room in rooms.values():
-                room.kill()
+        yield Town(rig, {}, gateway, secret, terms, LocalStore(folder / "content"))
 
 
-def seat_files(rig: LaneRig, folder: Path) -> list[Seats]:
-    """The first member alone, the others with the attesters."""
-    made = []
-    for name, members, verifiers in (
-        ("alone", rig.members[:1], []),
-        ("others", rig.members[1:], rig.verifiers),
-    ):
+def seat_files(rig: LaneRig, folder: Path, ground: Ground) -> tuple[list[str], list[str]]:
+    """The first member alone, the others with the attesters; URLs of nodes, and of attesters."""
+    groups = {"others": (rig.members[1:], rig.verifiers)}
+    nodes, attesters = [], []
+    if ground.alone is None:
+        groups = {"alone": (rig.members[:1], [])} | groups
+    else:
+        nodes.append(ground.alone)
+    for name, (members, verifiers) in groups.items():
         seats = Seats(
             network=str(folder / "network.json"),
             home=str(folder / "members"),
@@ -196,13 +235,15 @@ def seat_files(rig: LaneRig, folder: Path) -> list[Seats]:
             model="0x" + rig.model.hex(),
             members={one.account: "0x" + bytes(one.node.key).hex() for one in members},
             verifiers={one.account: "0x" + bytes(one.node.key).hex() for one in verifiers},
+            folder=None if ground.model is None else str(ground.model[0]),
         )
         seats.save(folder / f"{name}.json")
-        made.append(seats)
-    return made
+        nodes += seats.nodes
+        attesters += seats.attesters
+    return nodes, attesters
 
 
-def coordinator_file(folder: Path, port: int, seats: list[Seats]) -> dict[str, Any]:
+def coordinator_file(folder: Path, port: int, nodes: list[str], attesters: list[str]) -> dict[str, Any]:
     return {
         "network": str(folder / "network.json"),
         "home": str(folder / "coordinator"),
@@ -211,88 +252,10 @@ def coordinator_file(folder: Path, port: int, seats: list[Seats]) -> dict[str, A
         "pokes": {"enabled": False},
         "receipts": False,
         "lane": {
-            "members": [url for one in seats for url in one.nodes],
-            "attesters": [url for one in seats for url in one.attesters],
+            "members": nodes,
+            "attesters": attesters,
             "batch_age_s": 1.0,
             "late_s": 2.0,
             "refresh_s": 2.0,
         },
     }
-
-
-@dataclass
-class Load:
-    """Tasks at a rate, each sent under one idempotency key until the gateway takes it. tasks: by number, as
-    they ended.
-    """
-
-    town: Town
-    every_s: float
-    tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
-    refused: int = 0
-    _next: int = 0
-    _work: set[asyncio.Task[None]] = field(default_factory=set)
-
-    async def run(self) -> None:
-        """Begin new tasks until cancelled."""
-        for number in itertools.count():
-            self._next = number + 1
-            task = asyncio.create_task(self._one(number))
-            self._work.add(task)
-            await asyncio.sleep(self.every_s)
-
-    async def _one(self, number: int) -> None:
-        body = {"model": "0x" + self.town.rig.model.hex(), "input": image(number)}
-        headers = {"Idempotency-Key": f"task-{number}"}
-        made = await self._until(
-            lambda http: http.post("/v1/tasks", json=body, headers=headers),
-            lambda answer: answer.status_code == 202,
-        )
-        path, params = f"/v1/tasks/{made['id']}", {"wait": "20"}
-        self.tasks[number] = await self._until(
-            lambda http: http.get(path, params=params),
-            lambda answer: answer.status_code == 200 and bool(answer.json()["ended"]),
-        )
-
-    async def _until(
-        self, ask: Callable[[httpx2.AsyncClient], Any], done: Callable[[httpx2.Response], bool]
-    ) -> dict[str, Any]:
-        async with self.http() as http:
-            while True:
-                try:
-                    answer = await ask(http)
-                except httpx2.HTTPError:
-                    self.refused += 1
-                else:
-                    assert answer.status_code < 400 or answer.status_code == 503, answer.text
-                    if done(answer):
-                        found: dict[str, Any] = answer.json()
-                        return found
-                    self.refused += answer.status_code >= 500
-                await asyncio.sleep(0.3)
-
-    def http(self) -> httpx2.AsyncClient:
-        headers = {"Authorization": f"Bearer {self.town.secret}"}
-        return httpx2.AsyncClient(base_url=self.town.gateway.local_url, headers=headers, timeout=30)
-
-    async def more(self, count: int, *, timeout_s: float) -> None:
-        """Until so many tasks that are begun from now on have ended. Raises TimeoutError."""
-        first = self._next
-
-        async def enough() -> bool:
-            return sum(number >= first for number in self.tasks) >= count
-
-        await until(enough, timeout_s=timeout_s, every_s=0.2)
-
-    async def end(self) -> None:
-        """Until all that was begun has ended."""
-        await asyncio.gather(*self._work)
-
-    def stop(self) -> None:
-        for task in self._work:
-            task.cancel()
-
-
-def image(number: int) -> dict[str, Any]:
-    """Another picture for each number."""
-    return {"kind": "classification", "image": [(number >> place) % 17 for place in range(64)]}

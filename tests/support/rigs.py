@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import yaml
+from eth_account.signers.local import LocalAccount
 
 from cluster.config import ProviderConfig, load_config
 from cluster.raycluster import head_spec
@@ -127,15 +128,26 @@ async def make_rig(
     chain: Chain, treasury: Sender, folder: Path, name: str, ray: dict[str, Any], **changes: Any
 ) -> Rig:
     """Fund an operator and a node key, and write their files; nothing runs or is registered yet."""
-    home = folder / name
     operator, node = fresh_account(), fresh_account()
     await fund(treasury, chain, operator.address, mlb=60_000 * MLB)
     await fund(treasury, chain, node.address)
-    write_keys(home, node, operator)
+    network = save(chain.network, folder / "network.yaml")
+    return write_rig(chain, folder / name, name, (node, operator), ray, network=str(network), **changes)
+
+
+def write_rig(
+    chain: Chain,
+    home: Path,
+    name: str,
+    keys: tuple[LocalAccount, LocalAccount],
+    ray: dict[str, Any],
+    **changes: Any,
+) -> Rig:
+    """The files of a provider whose keys (node, operator) there are; changes: to its file, with `network`."""
+    write_keys(home, *keys)
     key = {"password_file": "password"}
     fields = {
         "name": name,
-        "network": str(save(chain.network, folder / "network.yaml")),
         "home": "state",
         "keys": {"node": key | {"keystore": "node.json"}, "operator": key | {"keystore": "operator.json"}},
         "stake": {"compute": 50_000},
