@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -142,6 +143,10 @@ async def test_every_part_may_die_and_models_may_come(
         print(f"restarted after {time.monotonic() - began:.1f} s")
         await earn(rig, client, model, 4)
 
+        # everything at once, between its commit and its reveal: it returns and loses nothing
+        await die_between_commit_and_reveal(rig, client, model, members)
+        await until(lambda: rig.outcome("won", 5))
+
         # a new model: served and in the draw without a restart
         second = await publish_digits(rig.chain, bank, tmp_path, "digits-2")
         status = await rig.status()
@@ -156,41 +161,6 @@ async def test_every_part_may_die_and_models_may_come(
     os.kill(supervisor_pid(rig), signal.SIGTERM)
     await until(lambda: stopped(rig), timeout_s=180, every_s=0.5)
     assert rig.head().pids() == set()
-
-
-async def test_two_providers_share_a_cluster_and_leave_it_one_by_one(
-    calm: Chain, bank: Sender, model: bytes, members: list[ScriptedMember], tmp_path: Path
-) -> None:
-    host = await make_rig(calm, bank, tmp_path, "alpha", {"base_port": BASE_PORT, "num_cpus": 4})
-    head = host.head()
-    joined = {
-        "mode": "join",
-        "address": head.spec.address,
-        "token_file": str(head.spec.token_file),
-        "http_port": head.spec.ports.http,
-    }
-    rigs = [await make_rig(calm, bank, tmp_path, name, joined) for name in ("beta", "gamma")]
-    await asyncio.to_thread(head.start)
-    try:
-        for rig in rigs:
-            await rig.up()
-        await next_epoch(calm)
-        async with client_for(calm) as client, acting(members[:1]):
-            await (await client.submit(model, IMAGE)).wait(120)
-            for rig in rigs:
-                await until(lambda rig=rig: rig.outcome("won", 1))  # type: ignore[misc]
-        down = await asyncio.to_thread(rigs[0].command, "down")
-        assert down.returncode == 0, down.stderr
-        assert not await rigs[0].answers()
-        assert await rigs[1].answers()
-        down = await asyncio.to_thread(rigs[1].command, "down")
-        assert down.returncode == 0, down.stderr
-        assert head.alive()
-    finally:
-        for rig in rigs:
-            rig.kill()
-        await asyncio.to_thread(head.stop)
-    assert head.pids() == set()
 
 
 async def test_what_cannot_work_is_told_at_once(calm: Chain, bank: Sender, tmp_path: Path) -> None:
@@ -238,6 +208,63 @@ async def test_a_model_that_no_longer_runs_here_leaves_the_draw(
     assert up.returncode != 0
     assert "another execution class" in rig.log()
     assert not await reads.call(rig.chain.tasks.functions.isServing(model, account))
+
+
+async def die_between_commit_and_reveal(
+    rig: Rig, client: AsyncClient, model: bytes, others: list[ScriptedMember]
+) -> None:
+    """kill -9 of all that the provider is; it opens in time what it had committed to, and is paid."""
+    status = await rig.status()
+    assert status is not None
+    (account,) = map(int, status["accounts"])
+    scripts = [member.script for member in others]
+    for member in others:
+        member.script = replace(member.script, commit=False)
+    handle = await client.submit(model, IMAGE)
+    answer = asyncio.create_task(handle.wait(500))
+
+    async def seat() -> reads.Seat | None:
+        seats = await reads.get_seats(rig.chain, handle.id, 0)
+        return next((seat for seat in seats if seat.account == account), None)
+
+    async def committed() -> bool:
+        found = await seat()
+        return found is not None and found.committed
+
+    await until(committed, timeout_s=120)
+    kill_all(rig)
+    await until(lambda: dead(rig))
+    before = await seat()
+    for member, script in zip(others, scripts, strict=True):
+        member.script = script
+    await until(lambda: revealed(rig.chain, handle.id, 2), timeout_s=60)
+
+    await rig.up()
+    result = await answer
+    assert before is not None
+    assert not before.revealed
+    (after,) = [seat for seat in result.receipt.rounds[0].seats if seat.account == account]
+    assert after.commitment == "0x" + before.value.hex()
+    assert account in result.receipt.payment.winners
+    assert not result.receipt.payment.slashes
+    assert result.confidence == 1
+    found = await reads.get_account(rig.chain, account)
+    assert (found.bonded, found.unbonding) == (50_000 * MLB, 0)
+
+
+def kill_all(rig: Rig) -> None:
+    """SIGKILL for the supervisor first, so that it starts nothing again, then for every other process."""
+    os.kill(supervisor_pid(rig), signal.SIGKILL)
+    for process in rig.head().pids():
+        procs.send(process, signal.SIGKILL)
+
+
+async def dead(rig: Rig) -> bool:
+    return not rig.head().alive() and not rig.head().pids() and read_supervisor_state(rig.home) is None
+
+
+async def revealed(chain: Chain, task: bytes, count: int) -> bool:
+    return (await reads.get_task(chain, task)).revealed == count
 
 
 async def earn(rig: Rig, client: AsyncClient, model: bytes, count: int) -> None:

@@ -63,13 +63,16 @@ def head(heads: list[RayHead], tmp_path: Path, **changes: Any) -> RayHead:
     return made
 
 
-def test_adopted_changed_while_running_and_gone_without_a_trace(heads: list[RayHead], tmp_path: Path) -> None:
+def test_guarded_adopted_changed_while_running_and_gone_without_a_trace(
+    heads: list[RayHead], tmp_path: Path
+) -> None:
     first = head(heads, tmp_path)
     began = time.monotonic()
     assert not first.start()
     print(f"head after {time.monotonic() - began:.1f} s, {first.memory() / 2**20:.0f} MiB PSS")
     assert first.spec.token_file.stat().st_mode & 0o777 == 0o600
     assert first.spec.temp_dir.stat().st_mode & 0o777 == 0o700
+    a_stranger_without_the_token_is_refused(first, tmp_path)
 
     # whoever comes after a crash finds it by its files alone
     second = RayHead(first.spec)
@@ -99,9 +102,7 @@ def test_adopted_changed_while_running_and_gone_without_a_trace(heads: list[RayH
     assert_gone(first)
 
 
-def test_a_stranger_without_the_token_is_refused(heads: list[RayHead], tmp_path: Path) -> None:
-    ours = head(heads, tmp_path)
-    ours.start()
+def a_stranger_without_the_token_is_refused(ours: RayHead, tmp_path: Path) -> None:
     stranger = RayHead(replace(ours.spec, state_dir=tmp_path / "stranger"))
     stranger.spec.state_dir.mkdir()
     stranger.spec.token_file.write_text("f" * 64)
