@@ -96,7 +96,8 @@ class Batcher:
         candidates = await self._store.batchable(limit=TOOK * self._config.batch_orders)
         if not candidates:
             return False
-        old_enough = time.time() - candidates[0].accepted_at >= self._config.batch_age_s
+        oldest = min(row.accepted_at for row in candidates)
+        old_enough = time.time() - oldest >= self._config.batch_age_s
         if not old_enough and len(candidates) < self._config.batch_orders:
             return False
         chosen, floors = await self._choose(candidates)
@@ -107,9 +108,14 @@ class Batcher:
         cid = await self._content.put(await asyncio.to_thread(batch_data.to_bytes, batch))
         digests = [item.row.digest for item in chosen]
         root = _hex(batch.tasks.root)
-        await self._store.make_batch(
-            root, digests, cid=cid, debits=write_debits(debits), at=time.time(), block=self._view.head.number
-        )
+        block, wire = self._view.head.number, write_debits(debits)
+        try:
+            await self._store.make_batch(root, digests, cid=cid, debits=wire, at=time.time(), block=block)
+        except MLBridgeError as error:
+            if error.code != "lane.batch_passes":
+                raise
+            log.info("lane_batch_not_made", root=root, reason=error.message)
+            return False
         self._metrics.batch_orders.observe(len(chosen))
         oldest = min(item.row.accepted_at for item in chosen)
         self._metrics.batch_age.observe(max(0.0, time.time() - oldest))

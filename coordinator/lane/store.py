@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -204,10 +204,13 @@ class LaneStore:
     # ---- batches ----
 
     async def batchable(self, *, limit: int) -> list[OrderRow]:
-        """Ripe decided orders without a batch, oldest first."""
+        """Ripe decided orders without a batch: the channel of the oldest first, each by rising sequence."""
         table = lane_orders
         ready = (table.c.status == Status.DECIDED.value) & table.c.ripe.is_(True) & table.c.batch.is_(None)
-        return await self._orders(select(table).where(ready).order_by(table.c.accepted_at).limit(limit))
+        oldest = func.min(table.c.accepted_at).over(partition_by=table.c.channel)
+        # In another order the limit could leave out one that a batch of the rest would pass.
+        order = oldest, table.c.channel, table.c.sequence
+        return await self._orders(select(table).where(ready).order_by(*order).limit(limit))
 
     async def first_undecided(self) -> dict[bytes, int]:
         """The lowest sequence of each channel that no batch may pass yet: undecided, or not ripe."""
@@ -224,7 +227,11 @@ class LaneStore:
     async def make_batch(
         self, root: str, digests: Sequence[bytes], *, cid: str, debits: bytes, at: float, block: int
     ) -> None:
-        """Keep a batch and bind its orders to it, in one transaction. block: it cannot be on chain before."""
+        """Keep a batch and bind its orders to it, in one transaction. block: it cannot be on chain before.
+
+        Raises MLBridgeError `lane.batch_passes` when it would pass an order that it does not hold and that
+        may still be paid: one that another process decided since the batch was put together.
+        """
 
         def work(connection: Connection) -> None:
             values = {
@@ -239,8 +246,9 @@ class LaneStore:
                 "not_before": 0.0,
                 "note": None,
             }
-            connection.execute(upserting(connection.dialect.name, lane_batches, values))
             mine = lane_orders.c.digest.in_([to_hex(digest) for digest in digests])
+            _require_none_passed(connection, mine)
+            connection.execute(upserting(connection.dialect.name, lane_batches, values))
             free = lane_orders.c.batch.is_(None)
             bound = connection.execute(update(lane_orders).where(mine, free).values(batch=root))
             if bound.rowcount != len(digests):
@@ -401,6 +409,29 @@ class LaneStore:
     async def _orders(self, query: Select[Any]) -> list[OrderRow]:
         async with self._engine.connect() as connection:
             return [order_of(row) for row in await connection.execute(query)]
+
+
+def _require_none_passed(connection: Connection, mine: ColumnElement[bool]) -> None:
+    table = lane_orders
+    last = (
+        select(table.c.channel, func.max(table.c.sequence).label("last"))
+        .where(mine)
+        .group_by(table.c.channel)
+        .subquery()
+    )
+    waiting = table.c.status.in_((Status.OPEN.value, Status.DECIDED.value)) & table.c.batch.is_(None)
+    passed = (
+        select(table.c.sequence)
+        .join(last, table.c.channel == last.c.channel)
+        .where(waiting, ~mine, table.c.sequence < last.c.last)
+    )
+    found = connection.execute(passed.limit(1)).first()
+    if found is not None:
+        raise MLBridgeError(
+            "lane.batch_passes",
+            f"The batch would pass the order of sequence {found.sequence}, which may still be paid.",
+            hint="Put the batch together again.",
+        )
 
 
 def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:

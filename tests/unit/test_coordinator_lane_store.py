@@ -182,6 +182,45 @@ async def test_an_order_is_in_one_batch(store: LaneStore) -> None:
     assert (found.status, found.block) == (BatchStage.VOID, 5)
 
 
+@pytest.mark.parametrize("ended", [False, True])
+async def test_no_batch_passes_an_order_that_was_decided_while_it_was_made(
+    store: LaneStore, ended: bool
+) -> None:
+    for sequence in (1, 2):
+        await store.add(order(sequence))
+    await decide(store, order(2))
+    await store.ripen(order(2).digest)
+    (candidate,) = await store.batchable(limit=9)
+    # Meanwhile, in a gateway's process: no candidate, and no order that is under way any more.
+    await decide(store, order(1))
+    await store.ripen(order(1).digest)
+    if ended:
+        await store.finish([order(1).digest], "settled by itself")
+    assert await store.first_undecided() == {}
+    make = store.make_batch("0xaa", [candidate.digest], cid="c", debits=b"d", at=1.0, block=5)
+    if ended:
+        await make
+        return
+    with pytest.raises(MLBridgeError) as caught:
+        await make
+    assert caught.value.code == "lane.batch_passes"
+    assert await store.batch("0xaa") is None
+    digests = [row.digest for row in await store.batchable(limit=9)]
+    assert len(digests) == 2
+    await store.make_batch("0xbb", digests, cid="c", debits=b"d", at=1.0, block=5)
+
+
+async def test_a_limit_leaves_out_no_order_that_a_batch_of_the_rest_would_pass(store: LaneStore) -> None:
+    late, early = order(1, accepted_at=9.0), order(2, accepted_at=1.0)
+    other = order(3, channel=b"\x02" * 32, accepted_at=2.0)
+    for one in (late, early, other):
+        await store.add(one)
+        await decide(store, one)
+        await store.ripen(one.digest)
+    assert [row.sequence for row in await store.batchable(limit=1)] == [1]
+    assert [row.sequence for row in await store.batchable(limit=9)] == [1, 2, 3]
+
+
 async def test_evidence_is_reported_once_and_the_first_stands(store: LaneStore) -> None:
     for second in (b"2", b"3"):
         await store.keep_evidence(b"\x01" * 32, 7, "dissent", b"1", second)
