@@ -22,6 +22,7 @@ from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.agreed import new_key, public_of
 from mlbridge.protocol.answers import Told
 from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import BASIS
@@ -29,7 +30,6 @@ from mlbridge.protocol.exchange import MAX_INLINE_BYTES, Offer, parameters_diges
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.orders712 import ChannelTerms, Close, TaskOrder
 from mlbridge.protocol.payload import MAX_OUTPUT_BYTES, TaskOutput
-from mlbridge.protocol.streams import new_key, public_of
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
