@@ -104,6 +104,7 @@ async def deploy(
             block_time=block_time,
             storage_url=storage_url,
             drand_relays=drand_relays,
+            nodes=before.nodes if before is not None else (),
             **_books(plan),
             deployment=await describe(endpoint, plan, before),
         )

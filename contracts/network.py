@@ -132,6 +132,7 @@ class Network(BaseModel):
     confirmations: blocks below the head that count as settled; start_block: first block that can hold our
     events; block_time: seconds between blocks, the pace at which followers ask; storage_url: see
     mlbridge.storage.open_store; drand_relays: who is asked for drand's rounds where seeds are made of them;
+    nodes: base URLs of provider nodes, whom requesters ask for an answer that a coordinator does not bring;
     lane, reviews: None without them; governance: None while the deployer governs; deployment: None in files
     written by hand.
     """
@@ -147,6 +148,7 @@ class Network(BaseModel):
     block_time: float = Field(default=12.0, gt=0)
     storage_url: str = ""
     drand_relays: tuple[Url, ...] = ()
+    nodes: tuple[Url, ...] = ()
     lane: LaneAddresses | None = None
     reviews: ReviewAddresses | None = None
     governance: GovernanceAddresses | None = None

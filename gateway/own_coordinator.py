@@ -106,7 +106,9 @@ class OwnDoor:
         """Who it is."""
         room = await self._own.room()
         domain = room.runner.view.lane.domain
-        return CoordinatorTerms(room.address, room.config.share, domain.chain_id, domain.contract)
+        return CoordinatorTerms(
+            room.address, room.config.share, domain.chain_id, domain.contract, room.config.members
+        )
 
     async def order(self, offer: bytes, wait_s: float) -> Told:
         """Hand over an order, or ask again for the same one."""

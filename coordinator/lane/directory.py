@@ -7,24 +7,19 @@ were right come first; one that answers for somebody else is asked last.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
-from urllib.parse import urlsplit
+from collections.abc import Sequence
+from typing import Final
 
 import aiohttp
 import structlog
 from pydantic_core import from_json
 
 from coordinator.lane.bodies import read_body
+from mlbridge.protocol.nodepage import MAX_PAGE, Key, claims
 
 log = structlog.get_logger(__name__)
 
-MAX_PAGE: Final = 256 << 10
-MAX_MODELS: Final = 1_024
-MAX_ACCOUNTS: Final = 64
 PATIENCE_S: Final = 5.0
-
-Key = tuple[int, bytes]
 
 
 class Directory:
@@ -70,32 +65,6 @@ class Directory:
                 body = await read_body(response, MAX_PAGE)
             if len(body) > MAX_PAGE:
                 raise ValueError("the page is too long")
-            self._claims[node] = dict(_claims(from_json(body), origin=_origin(node)))
+            self._claims[node] = dict(claims(from_json(body), node))
         except (aiohttp.ClientError, TimeoutError, OSError, KeyError, TypeError, ValueError) as error:
             log.info("node_page_unreadable", node=node, reason=str(error) or type(error).__name__)
-
-
-def _claims(page: Any, *, origin: tuple[str, str]) -> Iterable[tuple[Key, str]]:
-    if not isinstance(page, dict):
-        raise ValueError("the page is no map")
-    accounts, models = page.get("accounts"), page.get("models")
-    if not isinstance(accounts, dict) or not isinstance(models, list) or len(models) > MAX_MODELS:
-        raise ValueError("the page names no accounts and models")
-    if len(accounts) > MAX_ACCOUNTS:
-        # Each is claimed for each model.
-        raise ValueError("the page names too many accounts")
-    numbers = [int(account) for account in accounts if account.isdecimal() and len(account) <= 10]
-    for model in models:
-        name, endpoint = model["id"], model["endpoint"]
-        # A page could otherwise send us anywhere, also to machines that only we can reach.
-        if not isinstance(endpoint, str) or _origin(endpoint) != origin:
-            raise ValueError("a model answers at another origin than its node")
-        for account in numbers:
-            yield (account, bytes.fromhex(str(name).removeprefix("0x"))), endpoint.rstrip("/")
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError(f"{url!r} is no http URL")
-    return parts.scheme, parts.netloc

@@ -34,7 +34,7 @@ from coordinator.lane.settings import LaneConfig
 from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
-from mlbridge.protocol.answers import Settlement, Told
+from mlbridge.protocol.answers import MAX_NODE_URL, MAX_NODES, Settlement, Told
 from mlbridge.protocol.batch_wire import read_header
 from mlbridge.protocol.exchange import Offer
 from mlbridge.protocol.streams import Kind
@@ -149,6 +149,7 @@ class LaneRoom:
             "chain_id": lane.chain.chain_id,
             "channels": lane.addresses.channels,
             "max_seconds": self.config.max_seconds,
+            "members": [url for url in self.config.members if len(url) <= MAX_NODE_URL][:MAX_NODES],
         }
 
     async def order(self, offer: Offer, wait_s: float) -> Told:

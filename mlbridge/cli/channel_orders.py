@@ -78,7 +78,7 @@ async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path,
             await channel.close_connection()
     file = await asyncio.to_thread(keep_receipt, found, receipts)
     if as_json:
-        emit_json(_facts(found, file) | {"warnings": warnings})
+        emit_json(answer_facts(found, file) | {"warnings": warnings})
         return
     if shown is None or not shown.text:
         data.print(answer_text(found), soft_wrap=True, markup=False)
@@ -124,7 +124,8 @@ def _announce(sequence: int, key: str) -> None:
     people.print(f"[dim]  order {sequence} of the channel; to resume it: --idempotency-key {key}[/dim]")
 
 
-def _facts(found: ChannelResult, file: Path) -> dict[str, object]:
+def answer_facts(found: ChannelResult, file: Path) -> dict[str, object]:
+    """The same for machines. file: of its receipt."""
     return {
         "order": found.order,
         "sequence": found.sequence,

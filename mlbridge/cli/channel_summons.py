@@ -32,7 +32,8 @@ def orders(
 ) -> None:
     """List the orders that this machine signed for a channel, newest first, and how each ended.
 
-    One that stays open, or failed for want of a verdict, can be asked for on chain: mlbridge channel summon
+    The answer to one that stays open or failed can be had of its seats (mlbridge channel fetch). Where they
+    came to no verdict they can be asked on chain (mlbridge channel summon).
     """
 
     async def work(client: AsyncClient) -> list[dict[str, Any]]:
@@ -76,7 +77,8 @@ def summon(
 ) -> None:
     """Ask the seats of a signed order again, on chain, where whoever stays silent loses stake.
 
-    For an order that its coordinator does not bring an answer to. The seats follow from the epoch's seed, so
+    For an order that its coordinator does not bring an answer to, and that its seats have none for yet
+    (mlbridge channel fetch, which costs nothing). The seats follow from the epoch's seed, so
     no coordinator is needed. Order and input become public. The bond pays each seat that answers what its gas
     costs; the rest comes back (mlbridge account claim). Again changes nothing, and shows the answer once the
     seats have opened it.

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from contracts.channels import ChannelState
-from mlbridge.cli import channel_summons
+from mlbridge.cli import channel_fetch, channel_summons
 from mlbridge.cli.channel_summons import ChannelArgument
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client, using
 from mlbridge.console import data, emit_json, eth, parse_ether, people, run_async, table
@@ -18,7 +18,7 @@ from mlbridge.sdk import AsyncClient
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Open, show, top up and close payment channels; summon who does not answer.\n\n"
+    help="Open, show, top up and close payment channels; fetch answers from their seats, or summon these.\n\n"
     "A channel is a deposit to one coordinator. Orders are signed, not sent to the chain; what is not spent "
     'comes home when it is closed. Then: mlbridge run minilm "hello" --lane channel',
 )
@@ -191,4 +191,5 @@ def _shown(name: str, value: Any) -> str:
 
 
 app.command()(channel_summons.orders)
+app.command()(channel_fetch.fetch)
 app.command()(channel_summons.summon)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -92,12 +92,16 @@ def find_account(network: Network, key: Path | None, password_file: Path | None)
 
 
 def open_client(
-    network_name: str | None, key: Path | None = None, password_file: Path | None = None
+    network_name: str | None,
+    key: Path | None = None,
+    password_file: Path | None = None,
+    *,
+    nodes: Collection[str] = (),
 ) -> AsyncClient:
-    """An SDK client for the chosen network and key; not yet connected."""
+    """An SDK client for the chosen network and key; not yet connected. nodes: as AsyncClient has it."""
     network = find_network(network_name)
     store = open_store(network.storage_url) if network.storage_url else None
-    return AsyncClient(network, find_account(network, key, password_file), store=store)
+    return AsyncClient(network, find_account(network, key, password_file), store=store, nodes=nodes)
 
 
 async def using(client: AsyncClient, work: Callable[[AsyncClient], Awaitable[T]]) -> T:

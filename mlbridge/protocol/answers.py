@@ -24,6 +24,9 @@ MAX_TOLD: Final = MAX_OUTPUT_BYTES + (64 << 10)
 MAX_SETTLEMENT: Final = 64 << 10
 MAX_PATH: Final = 32
 MAX_REASON: Final = 500
+MAX_NODES: Final = 256
+"""Members' nodes that GET /v1/lane names at most."""
+MAX_NODE_URL: Final = 200
 _MAX_MEMBERS: Final = 256
 
 State = Literal["open", "decided", "failed"]

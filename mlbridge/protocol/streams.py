@@ -9,24 +9,20 @@ docs/design/channel-lane.md, "Streaming".
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.agreed import cipher_of, new_secret, public_of
 from mlbridge.protocol.answers import MAX_TOLD
 from mlbridge.protocol.orders712 import Message
 
 FRAMES: Final = "application/octet-stream"
-KEY_BYTES: Final = 32
 MAX_PIECE_BYTES: Final = 8 << 10
 """Most UTF-8 bytes of text in one frame."""
 PADDING: Final = 32
@@ -53,23 +49,12 @@ class StreamOpening(Message):
     key: bytes
 
 
-def new_key() -> tuple[bytes, bytes]:
-    """(secret, public) X25519 key of one stream, 32 bytes each."""
-    secret = secrets.token_bytes(KEY_BYTES)
-    return secret, public_of(secret)
-
-
-def public_of(secret: bytes) -> bytes:
-    """The public key of a secret one."""
-    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
-
-
 class Sealer:
     """The streamer's side of one stream."""
 
     def __init__(self, order: bytes, account: int, theirs: bytes, *, secret: bytes | None = None) -> None:
         """theirs: the order's key; secret: ours, None: a new one. Raises MLBridgeError `stream.key`."""
-        secret = secret or secrets.token_bytes(KEY_BYTES)
+        secret = secret or new_secret()
         self.opening = StreamOpening(order, account, public_of(secret))
         self._cipher = _cipher(secret, theirs, self.opening, theirs)
         self._count = 0
@@ -130,16 +115,11 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def _cipher(secret: bytes, theirs: bytes, opening: StreamOpening, order_key: bytes) -> ChaCha20Poly1305:
-    try:
-        shared = X25519PrivateKey.from_private_bytes(secret).exchange(
-            X25519PublicKey.from_public_bytes(theirs)
-        )
-    except ValueError as error:
-        # Also where the result would be the same whatever the secret.
-        raise MLBridgeError("stream.key", "The other side's key cannot be used.", exit_code=2) from error
     info = _LABEL + opening.account.to_bytes(4, "big") + order_key + opening.key
-    key = HKDF(algorithm=SHA256(), length=32, salt=opening.order, info=info).derive(shared)
-    return ChaCha20Poly1305(key)
+    try:
+        return cipher_of(secret, theirs, salt=opening.order, info=info)
+    except ValueError as error:
+        raise MLBridgeError("stream.key", "The other side's key cannot be used.", exit_code=2) from error
 
 
 def _nonce(count: int, last: bool) -> bytes:

@@ -76,7 +76,8 @@ class AsyncClient:
 
     network: a Network, a name or a file; store: content store, default the network's storage_url;
     channel_book: the file that remembers its channels, default in the MLBridge home; coordinator: how one is
-    reached by its URL.
+    reached by its URL; nodes: base URLs of provider nodes that are asked for answers which no coordinator
+    brings, before those that the network and the coordinators name.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class AsyncClient:
         policy: SendPolicy | None = None,
         channel_book: Path | None = None,
         coordinator: Callable[[str], Coordinator] = CoordinatorDoor,
+        nodes: Collection[str] = (),
     ) -> None:
         self.network = network if isinstance(network, Network) else load_network(network)
         self.account = account
@@ -102,6 +104,7 @@ class AsyncClient:
         self._book: ChannelBook | None = None
         self._book_path = channel_book
         self._reach = coordinator
+        self._nodes = [*nodes, *self.network.nodes]
         self._manifests: dict[str, Manifest] = {}
         self._found: dict[str | bytes, tuple[bytes, str | None]] = {}
 
@@ -410,7 +413,9 @@ class AsyncClient:
             )
         finally:
             await door.close()
-        return await self._channel(terms, url)
+        channel = await self._channel(terms, url)
+        await asyncio.to_thread(self._channel_book().put_nodes, channel.id, told.nodes)
+        return channel
 
     async def channel(self, channel: bytes | str, *, url: str | None = None) -> AsyncChannel:
         """A channel of this account, by id. url: of its coordinator, default where it was last.
@@ -502,6 +507,7 @@ class AsyncClient:
             bytes(self.account.key),
             self.store,
             self._find_model,
+            self._nodes,
         )
 
     async def _find_model(self, model: str | bytes) -> tuple[bytes, str | None]:

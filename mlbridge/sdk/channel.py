@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,24 +22,24 @@ from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.answers import Told
+from mlbridge.protocol.agreed import new_key
 from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import BASIS
 from mlbridge.protocol.exchange import MAX_INLINE_BYTES, Offer, parameters_digest, parse_offer
 from mlbridge.protocol.hashing import payload_root
 from mlbridge.protocol.orders712 import ChannelTerms, Close, TaskOrder
 from mlbridge.protocol.payload import MAX_OUTPUT_BYTES, TaskOutput
-from mlbridge.protocol.streams import new_key, public_of
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed, sign
 from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
-from mlbridge.sdk.channel_stream import Ear, Hear, StreamMismatchError, as_pieces, listen
-from mlbridge.sdk.coordinators import Coordinator, refuses, retry_after
+from mlbridge.sdk.channel_stream import Ear, Hear, StreamMismatchError, as_pieces
+from mlbridge.sdk.coordinators import Coordinator
 from mlbridge.sdk.inputs import Input, to_output, to_payload
-from mlbridge.sdk.lane_accept import accept_answer
+from mlbridge.sdk.lane_fetch import SeatDoors
 from mlbridge.sdk.lane_proof import prove_settlement
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
 from mlbridge.sdk.lane_summons import SummonedOrder, find_order, summon_once, told_by_summons
+from mlbridge.sdk.order_course import Answered, OrderCourse, OrderFailedError
 from mlbridge.storage import ContentStore
 
 log = structlog.get_logger(__name__)
@@ -47,8 +47,8 @@ log = structlog.get_logger(__name__)
 DEFAULT_SEATS: Final = 3
 DEFAULT_S: Final = 60.0
 TRIES: Final = 6
-GRACE_S: Final = 5.0
-LEAST_PAUSE_S: Final = 0.1
+NODES_S: Final = 3.0
+"""How long a coordinator is asked for its members' nodes, when its seats are looked for."""
 FULL_PAUSE_S: Final = 1.0
 FRESH_S: Final = 2.0
 """How old the view of the chain may be when an order is signed: whoever signs many refreshes it meanwhile."""
@@ -78,10 +78,6 @@ class ChannelResult:
     idempotency_key: str
 
 
-class OrderFailedError(MLBridgeError):
-    """No committee of several came to a verdict: code `channel.no_verdict`. Nothing was paid."""
-
-
 class AsyncChannel:
     """One channel of one requester; made by AsyncClient.open_channel and AsyncClient.channel."""
 
@@ -95,11 +91,14 @@ class AsyncChannel:
         key: bytes,
         store: ContentStore | None,
         find: FindModel,
+        nodes: Collection[str] = (),
     ) -> None:
         self.terms, self.id = terms, terms.channel()
         self._view, self._lane, self._book, self._door = view, view.lane, book, door
         self._sender, self._key, self._store = sender, key, store
-        self._find = find
+        self._find, self._known = find, nodes
+        self._seats = SeatDoors(view, key, self._nodes, self._told_nodes)
+        self._course = OrderCourse(view, book, door, self._seats, self._fetch)
 
     @property
     def url(self) -> str:
@@ -107,8 +106,9 @@ class AsyncChannel:
         return self._door.url
 
     async def close_connection(self) -> None:
-        """Let go of the coordinator; the channel itself stays open."""
+        """Let go of coordinator and seats; the channel itself stays open."""
         await self._door.close()
+        await self._seats.close()
 
     # ---- money ----
 
@@ -242,7 +242,7 @@ class AsyncChannel:
             )
         content = await self._content(payload)
         ear = None if hear is None else Ear(hear)
-        reason = ""
+        reason, gone = "", list[Kept]()
         for _ in range(tries):
             secret, stream = (None, None) if ear is None else new_key()
             kept = await self._sign(model_id, payload, content, kind, key, seats, price, deadline_s, stream)
@@ -250,22 +250,31 @@ class AsyncChannel:
             if announce is not None:
                 announce(kept.sequence, key)
             try:
-                result = await self._carry(kept, ear, secret)
-                if ear is not None:
-                    ear.check(result)
-                return result
+                return await self._heard(kept, await self._course.carry(kept, ear, secret), ear)
             except OrderFailedError as error:
                 reason = error.message
             except MLBridgeError as error:
                 if error.code not in _NEXT:
                     raise
                 reason = error.message
+            gone.append(kept)
             await self._view.refresh()
+        # A coordinator may have said that an order failed before its seats were through.
+        for kept in gone[:-1]:
+            found = await self._course.seek(kept)
+            if found is not None:
+                return await self._heard(kept, found, ear)
         raise OrderFailedError(
             "channel.no_verdict",
             f"{tries} orders came to no verdict; the last: {reason}",
             hint="Nothing was paid. Try again, take more seats, or use the direct lane.",
         )
+
+    async def _heard(self, kept: Kept, answered: Answered, ear: Ear | None) -> ChannelResult:
+        result = await self._result(kept, *answered)
+        if ear is not None:
+            ear.check(result)
+        return result
 
     async def stream(
         self, model: str | bytes, input: Input, **choices: Any
@@ -284,7 +293,7 @@ class AsyncChannel:
         found = []
         for kept in self._book.open_orders(self.id):
             try:
-                found.append(await self._carry(kept))
+                found.append(await self._result(kept, *await self._course.carry(kept)))
             except MLBridgeError as error:
                 log.info("channel_order_given_up", sequence=kept.sequence, reason=error.message)
         return found
@@ -299,6 +308,31 @@ class AsyncChannel:
         return proved
 
     # ---- orders that nobody answered ----
+
+    async def fetch(self, order: str) -> ChannelResult:
+        """The answer to a signed order from its seats themselves, whatever its coordinator says; it costs
+        nothing, and is checked and kept as any answer.
+
+        order: its idempotency key or its digest (0x hex). Raises MLBridgeError `channel.no_order`,
+        `fetch.no_nodes`, `fetch.no_verdict`, `channel.lie`.
+        """
+        await self._view.refresh()
+        kept = await self._kept(order)
+        return await self._result(kept, *await self._course.fetch(kept))
+
+    async def _nodes(self) -> Collection[str]:
+        return [*self._known, *await asyncio.to_thread(self._book.nodes, self.id)]
+
+    async def _told_nodes(self) -> Collection[str]:
+        """What the coordinator names now; nothing if it does not say so at once."""
+        try:
+            async with asyncio.timeout(NODES_S):
+                named = (await self._door.terms()).nodes
+        except (MLBridgeError, TimeoutError) as error:
+            log.info("channel_nodes_untold", channel=text(self.id), reason=str(error))
+            return ()
+        await asyncio.to_thread(self._book.put_nodes, self.id, named)
+        return named
 
     async def orders(self) -> list[Kept]:
         """Every order that this machine signed for the channel, newest first."""
@@ -325,9 +359,7 @@ class AsyncChannel:
         told = await told_by_summons(offer, state, self._view, self._fetch)
         result = None
         if told is not None:
-            receipt, payload = await self._accept(offer, told)
-            await asyncio.to_thread(self._book.done, self.id, kept.sequence, receipt.to_bytes())
-            result = await self._result(kept, receipt, payload)
+            result = await self._result(kept, *await self._course.keep(kept, told))
         return SummonedOrder(text(digest), kept.sequence, kept.key, state, shown, result)
 
     async def _kept(self, order: str) -> Kept:
@@ -400,66 +432,6 @@ class AsyncChannel:
             await self._view.refresh(FULL_PAUSE_S)
             epoch = await self._view.drawing_epoch(self.terms.opened_in)
             floor = (await self._view.channel(self.id)).floor
-
-    async def _carry(self, kept: Kept, ear: Ear | None = None, secret: bytes | None = None) -> ChannelResult:
-        """An order that is written down, to its end; the same bytes as often as it takes.
-
-        ear, secret: to listen to its stream, once, if it names this secret's key. A secret is in memory
-        alone: whoever finds the order again later waits for the verdict.
-        """
-        offer = parse_offer(kept.offer)
-        if kept.receipt is not None:
-            return await self._result(kept, LaneReceipt.from_bytes(kept.receipt), None)
-        deadline = offer.order.message.deadline
-        told = None
-        if ear is not None and secret is not None and offer.stream == public_of(secret):
-            told = await self._listen(offer, kept, secret, ear)
-        while True:
-            left = deadline + GRACE_S - self._view.now()
-            try:
-                if told is None:
-                    told = await self._door.order(kept.offer, max(1.0, left))
-            except MLBridgeError as error:
-                pause = retry_after(error)
-                if refuses(error):
-                    await self._failed(kept, error.message)
-                if pause is None or pause > left:
-                    raise
-                await asyncio.sleep(max(LEAST_PAUSE_S, pause))
-                continue
-            if told.state == "decided":
-                receipt, payload = await self._accept(offer, told)
-                await asyncio.to_thread(self._book.done, self.id, kept.sequence, receipt.to_bytes())
-                return await self._result(kept, receipt, payload)
-            if told.state == "failed" or left <= 0:
-                reason = told.reason or "no verdict by its deadline"
-                await self._failed(kept, reason)
-                raise OrderFailedError("channel.no_verdict", f"The order came to no verdict: {reason}.")
-            told = None
-            await asyncio.sleep(LEAST_PAUSE_S)
-
-    async def _listen(self, offer: Offer, kept: Kept, secret: bytes, ear: Ear) -> Told | None:
-        """What the coordinator tells at the end of an order's stream; None: it has to be asked."""
-        left = offer.order.message.deadline + GRACE_S - self._view.now()
-        try:
-            async with asyncio.timeout(left), aclosing(self._door.stream(kept.offer)) as frames:
-                return await listen(frames, offer, secret, self._view, ear)
-        except (MLBridgeError, TimeoutError) as error:
-            log.info("channel_stream_missed", sequence=kept.sequence, reason=str(error))
-            return None
-
-    async def _failed(self, kept: Kept, reason: str) -> None:
-        await asyncio.to_thread(self._book.failed, self.id, kept.sequence, reason)
-
-    async def _accept(self, offer: Offer, told: Told) -> tuple[LaneReceipt, bytes]:
-        """As accept_answer; what does not hold is held once more to the chain of now before it is a lie."""
-        try:
-            return await accept_answer(offer, told, self._view, self._fetch)
-        except MLBridgeError as error:
-            if error.code != "channel.lie":
-                raise
-        await self._view.refresh()
-        return await accept_answer(offer, told, self._view, self._fetch)
 
     async def _result(self, kept: Kept, receipt: LaneReceipt, payload: bytes | None) -> ChannelResult:
         if payload is None:

@@ -1,4 +1,5 @@
-"""What a requester must not forget: where its channels' coordinators are, and which sequences it used.
+"""What a requester must not forget: where its channels' coordinators and their members are, and which
+sequences it used.
 
 One SQLite file for all programs of a user on a machine. A sequence is taken, and the order that it is for is
 written down, before the order leaves; whoever is killed finds it again and sends the same bytes. What threads
@@ -11,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,8 +22,11 @@ from mlbridge.protocol.batch import WINDOW
 
 T = TypeVar("T")
 
-_VERSION: Final = 1
-_SCHEMA: Final = """
+_VERSION: Final = 2
+_NODES: Final = """
+CREATE TABLE nodes (channel BLOB NOT NULL, url TEXT NOT NULL, PRIMARY KEY (channel, url)) WITHOUT ROWID;
+"""
+_SCHEMA: Final = f"""{_NODES}
 CREATE TABLE channels (
     id BLOB PRIMARY KEY, chain_id INTEGER NOT NULL, contract TEXT NOT NULL, url TEXT NOT NULL,
     next INTEGER NOT NULL
@@ -102,7 +106,7 @@ class ChannelBook:
         except (OSError, sqlite3.Error) as error:
             raise _broken(path, str(error)) from error
         version = self._write(_prepare)
-        if version not in (0, _VERSION):
+        if version not in (0, 1, _VERSION):
             raise _broken(path, f"it has format {version}, and this program writes format {_VERSION}")
 
     def _connect(self, synchronous: str) -> sqlite3.Connection:
@@ -176,6 +180,19 @@ class ChannelBook:
             "SELECT id, chain_id, contract, url, next FROM channels WHERE chain_id=? ORDER BY id", chain_id
         )
         return [Known(*row) for row in rows]
+
+    def put_nodes(self, channel: bytes, urls: Sequence[str]) -> None:
+        """Remember the provider nodes that a channel's coordinator names, instead of those that it named."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM nodes WHERE channel=?", (channel,))
+            db.executemany("INSERT OR IGNORE INTO nodes VALUES (?,?)", [(channel, url) for url in urls])
+
+        self._write(work, durable=False)
+
+    def nodes(self, channel: bytes) -> list[str]:
+        """Base URLs of provider nodes that a channel's coordinator named."""
+        return [url for (url,) in self._read("SELECT url FROM nodes WHERE channel=? ORDER BY url", channel)]
 
     # ---- orders ----
 
@@ -264,8 +281,8 @@ def full() -> MLBridgeError:
 def _prepare(db: sqlite3.Connection) -> int:
     """The format of the file before this made it."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        for statement in _SCHEMA.split(";"):
+    if version in (0, 1):
+        for statement in (_NODES if version else _SCHEMA).split(";"):
             db.execute(statement)
         db.execute(f"PRAGMA user_version={_VERSION}")
     return int(version)

@@ -176,6 +176,10 @@ class Channel:
         """See AsyncChannel.settled."""
         return self._loop.run(self._channel.settled(receipt))
 
+    def fetch(self, order: str) -> ChannelResult:
+        """See AsyncChannel.fetch."""
+        return self._loop.run(self._channel.fetch(order))
+
     def summon(self, order: str, *, max_bond_wei: int | None = None) -> SummonedOrder:
         """See AsyncChannel.summon."""
         return self._loop.run(self._channel.summon(order, max_bond_wei=max_bond_wei))
@@ -204,8 +208,11 @@ class Client:
         *,
         policy: SendPolicy | None = None,
         channel_book: Path | None = None,
+        nodes: Collection[str] = (),
     ) -> None:
-        self._client = AsyncClient(network, account, store, policy=policy, channel_book=channel_book)
+        self._client = AsyncClient(
+            network, account, store, policy=policy, channel_book=channel_book, nodes=nodes
+        )
         self._loop = _Loop()
 
     @property

@@ -12,7 +12,15 @@ import structlog
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.outside import Answer, ask
-from mlbridge.protocol.answers import MAX_SETTLEMENT, MAX_TOLD, Settlement, Told, one_line
+from mlbridge.protocol.answers import (
+    MAX_NODE_URL,
+    MAX_NODES,
+    MAX_SETTLEMENT,
+    MAX_TOLD,
+    Settlement,
+    Told,
+    one_line,
+)
 from mlbridge.protocol.streams import MAX_STREAM_BYTES, FrameReader, Kind
 
 PATIENCE_S: Final = 15.0
@@ -29,12 +37,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorTerms:
-    """What a coordinator says of itself. share: basis points of each price."""
+    """What a coordinator says of itself. share: basis points of each price; nodes: base URLs of the provider
+    nodes that it asks, as far as it names them.
+    """
 
     coordinator: str
     share: int
     chain_id: int
     channels: str
+    nodes: tuple[str, ...] = ()
 
 
 class Coordinator(Protocol):
@@ -82,17 +93,20 @@ class CoordinatorDoor:
         try:
             told = answer.json()
             return CoordinatorTerms(
-                str(told["coordinator"]), int(told["share"]), int(told["chain_id"]), str(told["channels"])
+                str(told["coordinator"]),
+                int(told["share"]),
+                int(told["chain_id"]),
+                str(told["channels"]),
+                _nodes(told.get("members", [])),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._unreadable("what it says of itself cannot be read.") from error
 
     async def order(self, offer: bytes, wait_s: float) -> Told:
         """Hand over an order, or ask again for the same one. offer: as it travels."""
-        wait = f"{min(wait_s, WAIT_S):.3f}"
-        answer = await self._ask(
-            "POST", f"/v1/lane/orders?wait={wait}", content=offer, max_bytes=MAX_TOLD, wait_s=WAIT_S
-        )
+        wait_s = min(wait_s, WAIT_S)
+        path = f"/v1/lane/orders?wait={wait_s:.3f}"
+        answer = await self._ask("POST", path, content=offer, max_bytes=MAX_TOLD, wait_s=wait_s)
         return Told.from_bytes(answer.body)
 
     async def stream(self, offer: bytes) -> AsyncGenerator[tuple[Kind, bytes], None]:
@@ -182,6 +196,14 @@ class CoordinatorDoor:
             f"The coordinator at {self.url} answers nonsense: {what}",
             hint="Choose another coordinator.",
         )
+
+
+def _nodes(told: Any) -> tuple[str, ...]:
+    """URLs among what a coordinator names; it names whom it likes."""
+    if not isinstance(told, list):
+        raise ValueError("it lists no members")
+    fit = (one for one in told if isinstance(one, str) and len(one) <= MAX_NODE_URL)
+    return tuple(one for one in fit if one.startswith(("http://", "https://")))[:MAX_NODES]
 
 
 def retry_after(error: MLBridgeError) -> float | None:

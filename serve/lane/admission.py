@@ -55,7 +55,7 @@ class Admission:
     def __init__(self, rules: AdmissionRules, view: View, wallets: Wallets | None) -> None:
         self._rules = rules
         self._view = view
-        self._wallets = wallets
+        self.wallets = wallets
         self._committees: OrderedDict[tuple[bytes, bytes, Snapshots], list[int]] = OrderedDict()
 
     def check_party(self, offer: Offer, coordinator: str) -> None:
@@ -158,7 +158,7 @@ class Admission:
         except MLBridgeError as error:
             if error.code != "signature.invalid":
                 raise
-        wallets = self._wallets
+        wallets = self.wallets
         if wallets is None or not await wallets.signed(requester, digest, offer.order.signature):
             raise rules_of.refuse("signature", "the requester of its channel did not sign it", 3)
 

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from mlbridge.protocol.exchange import HEADER, MAX_BODY_BYTES
+from mlbridge.protocol.fetching import MAX_REQUEST_BYTES
 from mlbridge.protocol.streams import FRAMES
 from serve.bodies import CBOR, read_body
 from serve.lane.member import LaneMember
@@ -27,6 +28,7 @@ class LaneFace:
             ("POST", "/v1/lane/orders"): self._orders,
             ("POST", "/v1/lane/reveals"): self._reveals,
             ("POST", "/v1/lane/attestations"): self._attestations,
+            ("POST", "/v1/lane/answers"): self._answers,
             ("POST", "/v1/lane/streams"): self._streams,
         }
 
@@ -41,6 +43,10 @@ class LaneFace:
     async def _attestations(self, request: Request) -> Response:
         body = await read_body(request, _DIGESTS_BYTES)
         return Response(await self._member.attestations(body), media_type=CBOR)
+
+    async def _answers(self, request: Request) -> Response:
+        body = await read_body(request, MAX_REQUEST_BYTES)
+        return Response(await self._member.answers(body), media_type=CBOR)
 
     async def _streams(self, request: Request) -> Response:
         body = await read_body(request, _DIGESTS_BYTES)

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import exchange, orders712, wire
+from mlbridge.protocol import exchange, fetching, orders712, wire
 from mlbridge.protocol.admission import require_input
 from mlbridge.protocol.evidence import SeatProof, passes
 from mlbridge.protocol.exchange import ClosedSet, Offer, Pledge, Refusal
@@ -24,6 +24,7 @@ from mlbridge.protocol.payload import MAX_INPUT_BYTES
 from mlbridge.storage import ContentStore
 from serve.engines.base import Hear
 from serve.lane.admission import Admission
+from serve.lane.answers import Answers
 from serve.lane.faults import Conduct
 from serve.lane.signer import Signer
 from serve.lane.speech import Speech, Speeches
@@ -76,6 +77,7 @@ class LaneMember:
         self._recorder = recorder
         self._conduct = conduct
         self._speeches = Speeches(signer.key, signer.domain, conduct)
+        self._answers = Answers(store, view, signer.domain, admission.wallets)
         self._running: dict[bytes, asyncio.Task[Held]] = {}
         self._idle: dict[str, tuple[float, bool]] = {}
 
@@ -92,6 +94,14 @@ class LaneMember:
     async def attestations(self, body: bytes) -> bytes:
         """Attestations that were given, by order digest; for anybody. Raises MLBridgeError `request.*`."""
         return await self._each(body, self._given)
+
+    async def answers(self, body: bytes) -> bytes:
+        """What was attested to one order, with its output, for its requester alone. body: with one item.
+
+        Raises MLBridgeError `request.malformed`, `lane.stale` while the agent has written nothing.
+        """
+        fetching.require_one(body)
+        return await self._each(body, self._answers.give)
 
     def _sender(self, header: str | None, body: bytes) -> str:
         account = self._view.rules().account

@@ -11,7 +11,7 @@ from eth_account import Account
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from mlbridge.protocol import exchange, orders712, payload, streams, wire
+from mlbridge.protocol import agreed, exchange, orders712, payload, wire
 from mlbridge.protocol.committee import streamer
 from mlbridge.protocol.exchange import Answer, ClosedSet, Offer, Pledge, Refusal, Revealed
 from mlbridge.protocol.orders712 import Commitment
@@ -107,7 +107,7 @@ async def test_a_model_answers_an_order_and_refuses_an_input_that_nobody_can_run
 
 
 async def test_a_chat_model_streams_its_words_as_it_finds_them(tmp_path: Path) -> None:
-    secret, key = streams.new_key()
+    secret, key = agreed.new_key()
     asked = {"messages": [{"role": "user", "content": "What is the capital of France?"}], "max_tokens": 12}
     data = payload.encode_input("chat", asked)
     order = made.order_of(content=data, params_digest=exchange.parameters_digest(key))

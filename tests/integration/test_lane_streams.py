@@ -14,7 +14,7 @@ import pytest_asyncio
 from contracts.laneview import LaneView
 from coordinator.engine import Engine
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import exchange, streams, wire
+from mlbridge.protocol import agreed, exchange, wire
 from mlbridge.protocol.committee import streamer
 from mlbridge.protocol.orders712 import draw
 from mlbridge.protocol.payload import ChatOutput
@@ -256,7 +256,7 @@ async def test_nobody_between_them_reads_a_word(hall: Hall) -> None:
     assert all(piece.encode() not in payload for piece in (*PIECES, TEXT) for payload in sealed)
     # Another member has the order, and its own keys; neither opens anything.
     for member in hall.stage.rig.members:
-        for secret in (bytes(member.node.key), streams.new_key()[0]):
+        for secret in (bytes(member.node.key), agreed.new_key()[0]):
             with pytest.raises(MLBridgeError):
                 Opener(secret, opening).open(sealed[1])
     hall.server.voice.go.set()

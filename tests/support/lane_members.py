@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from mlbridge.protocol import exchange, signatures, wire
-from mlbridge.protocol.exchange import Answer, ClosedSet, Offer, Pledge, Revealed
+from mlbridge.protocol import agreed, exchange, fetching, signatures, wire
+from mlbridge.protocol.exchange import Answer, ClosedSet, Offer, Pledge, Refusal, Revealed
+from mlbridge.protocol.fetching import AnswerRequest, Handed
 from mlbridge.protocol.hashing import keccak, payload_root
 from mlbridge.protocol.orders712 import Attestation, ChannelTerms, Commitment, Domain, TaskOrder
 from mlbridge.protocol.types import Policy
@@ -170,6 +171,22 @@ class Seat:
     async def given(self, *orders: bytes) -> list[Answer]:
         """What it tells anybody."""
         return self._read(await self.member.attestations(exchange.join(list(orders))))
+
+    async def answer(
+        self,
+        order: bytes,
+        key: bytes = REQUESTER,
+        *,
+        account: int | None = None,
+        expires: int = NOW + 30,
+        sealed_to: bytes | None = None,
+    ) -> Handed | Refusal:
+        """What it hands over to whoever has the key. sealed_to: another X25519 key in the request."""
+        secret, public = agreed.new_key()
+        seat = self.account if account is None else account
+        request = AnswerRequest(order, seat, sealed_to or public, expires)
+        body = fetching.write_request(wire.sign(request, DOMAIN, key))
+        return fetching.read_answer(await self.member.answers(body), request, secret)
 
     def header(self, body: bytes, key: bytes = COORDINATOR, *, expires: int = NOW + 30) -> str:
         return exchange.sign_request(body, self.account, expires, DOMAIN, key)

@@ -38,7 +38,7 @@ MODEL_PATH = "model"
 class Ways:
     """How a member behaves. delay_s: that an order takes; busy, behind: refusals before it takes one, for
     want of a place, or of a seed that it has yet to read; store: its outputs go there; contradict: it attests
-    two results; wrong_first: its first result is its own.
+    two results; wrong_first: its first result is its own; copies: whose commitment and answer it repeats.
     """
 
     result: Callable[[bytes], bytes] = honest_label
@@ -51,6 +51,7 @@ class Ways:
     hands_over: bool = True
     contradict: bool = False
     wrong_first: bool = False
+    copies: ScriptedSeat | None = None
     store: ContentStore | None = None
 
 
@@ -123,6 +124,8 @@ class ScriptedSeat:
             return Refusal("order.seed", "the seed of its epoch is not known", 3_600)
         if coordinator != offer.terms.coordinator:
             return Refusal("lane.coordinator", "another coordinator")
+        if self.ways.copies is not None:
+            self._held[digest] = await self.ways.copies.held(digest)
         if digest not in self._held:
             await asyncio.sleep(self.ways.delay_s)
             content = offer.content
@@ -137,9 +140,20 @@ class ScriptedSeat:
             self._held.setdefault(digest, _Held(offer, output, result, salt))
         return self._commitment(digest)
 
+    async def held(self, digest: bytes) -> _Held:
+        """Its own answer, once it has one: what nobody but it should know."""
+        while digest not in self._held:  # noqa: ASYNC110 - another request brings it
+            await asyncio.sleep(0.001)
+        return self._held[digest]
+
+    def word(self, digest: bytes) -> bytes:
+        """What it committed to."""
+        return self._commitment(digest).message.word
+
     def _commitment(self, digest: bytes) -> Signed[Commitment]:
         held = self._held[digest]
-        word = orders712.commitment(digest, self.account, held.result, held.salt)
+        author = (self.ways.copies or self).account
+        word = orders712.commitment(digest, author, held.result, held.salt)
         return sign(Commitment(digest, self.account, word), self.domain, self.key)
 
     async def _reveal(self, item: bytes, _: str) -> exchange.Answer:

@@ -139,3 +139,24 @@ def test_a_book_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MLBridgeError) as caught:
         ChannelBook(tmp_path / "book.db")
     assert caught.value.code == "channel.book"
+
+
+def test_the_nodes_that_a_coordinator_names_last_are_known(book: ChannelBook) -> None:
+    assert book.nodes(CHANNEL) == []
+    book.put_nodes(CHANNEL, ["http://b", "http://a", "http://a"])
+    assert book.nodes(CHANNEL) == ["http://a", "http://b"]
+    book.put_nodes(CHANNEL, ["http://c"])
+    assert book.nodes(CHANNEL) == ["http://c"]
+    assert book.nodes(b"\x02" * 32) == []
+
+
+def test_a_book_of_the_format_before_keeps_its_orders(book: ChannelBook, tmp_path: Path) -> None:
+    kept = book.take(CHANNEL, "k", least=0, kind=None, make=offer)
+    book.close()
+    with sqlite3.connect(tmp_path / "book.db") as db:
+        db.execute("DROP TABLE nodes")
+        db.execute("PRAGMA user_version=1")
+    again = ChannelBook(tmp_path / "book.db")
+    assert again.orders(CHANNEL) == [kept]
+    again.put_nodes(CHANNEL, ["http://a"])
+    assert again.nodes(CHANNEL) == ["http://a"]

@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from contracts.anvil import free_port
-from coordinator.lane.directory import MAX_ACCOUNTS, MAX_PAGE, Directory
+from coordinator.lane.directory import Directory
+from mlbridge.protocol.nodepage import MAX_ACCOUNTS, MAX_PAGE
 from tests.support.lane_servers import serving
 
 MODEL = bytes(31) + b"\x07"

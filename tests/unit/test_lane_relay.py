@@ -21,7 +21,7 @@ from coordinator.lane import relay as module
 from coordinator.lane.directory import Directory
 from coordinator.lane.members import Members
 from coordinator.lane.relay import Relay
-from mlbridge.protocol import exchange, signatures, streams, wire
+from mlbridge.protocol import agreed, exchange, signatures, wire
 from mlbridge.protocol.committee import streamer
 from mlbridge.protocol.exchange import Offer
 from mlbridge.protocol.snapshots import Snapshots
@@ -34,7 +34,7 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def offer_with_stream() -> Offer:
-    key = streams.public_of(SECRET)
+    key = agreed.public_of(SECRET)
     order = made.order_of(params_digest=exchange.parameters_digest(key))
     return made.offer_of(order, stream=key)
 
@@ -51,7 +51,7 @@ class Wire:
 
     def opening(self, key: bytes | None = None) -> bytes:
         """Signed by the streamer, or by another key."""
-        sealer = Sealer(made.digest_of(self.offer.order.message), self.account, streams.public_of(SECRET))
+        sealer = Sealer(made.digest_of(self.offer.order.message), self.account, agreed.public_of(SECRET))
         return wire.sign(sealer.opening, made.DOMAIN, key or made.node_key(self.account)).to_bytes()
 
     async def heard(self, over: Callable[[], bool] = lambda: False) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import exchange, signatures, streams, wire
+from mlbridge.protocol import agreed, exchange, signatures, wire
 from mlbridge.protocol.committee import streamer
 from mlbridge.protocol.exchange import Offer
 from mlbridge.protocol.payload import encode_output
@@ -65,7 +65,7 @@ def chat(text: str) -> bytes:
 
 
 def streaming_offer(sequence: int = 0) -> Offer:
-    key = streams.public_of(SECRET)
+    key = agreed.public_of(SECRET)
     return offer_of(order_of(sequence, params_digest=exchange.parameters_digest(key)), stream=key)
 
 
@@ -219,7 +219,7 @@ async def test_a_swapped_key_makes_it_another_order(tmp_path: Path) -> None:
     """Whoever is between requester and member cannot have the stream sealed to himself."""
     offer, speaker = streaming_offer(), Speaker()
     seat = speaking(tmp_path, streamer_of(offer), speaker)
-    theirs = streams.new_key()[1]
+    theirs = agreed.new_key()[1]
     swapped = Offer(offer.order, offer.terms, offer.content, theirs)
     resigned = offer_of(
         order_of(params_digest=exchange.parameters_digest(theirs)), key=node_key(4), stream=theirs

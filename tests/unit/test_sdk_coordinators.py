@@ -145,3 +145,34 @@ async def test_no_answer_is_redirected() -> None:
     async with door(always(elsewhere)) as opened:
         answer = await outside.ask(opened._http, "GET", opened.url, max_bytes=10, patience_s=5)
     assert answer.status == 307
+
+
+@pytest.mark.parametrize(
+    ("named", "believed"),
+    [
+        (["http://a/m", "https://b"], ("http://a/m", "https://b")),
+        (["file:///etc/passwd", 7, "http://" + "x" * 200], ()),
+        ([f"http://{number}" for number in range(300)], tuple(f"http://{number}" for number in range(256))),
+        (None, ()),
+    ],
+    ids=["some", "no URLs", "too many", "an older one"],
+)
+async def test_a_coordinator_names_nodes_and_no_more_of_them_than_anybody_asks(
+    named: object, believed: tuple[str, ...]
+) -> None:
+    facts: dict[str, object] = {"coordinator": "0x", "share": 3, "chain_id": 1, "channels": "0x"}
+    if named is not None:
+        facts["members"] = named
+    async with door(always(JSONResponse(facts))) as opened:
+        assert (await opened.terms()).nodes == believed
+
+
+@pytest.mark.parametrize("said", [{"members": 7}, ["members"], 7])
+async def test_terms_that_cannot_be_read_are_nonsense(said: object) -> None:
+    facts: object = said
+    if isinstance(said, dict):
+        facts = {"coordinator": "0x", "share": 3, "chain_id": 1, "channels": "0x"} | said
+    async with door(always(JSONResponse(facts))) as opened:
+        with pytest.raises(MLBridgeError) as caught:
+            await opened.terms()
+    assert caught.value.code == "coordinator.lie"

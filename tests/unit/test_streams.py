@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol import exchange, streams
+from mlbridge.protocol import agreed, exchange, streams
 from mlbridge.protocol.committee import arrivals, seated, streamer
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.hashing import keccak
@@ -38,7 +38,7 @@ SAID = ["Hel", "lo", "", " wörld", "."]
 
 def sealed(texts: list[str] = SAID) -> tuple[Opener, list[bytes]]:
     """The requester's side and the frames of a whole stream."""
-    sealer = Sealer(ORDER, ACCOUNT, streams.public_of(REQUESTER), secret=STREAMER)
+    sealer = Sealer(ORDER, ACCOUNT, agreed.public_of(REQUESTER), secret=STREAMER)
     frames = [sealer.seal(text) for text in texts[:-1]] + [sealer.seal(texts[-1], last=True)]
     return Opener(REQUESTER, sealer.opening), frames
 
@@ -57,7 +57,7 @@ def test_what_is_sealed_is_opened() -> None:
 
 def test_frames_are_what_the_design_says() -> None:
     """Written out with the primitives alone: X25519, HKDF-SHA256 (RFC 5869), ChaCha20-Poly1305 (RFC 8439)."""
-    ours, theirs = streams.public_of(STREAMER), streams.public_of(REQUESTER)
+    ours, theirs = agreed.public_of(STREAMER), agreed.public_of(REQUESTER)
     shared = X25519PrivateKey.from_private_bytes(STREAMER).exchange(X25519PublicKey.from_public_bytes(theirs))
     extracted = hmac.new(ORDER, shared, hashlib.sha256).digest()
     info = b"mlbridge lane stream 1" + ACCOUNT.to_bytes(4, "big") + theirs + ours
@@ -72,10 +72,10 @@ def test_frames_are_what_the_design_says() -> None:
 def test_vectors() -> None:
     """Fixed bytes, for other languages and for us."""
     _, frames = sealed(["Hi", "!"])
-    assert streams.public_of(REQUESTER).hex() == VECTORS["orderKey"]
-    assert streams.public_of(STREAMER).hex() == VECTORS["streamerKey"]
-    assert exchange.parameters_digest(streams.public_of(REQUESTER)).hex() == VECTORS["paramsDigest"]
-    opening = StreamOpening(ORDER, ACCOUNT, streams.public_of(STREAMER))
+    assert agreed.public_of(REQUESTER).hex() == VECTORS["orderKey"]
+    assert agreed.public_of(STREAMER).hex() == VECTORS["streamerKey"]
+    assert exchange.parameters_digest(agreed.public_of(REQUESTER)).hex() == VECTORS["paramsDigest"]
+    opening = StreamOpening(ORDER, ACCOUNT, agreed.public_of(STREAMER))
     assert opening.digest(made.DOMAIN).hex() == VECTORS["opening"]
     assert [frame.hex() for frame in frames] == VECTORS["frames"]
 
@@ -107,8 +107,8 @@ def test_a_stream_that_was_cut_off_has_no_end_and_none_goes_on_after_it() -> Non
 
 def test_nobody_else_reads_or_writes_it() -> None:
     _, frames = sealed()
-    stranger, _ = streams.new_key()
-    opening = Sealer(ORDER, ACCOUNT, streams.public_of(REQUESTER), secret=STREAMER).opening
+    stranger, _ = agreed.new_key()
+    opening = Sealer(ORDER, ACCOUNT, agreed.public_of(REQUESTER), secret=STREAMER).opening
     assert broken(Opener(stranger, opening), frames[0])
     # Another streamer's frames, one of another order, and one in another account's name.
     for order, account, secret in (
@@ -116,7 +116,7 @@ def test_nobody_else_reads_or_writes_it() -> None:
         (keccak(b"other"), ACCOUNT, STREAMER),
         (ORDER, ACCOUNT + 2, STREAMER),
     ):
-        forged = Sealer(order, account, streams.public_of(REQUESTER), secret=secret).seal("Hello")
+        forged = Sealer(order, account, agreed.public_of(REQUESTER), secret=secret).seal("Hello")
         assert broken(Opener(REQUESTER, opening), forged)
 
 
@@ -128,13 +128,13 @@ def test_a_key_that_fixes_the_secret_is_refused() -> None:
 
 
 def test_lengths_tell_no_token() -> None:
-    sizes = {len(Sealer(ORDER, ACCOUNT, streams.public_of(REQUESTER)).seal("x" * n)) for n in range(31)}
+    sizes = {len(Sealer(ORDER, ACCOUNT, agreed.public_of(REQUESTER)).seal("x" * n)) for n in range(31)}
     assert len(sizes) == 1
 
 
 def test_a_piece_has_its_limit_and_any_text_is_cut_to_fit() -> None:
     text = "𝄞" * (streams.MAX_PIECE_BYTES // 2)
-    sealer = Sealer(ORDER, ACCOUNT, streams.public_of(REQUESTER))
+    sealer = Sealer(ORDER, ACCOUNT, agreed.public_of(REQUESTER))
     with pytest.raises(MLBridgeError):
         sealer.seal(text)
     frames = [sealer.seal(piece) for piece in streams.pieces(text)]
@@ -167,7 +167,7 @@ def test_what_is_no_frame_is_refused_before_it_is_kept(wire: bytes) -> None:
 
 
 def test_the_key_is_part_of_what_the_requester_signed() -> None:
-    key, other = (streams.new_key()[1] for _ in range(2))
+    key, other = (agreed.new_key()[1] for _ in range(2))
     order = made.order_of(params_digest=exchange.parameters_digest(key))
     offer = exchange.Offer(made.offer_of(order).order, made.terms(), made.INPUT, key)
     assert exchange.parse_offer(offer.to_bytes()) == offer
