@@ -1,6 +1,7 @@
 """Appeals: have a slash judged again by a larger panel, and apply what it said.
 
-See docs/design/direct-lane.md, "Appeal", for who may appeal what. Amounts in MLB with 18 decimals.
+See docs/design/direct-lane.md, "Appeal", for who may appeal what, and docs/design/channel-lane.md, "Dissent
+cases", for orders of the channel lane. Amounts in MLB with 18 decimals.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 
+from web3.contract.async_contract import AsyncContractFunction
+
 from contracts import artifacts, reads
 from contracts.case_record import CaseFile, case_file
 from contracts.chain import Chain
+from contracts.dissent_record import DissentFile, dissent_file
 from contracts.errors import ContractError, describe
 from contracts.events import Event, topic_of
 from contracts.handover import open_contract
@@ -87,14 +91,16 @@ class Appeals:
             )
         return await self._info(events[-1])
 
-    async def file_of(self, held: HeldSlash) -> CaseFile:
-        """What the chain's events say of the case.
+    async def file_of(self, held: HeldSlash) -> CaseFile | DissentFile:
+        """What the chain's events say of the case: of a task, or of an order of the channel lane.
 
         Raises ContractError `NotAppealable` for what no panel judges, MLBridgeError `appeal.no_record` where
-        the node does not return every event of the task.
+        the node does not return every event of it.
         """
         if not held.appealable:
             raise describe("NotAppealable", {"caseId": held.id})
+        if held.attested is not None:
+            return await dissent_file(self.chain, held.case.task_id)
         task_id = held.case.task_id
         events, recorded = await asyncio.gather(
             reads.task_events(self.chain, task_id),
@@ -114,9 +120,10 @@ class Appeals:
         """What an appeal of this slash takes. Raises as `file_of`."""
         return await self._price(held, await self.file_of(held))
 
-    async def _price(self, held: HeldSlash, file: CaseFile) -> Price:
+    async def _price(self, held: HeldSlash, file: CaseFile | DissentFile) -> Price:
         ledger = self.chain.distributor.functions
-        seats = int(await reads.call(self._contract.functions.panelSize(file.record.largest)))
+        largest = file.bench if isinstance(file, DissentFile) else file.record.largest
+        seats = int(await reads.call(self._contract.functions.panelSize(largest)))
         bond, fee, reserve = await asyncio.gather(
             reads.call(self._contract.functions.bondFor(seats)),
             reads.call(ledger.judgeFee()),
@@ -126,12 +133,16 @@ class Appeals:
 
     # ---- acting ----
 
-    async def open(self, sender: Sender, held: HeldSlash, *, most: int, fund: int = 0) -> AppealInfo:
+    async def open(
+        self, sender: Sender, held: HeldSlash, *, most: int, fund: int = 0, result: bytes | None = None
+    ) -> AppealInfo:
         """Appeal, as the operator of the slashed account; an appeal that was opened before is not paid again.
 
         most: bond to pay at most; fund: what to add to the model's dispute reserve at most, where it lacks
-        the panel's fees. Raises ContractError (`NotAppellant`, `NotAppealable`, `WindowClosed`,
-        `WrongCaseStatus`), MLBridgeError `appeal.bond_too_high`, `appeal.no_judge_fees`, `appeal.no_tokens`.
+        the panel's fees; result: payload that the account attested, for an order of which no judge showed the
+        same. Raises ContractError (`NotAppellant`, `NotAppealable`, `WindowClosed`, `WrongCaseStatus`,
+        `TooFewJudges`), MLBridgeError `appeal.bond_too_high`, `appeal.no_judge_fees`, `appeal.no_tokens`,
+        `appeal.no_result`, `appeal.other_result`.
         """
         before = await self.of_case(held.id)
         if before is not None:
@@ -140,21 +151,12 @@ class Appeals:
             raise describe("NotAppellant", {"caseId": held.id, "caller": sender.address})
         await self._require_open(held)
         file = await self.file_of(held)
+        call = await self._call(held, file, result)
         price = await self._price(held, file)
         missing = max(0, price.fees - price.reserve)
         await self._require_funds(sender, price, most=most, fund=fund)
         if missing:
             await fund_reserve(self.chain, sender, held.case.model, missing)
-        policy = Policy((await reads.call(self.chain.registry.functions.termsAt(held.case.model)))[1][3])
-        account, record = held.case.account, file.record
-        call = self._contract.functions.appeal(
-            held.case.as_tuple(),
-            record.as_tuple(),
-            record.accounts.index(account),
-            file.input_data,
-            file.opened[account],
-            file.delivered() if policy is Policy.NUMERIC else b"",
-        )
         token = self.chain.token.functions
         if int(await reads.call(token.allowance(sender.address, self._address))) < price.bond:
             await sender.send(token.approve(self._address, price.bond))
@@ -191,6 +193,25 @@ class Appeals:
         return await self.get(appeal.review_id)
 
     # ---- internal ----
+
+    async def _call(
+        self, held: HeldSlash, file: CaseFile | DissentFile, result: bytes | None
+    ) -> AsyncContractFunction:
+        case, doors = held.case, self._contract.functions
+        if isinstance(file, DissentFile):
+            if held.attested is None:
+                raise describe("NotAppealable", {"caseId": held.id})
+            mine = file.result_of(self.chain.chain_id, case.account, held.attested, result)
+            return doors.appealDissent(case.as_tuple(), file.as_tuple(), file.input_data, mine)
+        policy = Policy((await reads.call(self.chain.registry.functions.termsAt(case.model)))[1][3])
+        return doors.appeal(
+            case.as_tuple(),
+            file.record.as_tuple(),
+            file.record.accounts.index(case.account),
+            file.input_data,
+            file.opened[case.account],
+            file.delivered() if policy is Policy.NUMERIC else b"",
+        )
 
     async def _require_open(self, held: HeldSlash) -> None:
         if held.status is not CaseStatus.HELD or held.until is None:

@@ -240,6 +240,8 @@ def _appeals(plan: Plan) -> tuple[Any, ...]:
         artifacts.DISTRIBUTOR,
         artifacts.TASKS,
         artifacts.REGISTRY,
+        # Where they stand, or would stand if channels were added.
+        artifacts.DISSENT_CASES,
     )
     return *(plan.at[name] for name in names), plan.reviews.minimum_bond
 

@@ -84,7 +84,7 @@ FIXED: Final = (
 # Addresses that a contract trusts: no proposal may swap the keeper of the money or the judge under those who
 # came for these.
 NEIGHBOURS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Appeals": ("token", "escrow", "distributor", "taskManager", "registry"),
+    "Appeals": ("token", "escrow", "distributor", "taskManager", "registry", "dissentCases"),
     "BatchBook": ("channels", "attesters", "beacon"),
     "BisectionGame": ("taskManager",),
     "BlsAttestations": ("distributor",),

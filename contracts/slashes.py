@@ -101,8 +101,9 @@ class HeldSlash:
     """A slash that waits, or waited.
 
     operator: of its account; until: unix seconds at which the window ends, None while a panel judges and
-    once it is closed; ending: of a closed case; appealable: judges of a task found it, so that a panel may
-    judge it again; block: of the slash.
+    once it is closed; ending: of a closed case; appealable: judges of a task found it, or a panel of the
+    channel lane, so that a larger one may judge it again; block: of the slash; attested: digest (32 bytes)
+    for the order that the slash is about, None for one about a task.
     """
 
     case: SlashCase
@@ -112,6 +113,7 @@ class HeldSlash:
     ending: Ending | None
     appealable: bool
     block: int
+    attested: bytes | None = None
 
     @property
     def id(self) -> bytes:
@@ -194,10 +196,11 @@ class Slashes:
 
     async def _held(self, event: Event) -> HeldSlash:
         case = SlashCase.of(event.args["slashCase"])
-        (status, until), account, record = await asyncio.gather(
+        (status, until), account, record, attested = await asyncio.gather(
             reads.call(self._escrow.functions.caseState(case.case_id)),
             reads.get_account(self.chain, case.account),
             reads.call(self.chain.tasks.functions.recordOf(case.task_id)),
+            self._attested(case),
         )
         status = CaseStatus(status)
         waits = status in (CaseStatus.HELD, CaseStatus.HEARD)
@@ -207,10 +210,20 @@ class Slashes:
             status=status,
             until=int(until) if waits else None,
             ending=await self._ending(case.case_id) if status is CaseStatus.CLOSED else None,
-            # Dissents of the channel lane were judged by a panel of their own: the chain records no task.
-            appealable=case.fault is Fault.INCORRECT and any(record),
+            appealable=case.fault is Fault.INCORRECT and (any(record) or attested is not None),
             block=event.block_number,
+            attested=attested,
         )
+
+    async def _attested(self, case: SlashCase) -> bytes | None:
+        """What the account was condemned for in the channel lane, if that is what the case is about."""
+        lane = self.chain.network.lane
+        # A slash without a model is for a seat that was not drawn.
+        if case.fault is not Fault.INCORRECT or not case.model or lane is None or lane.dissent_cases is None:
+            return None
+        cases = open_contract(self.chain, artifacts.DISSENT_CASES, lane.dissent_cases)
+        digest = bytes(await reads.call(cases.functions.condemnedFor(case.task_id, case.account)))
+        return digest if any(digest) else None
 
     async def _ending(self, case_id: bytes) -> Ending | None:
         names = [topic_of(artifacts.ESCROW, name) for name in _ENDINGS]

@@ -93,7 +93,8 @@ class DissentCase:
     """A case; all zero for an order that has none.
 
     confidence: basis points of the panel's seats that agreed; until: from when a case that took too little
-    is closed against its bond; taken: MLB; winner: the panel's digest; truth: the order's.
+    is closed against its bond; taken: MLB; winner: the panel's digest; truth: the order's;
+    record: hash of the input and of who could not sit.
     """
 
     opener: str
@@ -107,6 +108,7 @@ class DissentCase:
     winner: bytes
     ballot: bytes
     truth: bytes
+    record: bytes
 
 
 async def bond_for(lane: Lane, seats: int) -> int:
@@ -321,7 +323,7 @@ async def dissent_case(lane: Lane, order: bytes) -> DissentCase:
     opener, bond, status, model, confidence, until, taken, *words = await call(
         _cases(lane).functions.cases(order)
     )
-    review_id, winner, ballot, truth = (bytes(word) for word in words)
+    review_id, winner, ballot, truth, record = (bytes(word) for word in words)
     return DissentCase(
         opener,
         bond,
@@ -334,6 +336,7 @@ async def dissent_case(lane: Lane, order: bytes) -> DissentCase:
         winner,
         ballot,
         truth,
+        record,
     )
 
 

@@ -31,17 +31,17 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "The slash stands; anyone may finalise it.",
     ),
     "NotAppealable": (
-        "The case {caseId} is no result that judges of a task found wrong.",
-        "Absence, an unopened commitment and a contradiction are facts, and a panel judged a dissent of the "
-        "channel lane already; ask governance for a veto.",
+        "The case {caseId} is no result that judges found wrong.",
+        "Absence, an unopened commitment, a contradiction and a seat that was not drawn are facts; ask "
+        "governance for a veto.",
     ),
     "NotAppellant": (
         "{caller} is not the operator of the slashed account in the case {caseId}.",
         "Appeal from the cold address that staked.",
     ),
     "RecordMismatch": (
-        "The record does not describe the task {taskId}.",
-        "Rebuild it from the task's events, in the order of rounds and seats.",
+        "The record does not describe the task or order {taskId}.",
+        "Rebuild it from the events of the task or case, in the order of rounds and seats.",
     ),
     "ContentMismatch": (
         "The content hashes to {given}, but {expected} is on record.",

@@ -6,7 +6,8 @@ import {ERC20Burnable} from "@openzeppelin/contracts/token/ERC20/extensions/ERC2
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
-import {IAppeals} from "./interfaces/IAppeals.sol";
+import {DissentRecord, IAppeals} from "./interfaces/IAppeals.sol";
+import {IDissentCases} from "./interfaces/IDissentCases.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {IReviewer, Review} from "./interfaces/IReviewer.sol";
 import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
@@ -37,6 +38,8 @@ contract Appeals is IAppeals, AccessManaged {
     ITaskManager public immutable taskManager;
     /// @notice Knows the models' policies.
     IModelRegistry public immutable registry;
+    /// @notice Knows who was condemned for which result of the channel lane. Nothing stands there on a chain without it.
+    IDissentCases public immutable dissentCases;
 
     /// @inheritdoc IAppeals
     uint256 public minimumBond;
@@ -48,7 +51,8 @@ contract Appeals is IAppeals, AccessManaged {
     /// @param distributor_ stakes, reputation and credits
     /// @param taskManager_ runs the tasks
     /// @param registry_ models and their terms
-    /// @param escrow_ where large slashes wait; zero for none
+    /// @param escrow_ where large slashes wait
+    /// @param dissentCases_ where orders of the channel lane are judged
     constructor(
         address authority,
         address token_,
@@ -56,12 +60,15 @@ contract Appeals is IAppeals, AccessManaged {
         address distributor_,
         address taskManager_,
         address registry_,
+        address dissentCases_,
         uint256 minimumBond_
     ) AccessManaged(authority) {
         if (authority == address(0) || token_ == address(0) || escrow_ == address(0)) {
             revert ZeroAddress();
         }
         if (distributor_ == address(0) || taskManager_ == address(0) || registry_ == address(0)) revert ZeroAddress();
+        if (dissentCases_ == address(0)) revert ZeroAddress();
+        dissentCases = IDissentCases(dissentCases_);
         token = IERC20(token_);
         escrow = ISlashEscrow(escrow_);
         distributor = IRewardDistributor(distributor_);
@@ -81,9 +88,7 @@ contract Appeals is IAppeals, AccessManaged {
         bytes calldata mine,
         bytes calldata delivered
     ) external returns (bytes32 reviewId) {
-        bytes32 caseId = escrow.caseIdOf(slashCase);
-        if (slashCase.fault != Fault.Incorrect) revert NotAppealable(caseId);
-        if (distributor.accounts(slashCase.account).operator != msg.sender) revert NotAppellant(caseId, msg.sender);
+        bytes32 caseId = _ofAppellant(slashCase);
         if (taskManager.recordOf(slashCase.taskId) != Hashing.record(record)) revert RecordMismatch(slashCase.taskId);
         // Only what the account itself revealed is judged: nobody appeals with a better answer found later.
         if (seat >= record.digests.length || record.accounts[seat] != slashCase.account) revert BadSeat(seat);
@@ -96,18 +101,39 @@ contract Appeals is IAppeals, AccessManaged {
         Policy policy;
         (review.modelId, policy) = _model(record.model);
         review.seats = panelSize(record.largest);
-        review.salt = caseId;
         review.inputData = inputData;
         review.excluded = record.accounts;
         if (policy == Policy.Numeric) _nominate(review, slashCase, record, mine, delivered);
+        return _appeal(slashCase, caseId, review, mine);
+    }
 
-        uint256 bond = bondFor(review.seats);
-        escrow.beginAppeal(slashCase);
-        reviewId = taskManager.openReview(review);
-        bytes32 expected = policy == Policy.Numeric ? bytes32(0) : Hashing.digest(reviewId, Hashing.payloadRoot(mine));
-        _appeals[reviewId] = Appeal(msg.sender, uint96(bond), caseId, expected, Outcome.Pending);
-        emit Appealed(reviewId, caseId, msg.sender, bond);
-        token.safeTransferFrom(msg.sender, address(this), bond);
+    /// @inheritdoc IAppeals
+    /// @dev A model of a case is `Exact`, and stays so.
+    function appealDissent(
+        SlashCase calldata slashCase,
+        DissentRecord calldata record,
+        bytes calldata inputData,
+        bytes calldata mine
+    ) external returns (bytes32 reviewId) {
+        bytes32 caseId = _ofAppellant(slashCase);
+        bytes32 order = slashCase.taskId;
+        IDissentCases.Case memory found = dissentCases.cases(order);
+        bytes32 result = dissentCases.condemnedFor(order, slashCase.account);
+        // A slash of the same account for the same order that names no model is for a seat that was not drawn: a fact.
+        if (result == 0 || slashCase.model != found.model) revert NotAppealable(caseId);
+        if (
+            found.record != Hashing.asked(keccak256(inputData), record.excluded)
+                || found.ballot != Hashing.ballot(record.panel, record.values, record.revealed)
+        ) revert RecordMismatch(order);
+        _requireContent(order, mine, result);
+
+        Review memory review;
+        (review.modelId,) = _model(found.model);
+        review.seats = panelSize(uint8(record.panel.length));
+        review.inputData = inputData;
+        review.excluded = _before(record, slashCase.account);
+        _requireJudges(review);
+        return _appeal(slashCase, caseId, review, mine);
     }
 
     // ---- anyone ----
@@ -124,15 +150,14 @@ contract Appeals is IAppeals, AccessManaged {
         _appeals[reviewId].outcome = Outcome.Concluded;
         emit AppealConcluded(reviewId, caseId, outcome);
         escrow.endAppeal(slashCase, outcome == Outcome.Won);
-        if (outcome != Outcome.Lost) {
-            token.safeTransfer(found.appellant, found.bond);
-            return;
+        (uint256 toReserve, uint256 burned) = _partOf(found.bond, outcome, slashCase);
+        uint256 returned = found.bond - toReserve - burned;
+        if (burned != 0) ERC20Burnable(address(token)).burn(burned);
+        if (toReserve != 0) {
+            token.forceApprove(address(distributor), toReserve);
+            distributor.fundReserve(slashCase.model, toReserve);
         }
-        uint256 toReserve = found.bond / BOND_FACTOR;
-        ERC20Burnable(address(token)).burn(found.bond - toReserve);
-        if (toReserve == 0) return;
-        token.forceApprove(address(distributor), toReserve);
-        distributor.fundReserve(slashCase.model, toReserve);
+        if (returned != 0) token.safeTransfer(found.appellant, returned);
     }
 
     // ---- TaskManager only ----
@@ -181,6 +206,70 @@ contract Appeals is IAppeals, AccessManaged {
     }
 
     // ---- internal ----
+
+    function _ofAppellant(SlashCase calldata slashCase) private view returns (bytes32 caseId) {
+        caseId = escrow.caseIdOf(slashCase);
+        if (slashCase.fault != Fault.Incorrect) revert NotAppealable(caseId);
+        if (distributor.accounts(slashCase.account).operator != msg.sender) revert NotAppellant(caseId, msg.sender);
+    }
+
+    function _appeal(SlashCase calldata slashCase, bytes32 caseId, Review memory review, bytes calldata mine)
+        private
+        returns (bytes32 reviewId)
+    {
+        uint256 bond = bondFor(review.seats);
+        escrow.beginAppeal(slashCase);
+        review.salt = caseId;
+        reviewId = taskManager.openReview(review);
+        bool voted = review.candidates.length != 0;
+        bytes32 expected = voted ? bytes32(0) : Hashing.digest(reviewId, Hashing.payloadRoot(mine));
+        _appeals[reviewId] = Appeal(msg.sender, uint96(bond), caseId, expected, Outcome.Pending);
+        emit Appealed(reviewId, caseId, msg.sender, bond);
+        token.safeTransferFrom(msg.sender, address(this), bond);
+    }
+
+    /// @dev Nobody who answered or judged before; nor the appellant, which need not have had a seat to be condemned.
+    function _before(DissentRecord calldata record, uint32 appellant) private pure returns (uint32[] memory everyone) {
+        uint256 first = record.excluded.length;
+        uint256 panel = record.panel.length;
+        everyone = new uint32[](first + panel + 1);
+        for (uint256 i; i < first; ++i) {
+            everyone[i] = record.excluded[i];
+        }
+        for (uint256 i; i < panel; ++i) {
+            everyone[first + i] = record.panel[i];
+        }
+        everyone[first + panel] = appellant;
+    }
+
+    /// @dev Otherwise an honest appellant would have its one appeal heard while nobody can judge it.
+    function _requireJudges(Review memory review) private view {
+        bytes32 modelId = review.modelId;
+        uint32[] memory excluded = review.excluded;
+        uint256 eligible = taskManager.poolSize(modelId, true) + taskManager.poolSize(modelId, false);
+        for (uint256 i; i < excluded.length; ++i) {
+            uint256 first;
+            while (excluded[first] != excluded[i]) {
+                ++first;
+            }
+            if (first == i && taskManager.isServing(modelId, excluded[i])) --eligible;
+        }
+        if (eligible < review.seats) revert TooFewJudges(eligible, review.seats);
+    }
+
+    /// @dev The reserve paid the panel, and gets half of a slash that stands: what that is short of, or all of it where the
+    /// panel found against the appellant, is the bond's to pay. So no appeal makes the reserve poorer but one that is won.
+    function _partOf(uint256 bond, Outcome outcome, SlashCase calldata slashCase)
+        private
+        pure
+        returns (uint256 toReserve, uint256 burned)
+    {
+        uint256 half = bond / BOND_FACTOR;
+        if (outcome == Outcome.Lost) return (half, bond - half);
+        if (outcome == Outcome.Won) return (0, 0);
+        uint256 paid = (uint256(slashCase.fromBonded) + slashCase.fromUnbonding) / 2;
+        if (paid < half) toReserve = half - paid;
+    }
 
     /// @dev The appellant's result, beside the one that won if any did.
     function _nominate(

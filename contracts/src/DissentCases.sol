@@ -44,7 +44,8 @@ contract DissentCases is IDissentCases {
 
     mapping(bytes32 order => Case) private _cases;
     mapping(bytes32 reviewId => bytes32) private _orderOf;
-    mapping(bytes32 order => mapping(uint32 account => bool)) private _condemned;
+    /// @inheritdoc IDissentCases
+    mapping(bytes32 order => mapping(uint32 account => bytes32)) public condemnedFor;
 
     /// @notice Deploy for these neighbours; the addresses are fixed for ever.
     /// @param token_ the MLB token
@@ -94,9 +95,9 @@ contract DissentCases is IDissentCases {
         uint256 bond = BOND_FACTOR * review.seats * distributor.judgeFee();
         (found.opener, found.bond, found.status) = (msg.sender, uint96(bond), Status.Judging);
         reviewId = taskManager.openReview(review);
-        found.reviewId = reviewId;
+        (found.reviewId, found.record) = (reviewId, Hashing.asked(keccak256(inputData), review.excluded));
         _orderOf[reviewId] = order;
-        emit DissentCaseOpened(order, reviewId, msg.sender, dissenter, bond);
+        emit DissentCaseOpened(order, reviewId, msg.sender, dissenter, bond, review.excluded);
         if (bond != 0) token.safeTransferFrom(msg.sender, address(this), bond);
     }
 
@@ -193,7 +194,7 @@ contract DissentCases is IDissentCases {
 
     // ---- internal ----
 
-    /// @dev No second bench and no appeal follow, so the panel is as large as the last one of a task. The order's
+    /// @dev No second bench follows, so the panel is as large as the last one of a task. The order's
     /// paramsDigest names the key of a stream at most: who lied in a streamed order is judged by its input too.
     function _review(bytes32 order, Evidence calldata evidence, uint32 dissenter, bytes calldata inputData)
         private
@@ -238,8 +239,9 @@ contract DissentCases is IDissentCases {
         bytes32 truth = found.truth;
         if (truth == 0) revert WrongDissentStatus(order, found.status);
         if (result == truth) revert NotWrong(order, account);
-        if (_condemned[order][account]) revert AlreadyProvenFault(order, account);
-        _condemned[order][account] = true;
+        if (condemnedFor[order][account] != 0) revert AlreadyProvenFault(order, account);
+        // Of neither zero nor one anybody knows the payload, and zero says that nobody was condemned.
+        condemnedFor[order][account] = result == 0 ? bytes32(uint256(1)) : result;
         uint256 amount = distributor.punish(account, order, found.model, Fault.Incorrect, found.confidence);
         found.taken += uint128(amount);
         emit AttestedWrongly(order, account, result, amount);

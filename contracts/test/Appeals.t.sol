@@ -347,13 +347,20 @@ contract AppealsContractTest is AppealsTest {
     }
 
     function test_ConstructorRefusesZeroAddresses() public {
-        address[6] memory a =
-            [address(manager), address(token), address(escrow), address(ledger), address(tasks), address(registry)];
-        for (uint256 i; i < 6; ++i) {
+        address[7] memory a = [
+            address(manager),
+            address(token),
+            address(escrow),
+            address(ledger),
+            address(tasks),
+            address(registry),
+            dissentCasesAt()
+        ];
+        for (uint256 i; i < 7; ++i) {
             address kept = a[i];
             a[i] = address(0);
             vm.expectRevert(IAppeals.ZeroAddress.selector);
-            new Appeals(a[0], a[1], a[2], a[3], a[4], a[5], 0);
+            new Appeals(a[0], a[1], a[2], a[3], a[4], a[5], a[6], 0);
             a[i] = kept;
         }
     }

@@ -2,143 +2,14 @@
 pragma solidity ^0.8.30;
 
 import {DissentCases} from "../src/DissentCases.sol";
-import {Dissents} from "../src/Dissents.sol";
 import {SlashEscrow} from "../src/SlashEscrow.sol";
-import {Attestation, Evidence, TaskOrder} from "../src/interfaces/ChannelTypes.sol";
+import {Attestation, TaskOrder} from "../src/interfaces/ChannelTypes.sol";
 import {IDissentCases} from "../src/interfaces/IDissentCases.sol";
-import {Fault, Role, Seat} from "../src/interfaces/Types.sol";
-import {ChannelTest} from "./utils/ChannelTest.sol";
+import {Fault, Seat} from "../src/interfaces/Types.sol";
+import {DissentTest} from "./utils/DissentTest.sol";
 
 /// @title Orders on which seats disagreed: who judges, who is punished, and what opening a case costs
-contract DissentCasesTest is ChannelTest {
-    uint64 private constant REVIEWER = 10;
-    uint64 private constant SLASHER = 12;
-    uint256 private constant BOND = 2 * 9 * JUDGE_FEE;
-
-    Dissents private dissents;
-    DissentCases private judged;
-
-    /// @dev One disagreement as a client knows it.
-    struct Dispute {
-        TaskOrder order;
-        bytes32 id;
-        Evidence evidence;
-        uint32 dissenter;
-        bytes32 reviewId;
-        uint32[] accounts;
-        bytes32[] values;
-        uint256 revealed;
-    }
-
-    function setUp() public override {
-        super.setUp();
-        dissents = new Dissents(address(channels), address(tasks));
-        judged = new DissentCases(
-            address(token), address(channels), address(dissents), address(ledger), address(tasks), address(registry)
-        );
-        bytes4[] memory selectors = new bytes4[](1);
-        vm.startPrank(governor);
-        selectors[0] = tasks.openReview.selector;
-        manager.setTargetFunctionRole(address(tasks), selectors, REVIEWER);
-        manager.grantRole(REVIEWER, address(judged), 0);
-        selectors[0] = ledger.punish.selector;
-        manager.setTargetFunctionRole(address(ledger), selectors, SLASHER);
-        manager.grantRole(SLASHER, address(judged), 0);
-        vm.stopPrank();
-        for (uint256 i; i < 12; ++i) {
-            serve(addOperator(Role.Verifier, 2 * VERIFIER_MIN), exactModel);
-        }
-        nextEpoch();
-        advance();
-        vm.prank(treasury);
-        token.transfer(stranger, 10 * BOND);
-        vm.prank(stranger);
-        token.approve(address(judged), type(uint256).max);
-    }
-
-    /// @dev Five seats: four attest `verdict`, the lightest `other`, which is on record.
-    function _dispute(bytes memory verdict, bytes memory other) private returns (Dispute memory found) {
-        found.order = asked(0, 5);
-        return _disputeOf(found.order, verdict, other);
-    }
-
-    function _disputeOf(TaskOrder memory order, bytes memory verdict, bytes memory other)
-        private
-        returns (Dispute memory found)
-    {
-        (found.order, found.id) = (order, hashOf(order));
-        uint32[] memory seats = drawn(order);
-        uint256 odd;
-        for (uint256 i; i < 5; ++i) {
-            uint64 weight = snapshots.weightAt(order.modelId, order.epoch, seats[i]);
-            if (weight < snapshots.weightAt(order.modelId, order.epoch, seats[odd])) odd = i;
-        }
-        found.dissenter = seats[odd];
-        found.evidence = provenOf(terms, clientKey, order, seats, 1 << odd, digestOf(found.id, verdict));
-        (Attestation memory mine, bytes memory signature) =
-            attest(found.id, found.dissenter, digestOf(found.id, other), "root");
-        dissents.report(found.evidence, mine, signature);
-    }
-
-    function _open(Dispute memory found) private {
-        vm.prank(stranger);
-        found.reviewId = judged.open(found.evidence, found.dissenter, inline_(ASKED));
-    }
-
-    /// @dev Seat i of the panel reveals payloads[i], or all the first.
-    function _judge(Dispute memory found, bytes[] memory payloads) private {
-        draw(found.reviewId);
-        Seat[] memory panel = committee(found.reviewId);
-        uint256 count = panel.length;
-        (found.accounts, found.values) = (new uint32[](count), new bytes32[](count));
-        bytes[] memory said = new bytes[](count);
-        for (uint256 i; i < count; ++i) {
-            said[i] = payloads[payloads.length == 1 ? 0 : i];
-            found.accounts[i] = panel[i].account;
-            found.values[i] = digestOf(found.reviewId, said[i]);
-            found.revealed |= 1 << i;
-        }
-        playRound(found.reviewId, said);
-    }
-
-    function _rule(Dispute memory found, bytes memory payload) private {
-        judged.rule(found.id, keccak256(payload), found.accounts, found.values, found.revealed);
-    }
-
-    function _one(bytes memory payload) private pure returns (bytes[] memory list) {
-        list = new bytes[](1);
-        list[0] = payload;
-    }
-
-    /// @dev Judged by a panel that all find RIGHT.
-    function _ruled(bytes memory verdict, bytes memory other) private returns (Dispute memory found) {
-        found = _dispute(verdict, other);
-        _open(found);
-        _judge(found, _one(RIGHT));
-        _rule(found, RIGHT);
-    }
-
-    /// @dev By the attestation in the evidence of the verdict.
-    function _condemnSeat(Dispute memory found, uint256 seat) private {
-        bytes32 root = _rootOf(found.evidence);
-        (Attestation memory said, bytes memory signature) =
-            attest(found.id, found.evidence.seats[seat].account, found.evidence.result, root);
-        assertEq(signature, found.evidence.seats[seat].signature);
-        judged.condemn(said, signature);
-    }
-
-    function _rootOf(Evidence memory evidence) private view returns (bytes32) {
-        bytes32[] memory set = new bytes32[](evidence.seats.length);
-        for (uint256 i; i < set.length; ++i) {
-            set[i] = commitmentFor(hashOf(evidence.order), evidence.seats[i].account, evidence.result);
-        }
-        return keccak256(abi.encodePacked(set));
-    }
-
-    function _status(Dispute memory found) private view returns (uint256) {
-        return uint256(judged.cases(found.id).status);
-    }
-
+contract DissentCasesTest is DissentTest {
     // ---- who was wrong ----
 
     function testADissenterThatWasWrongLosesHalf() public {
@@ -157,18 +28,6 @@ contract DissentCasesTest is ChannelTest {
         judged.conclude(found.id);
         assertEq(token.balanceOf(stranger), 10 * BOND, "the bond, and nothing more");
         assertEq(token.balanceOf(address(judged)), 0);
-    }
-
-    /// @dev The call alone, so that an expected revert is the next call.
-    function _expectedCondemn(Dispute memory found, uint256 seat) private {
-        Attestation memory said = Attestation(
-            found.id,
-            found.evidence.seats[seat].account,
-            found.evidence.result,
-            saltOf(found.evidence.seats[seat].account),
-            _rootOf(found.evidence)
-        );
-        judged.condemn(said, found.evidence.seats[seat].signature);
     }
 
     function testAQuorumThatWasWrongLosesToTheDissenter() public {
@@ -502,6 +361,18 @@ contract DissentCasesTest is ChannelTest {
         vm.expectRevert(
             abi.encodeWithSelector(IDissentCases.WrongDissentStatus.selector, other, IDissentCases.Status.None)
         );
+        judged.condemn(said, signature);
+    }
+
+    /// @dev Nobody knows a payload of zero, so nobody could appeal; it is no way to be punished twice, or not at all.
+    function testWhoAttestedNothingIsPunishedOnce() public {
+        Dispute memory found = _ruled(RIGHT, WRONG);
+        (Attestation memory said, bytes memory signature) = attest(found.id, found.dissenter, 0, "root");
+        uint256 stake = bondedOf(found.dissenter);
+        judged.condemn(said, signature);
+        assertEq(bondedOf(found.dissenter), stake / 2);
+        assertEq(judged.condemnedFor(found.id, found.dissenter), bytes32(uint256(1)));
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.AlreadyProvenFault.selector, found.id, found.dissenter));
         judged.condemn(said, signature);
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -29,8 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Have a slash judged again, by a larger panel that nobody of the case sat on.\n\n"
-    "Only a result that judges found wrong can be appealed, by the operator, with a bond: it comes back "
-    "unless the panel finds against the operator too.",
+    "Only a result that judges found wrong can be appealed, of a task or of an order of the channel lane, by "
+    "the operator, with a bond: it comes back unless the panel finds against the operator too.",
 )
 ReviewArgument = Annotated[
     str, typer.Argument(metavar="REVIEW", help="Id of the appeal's panel, 0x and 64 hex digits.")
@@ -51,6 +52,14 @@ def open_(
             help="Most to add to the model's dispute reserve if it cannot pay the panel; not returned.",
         ),
     ] = "0",
+    result: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Orders of the channel lane: the payload that the account attested, byte for byte. "
+            "Needed only if no judge showed the same.",
+        ),
+    ] = None,
     network: NetworkOption = None,
     key: KeyOption = None,
     password_file: PasswordFileOption = None,
@@ -58,18 +67,21 @@ def open_(
 ) -> None:
     """Appeal a held slash with the key that staked, and print the panel's id. Again changes nothing.
 
+    Two more than judged the case before hear it, and nobody who sat in it or judged it.
+
     Example: mlbridge appeal open 0xCASE --keystore operator.json --max-bond 1400
     """
     case_id = parse_case(case)
     most = None if max_bond is None else parse_ether(max_bond, "--max-bond", "MLB")
     extra = parse_ether(fund, "--fund-reserve", "MLB")
+    mine = None if result is None else _read(result)
 
     async def work(chain: Chain, sender: Sender) -> dict[str, Any]:
         slash, appeals = await Slashes(chain).get(case_id), Appeals(chain)
         found = await appeals.of_case(case_id)
         if found is None:
             agreed = most if most is not None else _ask(slash, await appeals.price(slash), as_json=as_json)
-            found = await appeals.open(sender, slash, most=agreed, fund=extra)
+            found = await appeals.open(sender, slash, most=agreed, fund=extra, result=mine)
         else:
             people.print("appealed before; nothing was paid again")
         return facts_of(await Slashes(chain).get(case_id), found)
@@ -151,6 +163,15 @@ def _ask(slash: HeldSlash, price: Price, *, as_json: bool) -> int:
     people.print(said, soft_wrap=True)
     typer.confirm("Pay it?", abort=True, err=True)
     return price.bond
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise MLBridgeError(
+            "input.unreadable", f"The result {file} cannot be read ({error.strerror}).", exit_code=2
+        ) from error
 
 
 def _parse(text: str) -> bytes:

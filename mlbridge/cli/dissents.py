@@ -358,7 +358,10 @@ def _next(case: summons.DissentCase, facts: dict[str, Any], now: int) -> str:
             f"Whoever was wrong can be slashed: mlbridge dissent condemn {order}. The bond waits for "
             f"as much, until {moment(case.until)}."
         )
-    return "It is over; whoever was wrong stays punishable."
+    return (
+        "It is over; whoever was wrong stays punishable. Who was condemned wrongly may appeal while its "
+        "slash waits: mlbridge slash list"
+    )
 
 
 def _tell(facts: dict[str, Any], *, as_json: bool) -> None:

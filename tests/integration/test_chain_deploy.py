@@ -121,6 +121,8 @@ async def test_reviews_are_wired_whoever_governs(anvil: Anvil) -> None:
         assert await call(chain.distributor.functions.slashEscrow()) == network.reviews.escrow
         appeals = open_contract(chain, artifacts.APPEALS, network.reviews.appeals).functions
         assert await call(appeals.escrow()) == network.reviews.escrow
+        assert network.lane is not None
+        assert await call(appeals.dissentCases()) == network.lane.dissent_cases
         for role in (roles.REVIEWER, roles.FINER, roles.SLASHER):
             for holder in role.holders:
                 assert await call(manager.hasRole(role.id, network.named()[holder])) == [True, 0]

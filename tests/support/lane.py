@@ -13,7 +13,7 @@ from contracts import artifacts
 from contracts.anvil import Anvil, dev_account, free_port
 from contracts.chain import Chain
 from contracts.deploy import DEVNET, deploy
-from contracts.deploy_params import LaneParams
+from contracts.deploy_params import LaneParams, ReviewParams
 from contracts.lane import Lane
 from contracts.reads import call
 from contracts.seeds import post_seed
@@ -107,16 +107,18 @@ async def lane_rig(
     members: int = 6,
     verifiers: int = 3,
     params: LaneParams = LANE,
+    reviews: ReviewParams | None = None,
     anvil: Anvil | None = None,
     published: tuple[Manifest, str] | None = None,
 ) -> AsyncIterator[LaneRig]:
     """Deploy everything, stake, serve, record, and move to the first epoch that can draw.
 
-    anvil: one that the caller has a use for, not started yet; it mines a block for each transaction.
-    published: the model's manifest and CID; None: one that nobody could load.
+    reviews: None leaves every slash final at once; anvil: one that the caller has a use for, not started yet;
+    it mines a block for each transaction; published: the model's manifest and CID, None: one that nobody
+    could load.
     """
     with anvil or Anvil(free_port(), block_time=None) as anvil:
-        rules = replace(DEVNET, epoch_seconds=params.epoch_seconds, lane=params)
+        rules = replace(DEVNET, epoch_seconds=params.epoch_seconds, lane=params, reviews=reviews)
         network = await deploy(anvil.rpc_url, dev_account(0), rules, name="lane", block_time=0.1, policy=FAST)
         async with await Chain.connect(network) as chain:
             treasury = Sender(chain, dev_account(0), FAST)

@@ -9,6 +9,7 @@ from typing import Final
 
 from contracts import batches, channels
 from contracts.batches import BatchStatus, Posted
+from contracts.deploy_params import ReviewParams
 from contracts.lane import read_snapshots
 from contracts.laneview import LaneView
 from contracts.sender import Sender
@@ -93,9 +94,9 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def lane_scene() -> AsyncIterator[Scene]:
-    """Deploy, open, bond."""
-    async with lane_rig(members=6, verifiers=3) as rig:
+async def lane_scene(*, reviews: ReviewParams | None = None) -> AsyncIterator[Scene]:
+    """Deploy, open, bond. reviews: with an escrow, or without."""
+    async with lane_rig(members=6, verifiers=3, reviews=reviews) as rig:
         client, client_sender = await rig.funded()
         coordinator, coordinator_sender = await rig.funded(10**21)
         salts = [keccak(b"first"), keccak(b"second")]

@@ -61,7 +61,7 @@ def test_a_machine_is_not_asked_but_told(
     [
         (slash(), 1_000, "The operator may appeal until then: mlbridge appeal open 0x"),
         (slash(Fault.UNOPENED, appealable=False), 1_000, "Governance may undo it until then"),
-        # Of a dissent in the channel lane, which a panel judged.
+        # Of a seat that was not drawn, which is a fact.
         (slash(appealable=False), 1_000, "Governance may undo it until then"),
         (slash(), 1_001, "mlbridge slash finalise 0x"),
     ],

@@ -5,11 +5,24 @@ import {Hashing} from "../libraries/Hashing.sol";
 import {IReviewer} from "./IReviewer.sol";
 import {SlashCase} from "./ISlashEscrow.sol";
 
+/// @notice What an appeal says again of a case about an order of the channel lane. All of it is in the events.
+/// @param excluded who could not sit on the first panel, as `DissentCaseOpened` told it
+/// @param panel accounts of the first panel, by seat
+/// @param values that they revealed, by seat
+/// @param revealed bit i: seat i revealed
+struct DissentRecord {
+    uint32[] excluded;
+    uint32[] panel;
+    bytes32[] values;
+    uint256 revealed;
+}
+
 /// @title Cases judged again
 /// @notice An operator that judges ruled against, and whose slash waits in the SlashEscrow, may have its result judged
-/// by a larger panel, of whom nobody ever sat in the task, from later randomness. Only an `Incorrect` result can be
-/// appealed: that a member was absent, did not open, or signed twice is a fact on chain that no panel can find
-/// otherwise, so there only governance's veto is left.
+/// by a larger panel, of whom nobody ever sat in the case, from later randomness: what it revealed in a task (`appeal`), or
+/// attested for an order of the channel lane (`appealDissent`). Only an `Incorrect` result can be appealed: that a member
+/// was absent, did not open, signed twice or was not drawn is a fact that no panel can find otherwise, so there only
+/// governance's veto is left.
 interface IAppeals is IReviewer {
     /// @notice How an appeal ended.
     enum Outcome {
@@ -45,8 +58,8 @@ interface IAppeals is IReviewer {
     /// @param caller who called
     /// @param caseId id of the case
     error NotAppellant(bytes32 caseId, address caller);
-    /// @notice The record does not describe the task `taskId`.
-    /// @param taskId id of the task
+    /// @notice The record does not describe the task or order `taskId`.
+    /// @param taskId id of the task, or hash of the order
     error RecordMismatch(bytes32 taskId);
     /// @notice The content hashes to `given`, but `expected` is on record.
     /// @param expected what was to be given
@@ -55,6 +68,10 @@ interface IAppeals is IReviewer {
     /// @notice Seat `seat` of the first round is not the slashed account's.
     /// @param seat number of the seat
     error BadSeat(uint256 seat);
+    /// @notice `eligible` accounts could judge, but `needed` are needed.
+    /// @param eligible accounts in the model's pools that are not excluded
+    /// @param needed seats of the panel
+    error TooFewJudges(uint256 eligible, uint256 needed);
     /// @notice A minimum bond of `minimumBond` is not allowed.
     /// @param minimumBond MLB, 18 decimals
     error BadMinimumBond(uint256 minimumBond);
@@ -100,9 +117,25 @@ interface IAppeals is IReviewer {
         bytes calldata delivered
     ) external returns (bytes32 reviewId);
 
+    /// @notice The same for a slash by `DissentCases`: what the account attested for an order of the channel lane is judged
+    /// by two more than judged it first. The operator, within the window, once a case, with the bond by allowance.
+    /// @param slashCase as `SlashHeld` told it; its task is the order
+    /// @param record as events told it
+    /// @param inputData of the order, as the case was opened with
+    /// @param mine the result that the account attested, tagged bytes
+    /// @dev Reverts with NotAppealable, NotAppellant, RecordMismatch, ContentMismatch, TooFewJudges, and the errors of
+    /// SlashEscrow.beginAppeal and TaskManager.openReview.
+    /// @return reviewId task id of the review
+    function appealDissent(
+        SlashCase calldata slashCase,
+        DissentRecord calldata record,
+        bytes calldata inputData,
+        bytes calldata mine
+    ) external returns (bytes32 reviewId);
+
     /// @notice Apply what the panel said. Anyone. Won: the slash is undone and the bond returned. Lost: the slash stands,
     /// half of the bond goes to the model's dispute reserve, which paid the panel, and half is burned. Undecided: the slash
-    /// stands and the bond is returned.
+    /// stands and the bond is returned, but for what half of the slash does not pay of the panel.
     /// @param reviewId id of the review by judges
     /// @param slashCase the slash that waits
     function conclude(bytes32 reviewId, SlashCase calldata slashCase) external;

@@ -31,6 +31,7 @@ interface IDissentCases is IReviewer {
     /// @param winner digest that the panel agreed on, as the review counts
     /// @param ballot hash of who said what
     /// @param truth the same result, as the order counts
+    /// @param record hash of what an appeal says again: the input, and who could not sit (`Hashing.asked`)
     struct Case {
         address opener;
         uint96 bond;
@@ -43,6 +44,7 @@ interface IDissentCases is IReviewer {
         bytes32 winner;
         bytes32 ballot;
         bytes32 truth;
+        bytes32 record;
     }
 
     /// @notice An address argument is the zero address.
@@ -101,8 +103,14 @@ interface IDissentCases is IReviewer {
     /// @param opener who posted the bond
     /// @param dissenter whose dissent is on record; zero for an audit
     /// @param bond MLB, 18 decimals
+    /// @param excluded accounts whose operators may not sit
     event DissentCaseOpened(
-        bytes32 indexed order, bytes32 indexed reviewId, address indexed opener, uint32 dissenter, uint256 bond
+        bytes32 indexed order,
+        bytes32 indexed reviewId,
+        address indexed opener,
+        uint32 dissenter,
+        uint256 bond,
+        uint32[] excluded
     );
     /// @notice The panel agreed, or did not.
     /// @param order hash of the order, or the order itself
@@ -162,6 +170,10 @@ interface IDissentCases is IReviewer {
     /// @notice The case about an order; empty if there is none.
     /// @param order hash of the order, or the order itself
     function cases(bytes32 order) external view returns (Case memory);
+    /// @notice The result for which an account was punished; zero if it was not.
+    /// @param order hash of the order, or the order itself
+    /// @param account account id: operatorId * 2 + (1 if Verifier)
+    function condemnedFor(bytes32 order, uint32 account) external view returns (bytes32);
     /// @notice MLB that opening a case costs now: twice what its panel is paid.
     function bondNow() external view returns (uint256);
 }

@@ -114,6 +114,11 @@ library Hashing {
         return keccak256(abi.encode(_listHash(accounts), _wordsHash(values), revealed));
     }
 
+    /// @notice What a panel was asked, and who could not sit: keccak256(abi.encode(input hash, hash of accounts)).
+    function asked(bytes32 inputHash, uint32[] memory excluded) internal pure returns (bytes32) {
+        return keccak256(abi.encode(inputHash, _listHash(excluded)));
+    }
+
     /// @dev In memory an array of narrow integers lies as one of words does.
     function _listHash(uint32[] memory list) private pure returns (bytes32) {
         bytes32[] memory words;

@@ -40,6 +40,7 @@ abstract contract AppealsTest is BaseTest {
                 address(ledger),
                 address(tasks),
                 address(registry),
+                dissentCasesAt(),
                 MINIMUM_BOND
             ),
             appealsAt
@@ -49,6 +50,11 @@ abstract contract AppealsTest is BaseTest {
         ledger.setSlashEscrow(escrowAt);
         allowReviewer(appealsAt);
         vm.stopPrank();
+    }
+
+    /// @dev Nothing stands there without the channel lane.
+    function dissentCasesAt() internal virtual returns (address) {
+        return makeAddr("dissent cases");
     }
 
     function _deploy(string memory name, bytes memory arguments, address expected) internal {
