@@ -1,21 +1,35 @@
-"""The coordinator's HTTP face: tasks in, tasks out, health and metrics. JSON; errors as problem+json."""
+"""The coordinator's HTTP face: tasks in, tasks out, health and metrics. JSON; errors as problem+json.
+
+/openapi.json describes it, and a test holds every answer to that.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import uvicorn
 from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from coordinator.config import HttpConfig
 from coordinator.door import Door
 from coordinator.jsonbody import BoundedRoute
 from coordinator.lane.http import add_routes
+from coordinator.openapi import (
+    HEALTH_ANSWERS,
+    METRICS_ANSWERS,
+    NO_KEY,
+    Health,
+    Problem,
+    complete,
+    refusals,
+)
 from coordinator.problems import problem
 from coordinator.submissions import TaskRequest
 from mlbridge.errors import MLBridgeError
@@ -23,6 +37,7 @@ from mlbridge.errors import MLBridgeError
 if TYPE_CHECKING:
     from coordinator.engine import Engine
 
+TITLE: Final = "ML Bridge coordinator"
 BIND_S = 20.0
 STATUS_BY_CODE = {
     "coordinator.full": 503,
@@ -42,16 +57,31 @@ STATUS_BY_CODE = {
     "submission.key_reused": 422,
 }
 STATUS_BY_EXIT = {2: 422, 3: 403, 4: 402, 5: 404, 6: 504}
+SAID: Final = {
+    400: "The body cannot be read.",
+    401: "No bearer token, or another one.",
+    402: "The price, the budget or the channel's money is too low.",
+    403: "The signature is not the one that it must be.",
+    404: "There is no such model, task or order.",
+    405: "The route has no such method.",
+    408: "The body took too long.",
+    413: "The request is too large.",
+    422: "The request is wrong, or its idempotency key was used for another one.",
+    503: "Full, or the chain is out of reach; Retry-After says how long to wait.",
+    504: "Its time is too short.",
+}
+SIGNED_ANSWERS: Final = refusals(SAID, (400, 402, 403, 404, 405, 408, 413, 422, 503, 504))
+TOKEN_ANSWERS: Final = SIGNED_ANSWERS | refusals(SAID, (401,))
 
 
 def build_app(engine: Engine, token: str) -> FastAPI:
     """The application. token: what `Authorization: Bearer` must carry, see Door."""
-    app = FastAPI(title="ML Bridge coordinator", docs_url=None, redoc_url=None)
+    app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, generate_unique_id_function=_name)
 
     app.router.route_class = BoundedRoute
     app.add_middleware(Door, token=token)
 
-    @app.post("/v1/tasks", status_code=202)
+    @app.post("/v1/tasks", status_code=202, responses=TOKEN_ANSWERS)
     async def submit_task(
         body: TaskRequest,
         response: Response,
@@ -73,7 +103,7 @@ def build_app(engine: Engine, token: str) -> FastAPI:
         response.headers["Location"] = f"/v1/tasks/{view['task_id']}"
         return view
 
-    @app.get("/v1/tasks")
+    @app.get("/v1/tasks", responses=TOKEN_ANSWERS)
     async def list_tasks(
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         ended: bool | None = None,
@@ -81,34 +111,47 @@ def build_app(engine: Engine, token: str) -> FastAPI:
     ) -> dict[str, Any]:
         return {"data": await engine.tasks(limit=limit, ended=ended, before=before)}
 
-    @app.get("/v1/tasks/{task_id}")
+    @app.get("/v1/tasks/{task_id}", responses=TOKEN_ANSWERS)
     async def get_task(task_id: str, wait: Annotated[float, Query(ge=0, le=300)] = 0.0) -> dict[str, Any]:
         return await engine.task(task_id.lower(), wait_s=wait)
 
-    @app.get("/v1/status")
+    @app.get("/v1/status", responses=TOKEN_ANSWERS)
     async def get_status() -> dict[str, Any]:
         return await engine.status()
 
-    @app.get("/healthz")
+    @app.get("/healthz", responses=HEALTH_ANSWERS, openapi_extra=NO_KEY)
     async def healthz() -> Response:
         ok = engine.alive
         return JSONResponse({"status": "ok" if ok else "failing"}, status_code=200 if ok else 503)
 
-    @app.get("/readyz")
+    @app.get("/readyz", responses=HEALTH_ANSWERS, openapi_extra=NO_KEY)
     async def readyz() -> Response:
         ok = engine.alive and engine.ready
         body = {"status": "ready" if ok else "catching up", "lag_blocks": engine.follow.lag}
         return JSONResponse(body, status_code=200 if ok else 503)
 
-    @app.get("/metrics")
-    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
-        body, content_type = engine.metrics.exposition(accept)
+    @app.get("/metrics", responses=METRICS_ANSWERS, response_class=Response, openapi_extra=NO_KEY)
+    async def metrics(request: Request) -> Response:
+        body, content_type = engine.metrics.exposition(request.headers.get("accept", ""))
         return Response(body, media_type=content_type)
 
     if engine.lane is not None:
-        add_routes(app, engine.lane)
+        add_routes(app, engine.lane, SIGNED_ANSWERS)
     _problems(app)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
+
+
+def _name(route: APIRoute) -> str:
+    """The operation's id: generators make good method names of it."""
+    return route.name
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        found = get_openapi(title=TITLE, version="1", routes=app.routes)
+        app.openapi_schema = complete(found, Problem, Health)
+    return app.openapi_schema
 
 
 def _problems(app: FastAPI) -> None:

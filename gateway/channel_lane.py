@@ -207,8 +207,11 @@ class ChannelLane:
         """See Lane.cancel: whoever holds a signed order can have it done."""
         raise MLBridgeError(
             "task.signed",
-            "A task of the channel lane cannot be taken back: its order is signed at once.",
-            hint="It ends by itself within about a minute.",
+            "A task of the channel lane cannot be taken back: its order was signed at once, and whoever holds"
+            " it can have it answered and paid.",
+            hint="Nothing is charged unless a committee answers, and none is asked after the deadline: GET"
+            " the task for its outcome.",
+            deadline=_Terms.of(offer).expires,
         )
 
     async def upkeep(self) -> None:

@@ -6,38 +6,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coordinator.problems import PROBLEM
+from coordinator.openapi import refusals
 from gateway.asking import HEADERS, MAX_KEY, VERIFIED
-
-SAID: Final = {
-    400: "The request is wrong, or asks for what no engine here does.",
-    401: "No API key, or one that does not open anything.",
-    402: "The key's budget or the highest price is too low.",
-    403: "The key lacks a scope.",
-    404: "There is no such model, task or receipt.",
-    405: "The route has no such method.",
-    409: "It is under way, or too late; Retry-After says when to look again.",
-    413: "The request is too large.",
-    422: "The request is wrong, or its idempotency key was used for another one.",
-    429: "Too many requests; Retry-After says how long to wait.",
-    500: "The gateway broke.",
-    502: "The network gave no verified answer.",
-    503: "The gateway or the network is full or out of reach; Retry-After says how long to wait.",
-    504: "No verdict in time; the task goes on.",
-}
-
-
-class Problem(BaseModel):
-    """RFC 9457. code: stable name; hint: what to do next."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    hint: str
+from gateway.refusals import SAID
 
 
 class OpenAIErrorBody(BaseModel):
@@ -115,24 +86,15 @@ class TaskPage(BaseModel):
     next_cursor: str | None
 
 
-def _answers(
-    statuses: tuple[int, ...], model: type[BaseModel], media: str
-) -> dict[int | str, dict[str, Any]]:
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {
-        status: {
-            "description": SAID[status],
-            "content": {media: {"schema": schema}},
-            **({"headers": _RETRY} if status in (409, 429, 503) else {}),
-        }
-        for status in statuses
+_ALL = (401, 402, 403, 404, 405, 408, 409, 413, 422, 429, 500, 502, 503, 504)
+OPENAI_ANSWERS: Final = refusals(SAID, (400, *_ALL), OpenAIError, "application/json")
+NATIVE_ANSWERS: Final = refusals(SAID, (400, *_ALL))
+STREAMED_ANSWERS: Final = OPENAI_ANSWERS | {
+    200: {
+        "description": "The answer; with `stream` as server-sent events.",
+        "content": {"application/json": {"schema": {}}, "text/event-stream": {"schema": {"type": "string"}}},
     }
-
-
-_RETRY: Final = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string"}}}
-_ALL = (401, 402, 403, 404, 405, 409, 413, 422, 429, 500, 502, 503, 504)
-OPENAI_ANSWERS: Final = _answers((400, *_ALL), OpenAIError, "application/json")
-NATIVE_ANSWERS: Final = _answers((400, *_ALL), Problem, PROBLEM)
+}
 
 
 def _field(name: str, schema: dict[str, Any], about: str) -> dict[str, Any]:

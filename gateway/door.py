@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -12,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.keys import ApiKey, Keys
-from gateway.limiter import Limiter
+from gateway.limiter import Limiter, exceeded
 from gateway.metrics import Metrics
 from gateway.refusals import is_openai, refusal
 from mlbridge.errors import MLBridgeError
@@ -20,6 +21,10 @@ from mlbridge.errors import MLBridgeError
 log = structlog.get_logger(__name__)
 
 OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
+SIGNED = "/v1/lane"
+"""Orders below it bear their requester's signature, so they need no key."""
+SIGNED_BODY = 256 << 10
+BODY_S = 30.0
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ROUTES = (
     "/v1/chat/completions",
@@ -28,11 +33,13 @@ _ROUTES = (
     "/v1/models",
     "/v1/tasks",
     "/v1/receipts",
+    SIGNED,
 )
 
 
 class Door:
-    """ASGI middleware. Sets `request.state.key` on every path but those that are open to all.
+    """ASGI middleware. Sets `request.state.key` on every path but those that are open to all or signed, and
+    `request.state.headers`, which every answer gets.
 
     names_requests: whether answers get their request id here; Ray Serve gives it to them by itself.
     """
@@ -72,20 +79,29 @@ class Door:
             self._metrics.seconds.labels(route).observe(time.monotonic() - answer.began)
 
     async def _admit(self, scope: Scope, receive: Receive, answer: _Answer) -> Receive:
-        """Sets the key; the body, read. Raises MLBridgeError `key.*`, `rate.exceeded`, `http.too_large`."""
+        """Sets the key; the body, read. Raises MLBridgeError `key.*`, `rate.exceeded`, `http.too_large`,
+        `http.too_slow`.
+        """
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        key = await self._key(headers.get(b"authorization", b""))
-        room = await self._limiter.take(key.id, key.rate)
-        answer.headers |= room.headers(openai=is_openai(scope["path"]))
-        if not room.allowed:
+        signed = scope["path"] == SIGNED or scope["path"].startswith(SIGNED + "/")
+        if not signed:
+            key = await self._key(headers.get(b"authorization", b""))
+            room = await self._limiter.take(key.id, key.rate)
+            answer.headers.update(room.headers(openai=is_openai(scope["path"])))
+            if not room.allowed:
+                raise exceeded(room, "This key")
+            scope["state"]["key"] = key
+        most = min(SIGNED_BODY, self._max_body) if signed else self._max_body
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await _body(headers.get(b"content-length", b"0"), receive, most)
+        except TimeoutError as error:
+            # Drop by drop it would hold memory and a connection for as long as its sender likes.
             raise MLBridgeError(
-                "rate.exceeded",
-                f"This key may ask {room.limit} times in {room.window_s} s.",
-                hint="Wait as long as Retry-After says.",
-                retry_after_s=max(1, room.reset_s),
-            )
-        scope.setdefault("state", {})["key"] = key
-        body = await self._body(headers.get(b"content-length", b"0"), receive)
+                "http.too_slow",
+                f"The body did not come within {BODY_S:g} s.",
+                hint="Send it again over a faster connection.",
+            ) from error
         given = False
 
         async def again() -> Message:
@@ -108,26 +124,27 @@ class Door:
             )
         return await self._keys.open(text.strip())
 
-    async def _body(self, announced: bytes, receive: Receive) -> bytes:
-        """The whole body, unless it proves too large."""
-        pieces: list[bytes] = []
-        size = int(announced) if announced.isdigit() else 0
-        more = size <= self._max_body
-        size = 0 if more else size
-        while more:
-            message = await receive()
-            pieces.append(message.get("body", b""))
-            size += len(pieces[-1])
-            more = message["type"] == "http.request" and message.get("more_body", False)
-            more = more and size <= self._max_body
-        if size > self._max_body:
-            raise MLBridgeError(
-                "http.too_large",
-                f"A request has at most {self._max_body} bytes.",
-                hint="Send a smaller input, or split it over several requests.",
-                exit_code=2,
-            )
-        return b"".join(pieces)
+
+async def _body(announced: bytes, receive: Receive, most: int) -> bytes:
+    """The whole body, unless it proves larger than `most` bytes."""
+    pieces: list[bytes] = []
+    size = int(announced) if announced.isdigit() else 0
+    more = size <= most
+    size = 0 if more else size
+    while more:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        more = message["type"] == "http.request" and message.get("more_body", False)
+        more = more and size <= most
+    if size > most:
+        raise MLBridgeError(
+            "http.too_large",
+            f"A request has at most {most} bytes.",
+            hint="Send a smaller input, or split it over several requests.",
+            exit_code=2,
+        )
+    return b"".join(pieces)
 
 
 class _Answer:
@@ -136,8 +153,8 @@ class _Answer:
     def __init__(self, scope: Scope, send: Send, names_requests: bool) -> None:
         asked = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         self.request_id = asked if _REQUEST_ID.fullmatch(asked) else f"req_{uuid.uuid4().hex}"
-        scope.setdefault("state", {})["request_id"] = self.request_id
         self.headers: dict[str, str] = {"x-request-id": self.request_id} if names_requests else {}
+        scope.setdefault("state", {}).update(request_id=self.request_id, headers=self.headers)
         self.began, self.begun, self.status = time.monotonic(), False, 0
         self._send = send
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import FastAPI, Header, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from gateway import native
-from gateway.documents import OpenAIError, OpenAIErrorBody, Problem
+from coordinator.openapi import HEALTH_ANSWERS, METRICS_ANSWERS, NO_KEY, Health, Problem, complete
+from gateway import native, order_routes
+from gateway.documents import OpenAIError, OpenAIErrorBody
 from gateway.door import Door
 from gateway.openai import routes
+from gateway.order_documents import MODELS
 from gateway.refusals import refusal
 from gateway.service import Service
 from mlbridge.errors import MLBridgeError
@@ -30,6 +32,7 @@ def build_app(service: Service, *, names_requests: bool = True) -> FastAPI:
     app.state.service = service
     app.include_router(routes.router)
     app.include_router(native.router)
+    app.include_router(order_routes.router)
     _health(app, service)
     _refusals(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
@@ -50,13 +53,17 @@ def _name(route: APIRoute) -> str:
 
 
 def _health(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", include_in_schema=False)
+    shown: dict[str, Any] = {"tags": ["Operation"], "openapi_extra": NO_KEY}
+
+    @app.get("/healthz", **shown, responses=HEALTH_ANSWERS)
     async def healthz() -> Response:
+        """Whether this replica lives."""
         ok = service.alive
         return JSONResponse({"status": "ok" if ok else "failing"}, status_code=200 if ok else 503)
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.get("/readyz", **shown, responses=HEALTH_ANSWERS)
     async def readyz() -> Response:
+        """Whether chain and store answer."""
         try:
             ok, why = await service.ready(), ""
         except (MLBridgeError, TimeoutError) as error:
@@ -65,9 +72,10 @@ def _health(app: FastAPI, service: Service) -> None:
         headers = {} if ok else {"Retry-After": "5"}
         return JSONResponse(body, status_code=200 if ok else 503, headers=headers)
 
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
-        body, content_type = service.metrics.exposition(accept)
+    @app.get("/metrics", **shown, responses=METRICS_ANSWERS, response_class=Response)
+    async def metrics(request: Request) -> Response:
+        """What Prometheus asks of the replica that answers."""
+        body, content_type = service.metrics.exposition(request.headers.get("accept", ""))
         return Response(body, media_type=content_type)
 
 
@@ -116,16 +124,8 @@ def _http(error: HTTPException) -> MLBridgeError:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI 3.1, with the schemas that answers refer to and the one way to authenticate."""
+    """OpenAPI 3.1 of every route."""
     if app.openapi_schema is None:
-        document = get_openapi(title=TITLE, version="1", routes=app.routes)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for model in (Problem, OpenAIErrorBody, OpenAIError):
-            schemas[model.__name__] = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas[model.__name__].pop("$defs", None)
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{"key": []}]
-        app.openapi_schema = document
+        found = get_openapi(title=TITLE, version="1", routes=app.routes)
+        app.openapi_schema = complete(found, Problem, OpenAIErrorBody, OpenAIError, Health, *MODELS)
     return app.openapi_schema

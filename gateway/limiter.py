@@ -10,6 +10,8 @@ import limits
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from mlbridge.errors import MLBridgeError
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -36,6 +38,16 @@ class Room:
         return told
 
 
+def exceeded(room: Room, who: str) -> MLBridgeError:
+    """What is said to whoever asks too often."""
+    return MLBridgeError(
+        "rate.exceeded",
+        f"{who} may ask {room.limit} times in {room.window_s} s.",
+        hint="Wait as long as Retry-After says.",
+        retry_after_s=max(1, room.reset_s),
+    )
+
+
 class Limiter:
     """Counts in this replica's memory: with several replicas each allows the rate."""
 
@@ -43,10 +55,10 @@ class Limiter:
         self._default = default
         self._window = MovingWindowRateLimiter(MemoryStorage())
 
-    async def take(self, key_id: str, rate: str | None) -> Room:
-        """Count one request of a key, unless its rate is used up. rate: None for the default."""
+    async def take(self, who: str, rate: str | None) -> Room:
+        """Count one request of a key or requester, unless its rate is used up. rate: None for the default."""
         item = limits.parse(rate or self._default)
-        allowed = await self._window.hit(item, key_id)
-        stats = await self._window.get_window_stats(item, key_id)
+        allowed = await self._window.hit(item, who)
+        stats = await self._window.get_window_stats(item, who)
         reset = max(0, math.ceil(stats.reset_time - time.time()))
         return Room(allowed, item.amount, item.get_expiry(), max(0, stats.remaining), reset)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -16,9 +15,10 @@ from gateway.book import Task
 from gateway.documents import ASK_HEADERS, NATIVE_ANSWERS, TaskError, TaskPage, TaskView
 from gateway.keys import Choices
 from gateway.openai.answers import receipt_path
+from gateway.outputs import plain_output
 from gateway.service import Wish
 from mlbridge.errors import MLBridgeError
-from mlbridge.protocol.payload import KINDS, EmbeddingOutput, decode_output
+from mlbridge.protocol.payload import KINDS
 
 router = APIRouter(prefix="/v1", tags=["Tasks"], route_class=BoundedRoute)
 
@@ -144,18 +144,10 @@ def view(task: Task) -> TaskView:
             "cost_wei": None if task.cost is None else str(task.cost),
             "confidence": task.confidence,
             "committee": task.committee,
-            "result": None if task.payload is None else _output(task),
+            "result": None if task.payload is None else plain_output(task.kind, task.payload),
             "error": TaskError(code=str(task.error_code), message=task.error or "") if failed else None,
             "receipt": receipt_path(task) if task.receipt or task.status == "finalized" else None,
             "created_at": task.created_at,
             "finished_at": task.finished_at,
         }
     )
-
-
-def _output(task: Task) -> dict[str, Any]:
-    output = decode_output(task.kind, task.payload or b"")
-    if isinstance(output, EmbeddingOutput):
-        return {"embedding": list(output.vector)}
-    found: dict[str, Any] = json.loads(output.model_dump_json())
-    return found

@@ -21,6 +21,7 @@ from gateway.keys import ApiKey, Choices, Keys
 from gateway.lanes import Lane, Order
 from gateway.limiter import Limiter
 from gateway.metrics import Metrics
+from gateway.orders import SignedOrders
 from gateway.own_coordinator import OwnCoordinator
 from gateway.purse import Purse
 from gateway.store import Store
@@ -29,7 +30,7 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import Kind, encode_input
 from mlbridge.protocol.types import Policy
 from mlbridge.sdk import AsyncClient
-from mlbridge.sdk.coordinators import CoordinatorDoor
+from mlbridge.sdk.coordinators import Coordinator, CoordinatorDoor
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,7 @@ class Service:
         lanes: Mapping[str, Lane],
         metrics: Metrics,
         own: OwnCoordinator | None = None,
+        door: Coordinator | None = None,
     ) -> None:
         self.config, self._store, self._lanes, self._own = config, store, lanes, own
         self._client = client
@@ -81,6 +83,7 @@ class Service:
         self.catalogue = Catalogue(client)
         self.tokens = TokenCounter(client, self.catalogue)
         self.limiter = Limiter(config.limits.rate)
+        self._signed = None if door is None else SignedOrders(client, door, self.limiter)
         self.book = Book(store, carrier=uuid.uuid4().hex, lease_s=LEASE_S)
         self.carrier = Carrier(self.book, lanes, self.metrics)
 
@@ -110,11 +113,14 @@ class Service:
             )
         store = await Store.open(config)
         lanes: dict[str, Lane] = {"direct": DirectLane(client, claim_wei=config.tasks.claim_wei)}
+        door: Coordinator | None = None
         if config.channel is not None:
-            lock = config.home / "channel.lock"
+            lock, url = config.home / "channel.lock", config.channel.coordinator
             purse = Purse(client, config.channel, metrics, name=config.name, lock=lock)
             lanes["channel"] = ChannelLane.start(purse, config.channel)
-        service = cls(config, store, client, lanes, metrics, own)
+            # Each request that waits for a verdict holds a connection; SignedOrders says how many wait.
+            door = CoordinatorDoor(url, connections=None) if own is None else own.door(url)
+        service = cls(config, store, client, lanes, metrics, own, door)
         service.carrier.start()
         log.info("gateway_started", network=client.network.name, address=account.address)
         return service
@@ -125,6 +131,8 @@ class Service:
         self.tokens.close()
         for lane in self._lanes.values():
             await lane.close()
+        if self._signed is not None:
+            await self._signed.close()
         if self._own is not None:
             await self._own.close()
         await self._client.close()
@@ -134,6 +142,13 @@ class Service:
     def alive(self) -> bool:
         """Whether the background runs."""
         return self.carrier.alive
+
+    @property
+    def signed(self) -> SignedOrders:
+        """Orders that requesters pay themselves. Raises MLBridgeError `lane.none`."""
+        if self._signed is None:
+            raise _no_lane("channel")
+        return self._signed
 
     async def ready(self) -> bool:
         """Whether chain and store answer. Raises MLBridgeError what keeps it from serving."""
@@ -183,13 +198,7 @@ class Service:
         exact = model.info.policy is Policy.EXACT
         lane = choices.lane or (self.config.lane if exact else "direct")
         if lane not in self._lanes:
-            raise MLBridgeError(
-                "lane.none",
-                f"This gateway has no {lane} lane.",
-                hint="Leave the lane out, or ask the gateway's operator for it.",
-                exit_code=2,
-                param="lane",
-            )
+            raise _no_lane(lane)
         if lane == "channel" and not exact:
             raise MLBridgeError(
                 "lane.policy",
@@ -241,6 +250,16 @@ class Service:
             )
         await self._lanes[task.lane].cancel(task.offer)
         return (await self.carrier.decided([task.id], self.config.limits.wait_s))[0]
+
+
+def _no_lane(lane: LaneName) -> MLBridgeError:
+    return MLBridgeError(
+        "lane.none",
+        f"This gateway has no {lane} lane.",
+        hint="Leave the lane out, or ask the gateway's operator for it.",
+        exit_code=2,
+        param="lane",
+    )
 
 
 def _kind(model: Model, wish: Wish) -> Kind:

@@ -12,7 +12,14 @@ from coordinator.jsonbody import BoundedRoute
 from gateway.asking import choices_of, key_of, mark_of, service_of, waits_for_verdict
 from gateway.book import Task
 from gateway.catalogue import Model
-from gateway.documents import ASK_HEADERS, OPENAI_ANSWERS, STREAM_HEADERS, ModelCard, ModelList
+from gateway.documents import (
+    ASK_HEADERS,
+    OPENAI_ANSWERS,
+    STREAM_HEADERS,
+    STREAMED_ANSWERS,
+    ModelCard,
+    ModelList,
+)
 from gateway.openai import answers
 from gateway.openai.answers import CHAT, COMPLETION, Shape
 from gateway.openai.outcomes import require, running
@@ -24,13 +31,13 @@ from mlbridge.protocol.payload import Kind
 router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=BoundedRoute)
 
 
-@router.post("/chat/completions", responses=OPENAI_ANSWERS, openapi_extra=STREAM_HEADERS)
+@router.post("/chat/completions", responses=STREAMED_ANSWERS, openapi_extra=STREAM_HEADERS)
 async def create_chat_completion(request: Request, body: ChatBody) -> Response:
     """Continue a conversation: a verified answer, whole or as a stream."""
     return await _generate(request, body, CHAT)
 
 
-@router.post("/completions", responses=OPENAI_ANSWERS, openapi_extra=STREAM_HEADERS)
+@router.post("/completions", responses=STREAMED_ANSWERS, openapi_extra=STREAM_HEADERS)
 async def create_completion(request: Request, body: CompletionBody) -> Response:
     """Answer a prompt, as a conversation of one message."""
     return await _generate(request, body, COMPLETION)

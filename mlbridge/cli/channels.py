@@ -23,13 +23,16 @@ app = typer.Typer(
     'comes home when it is closed. Then: mlbridge run minilm "hello" --lane channel',
 )
 UrlOption = Annotated[
-    str | None, typer.Option("--coordinator", help="URL of its coordinator, where it is not known here.")
+    str | None,
+    typer.Option("--coordinator", help="URL of its coordinator or a gateway; default: where it was last."),
 ]
 
 
 @app.command("open")
 def open_(
-    url: Annotated[str, typer.Argument(metavar="URL", help="Of the coordinator to pay through.")],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="Of the coordinator to pay through, or of a gateway.")
+    ],
     deposit: Annotated[str, typer.Option(metavar="ETH", help="What it can spend at most, in ETH.")],
     network: NetworkOption = None,
     key: KeyOption = None,

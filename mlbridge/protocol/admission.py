@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import WINDOW
@@ -23,6 +24,9 @@ from mlbridge.protocol.snapshots import Snapshots
 from mlbridge.protocol.tally import MIN_SEATS
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed
+
+_PAY: Final = "Sign a higher maxFee; `AsyncChannel.quote` says what is paid now."
+_SIGN: Final = "Sign its EIP-712 digest with the key that opened the channel."
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,7 @@ def admit(
         raise refuse("epoch", f"it is of epoch {order.epoch} and now is epoch {lane.epoch}", 2)
     require_sequence(order, channel.floor, channel.window)
     require_open(closing=channel.closing)
-    try:
-        signer = signed.signer(lane.domain)
-    except MLBridgeError as error:
-        raise refuse("signature", "its signature cannot be used", 3) from error
-    if signer != channel.terms.requester:
-        raise refuse("signature", "the requester of its channel did not sign it", 3)
+    require_signature(signed, channel.terms, lane.domain)
     require_price(order, channel.terms, lane.snapshots)
     require_funds(order, channel.balance)
     seed = lane.seeds.get(order.epoch)
@@ -120,7 +119,9 @@ def require_unpaused(*, paused: bool) -> None:
 def require_form(order: TaskOrder, terms: ChannelTerms, stream: bytes | None = None) -> None:
     """That the lane settles such orders, of a channel of these terms. stream: the key in its offer."""
     if terms.channel() != order.channel:
-        raise refuse("channel", "it is for another channel", 2)
+        raise refuse(
+            "channel", "it is for another channel", 2, "Send the terms that its channel was opened under."
+        )
     if order.policy is not Policy.EXACT:
         raise refuse("policy", "this lane settles exact results alone", 2, "Use the direct lane.")
     if not MIN_SEATS <= order.seats <= MAX_SEATS:
@@ -170,6 +171,16 @@ def require_open(*, closing: bool) -> None:
         raise refuse("closing", "its channel is being closed", 4, "Open another channel.")
 
 
+def require_signature(signed: Signed[TaskOrder], terms: ChannelTerms, domain: Domain) -> None:
+    """That the requester of its channel signed it."""
+    try:
+        signer = signed.signer(domain)
+    except MLBridgeError as error:
+        raise refuse("signature", "its signature cannot be used", 3, _SIGN) from error
+    if signer != terms.requester:
+        raise refuse("signature", "the requester of its channel did not sign it", 3, _SIGN)
+
+
 def require_price(order: TaskOrder, terms: ChannelTerms, snapshots: Snapshots, seat_fee: int = 0) -> None:
     """That its price covers the shares, the model and so many wei for each seat."""
     model = snapshots.terms(order.model_id, order.epoch)
@@ -178,9 +189,9 @@ def require_price(order: TaskOrder, terms: ChannelTerms, snapshots: Snapshots, s
     try:
         outcome = split(order, terms, bytes(32), (), model.price, model.provider)
     except MLBridgeError as error:
-        raise refuse("price", "its price does not cover the shares and the model", 4) from error
+        raise refuse("price", "its price does not cover the shares and the model", 4, _PAY) from error
     if outcome.seat_fee < seat_fee:
-        raise refuse("price", f"it leaves {outcome.seat_fee} wei a seat, not {seat_fee}", 4)
+        raise refuse("price", f"it leaves {outcome.seat_fee} wei a seat, not {seat_fee}", 4, _PAY)
 
 
 def require_funds(order: TaskOrder, free: int) -> None:

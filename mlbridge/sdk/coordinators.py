@@ -26,6 +26,8 @@ from mlbridge.protocol.streams import MAX_STREAM_BYTES, FrameReader, Kind
 PATIENCE_S: Final = 15.0
 WAIT_S: Final = 60.0
 MAX_PAGE: Final = 64 << 10
+CONNECTIONS: Final = 100
+KEPT_CONNECTIONS: Final = 20
 _RETRY: Final = "retry_after_s"
 _CBOR: Final = {"Content-Type": "application/cbor"}
 _CODE: Final = re.compile(r"[a-z_]{1,24}\.[A-Za-z_]{1,48}", re.ASCII)
@@ -75,14 +77,18 @@ class Coordinator(Protocol):
 
 
 class CoordinatorDoor:
-    """One coordinator over HTTP. Raises MLBridgeError: `coordinator.unreachable` (may be tried again),
-    `coordinator.lie` for what cannot be read, or the code of its problem document, with retry_after_s where
-    it names one.
+    """One coordinator over HTTP. connections: most at once, None: no limit.
+
+    Raises MLBridgeError: `coordinator.unreachable` (may be tried again), `coordinator.lie` for what cannot be
+    read, or the code of its problem document, with retry_after_s where it names one.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, connections: int | None = CONNECTIONS) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx2.AsyncClient(timeout=httpx2.Timeout(PATIENCE_S, read=WAIT_S + PATIENCE_S))
+        self._http = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(PATIENCE_S, read=WAIT_S + PATIENCE_S),
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=KEPT_CONNECTIONS),
+        )
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
 import pytest_asyncio
 import yaml
 
 from contracts.channels import channel_state
-from contracts.keyfile import load_key
 from contracts.laneview import LaneView
 from coordinator.engine import Engine
 from gateway.channel_lane import ChannelLane
-from gateway.config import GatewayConfig
 from gateway.lanes import LaneEvent, Offer, Order, Verdict
 from gateway.lanes import Receipt as Proof
 from gateway.service import Service
@@ -25,14 +20,12 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import encode_input
 from mlbridge.protocol.types import Policy
 from mlbridge.sdk import LaneReceipt
-from mlbridge.sdk.channel_book import ChannelBook
 from mlbridge.sdk.lane_verify import verify_receipt
-from mlbridge.storage import LocalStore
-from tests.support.gateways import make_config, make_key, opened, serving
+from tests.support.gateway_lane import INPUT, Counter, drawable, has_channel, lane_counter, lane_of
+from tests.support.gateways import opened, serving
 from tests.support.lane import CHALLENGE
 from tests.support.lane_rooms import LaneStage, lane_stage
-from tests.support.lane_servers import SeatServer, Ways, seat_server
-from tests.support.lane_shop import running
+from tests.support.lane_servers import Ways
 from tests.support.seats import register_model, until
 
 pytestmark = [
@@ -40,40 +33,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-DEPOSIT = 10**15
-INPUT: dict[str, Any] = {"kind": "classification", "image": [index % 17 for index in range(64)]}
-
-
-@dataclass
-class Counter:
-    """Around a gateway with a channel. view: the members'; config: its file; secret: an API key."""
-
-    stage: LaneStage
-    view: LaneView
-    server: SeatServer
-    engine: Engine
-    config: GatewayConfig
-    secret: str
-
-    @property
-    def body(self) -> dict[str, Any]:
-        return {"model": "0x" + self.stage.rig.model.hex(), "input": INPUT}
-
-    @property
-    def address(self) -> str:
-        return str(load_key(self.config.key).address)
-
-    async def sent(self) -> int:
-        """Transactions of the gateway's key."""
-        return int(await self.stage.rig.chain.w3.eth.get_transaction_count(self.address))
-
-    def http(self) -> httpx2.AsyncClient:
-        headers = {"Authorization": f"Bearer {self.secret}"}
-        return httpx2.AsyncClient(base_url=self.config.local_url, headers=headers, timeout=60)
-
-    def book(self) -> ChannelBook:
-        return ChannelBook(self.config.home / "channels.db")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -84,39 +43,8 @@ async def stage() -> AsyncIterator[LaneStage]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def counter(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Counter]:
-    provider = stage.rig.chain.provider
-    snapshot = await provider.request("evm_snapshot", [])
-    view = await LaneView.open(stage.rig.lane)
-    content = LocalStore(tmp_path / "content")
-    async with seat_server(stage.rig, view, content) as server, running(stage, server, tmp_path) as engine:
-        channel = {"coordinator": engine.config.local_url, "deposit_wei": DEPOSIT, "limit_wei": DEPOSIT}
-        config = await make_config(tmp_path / "gateway", engine.network, stage.rig.treasury, channel=channel)
-        _, secret = await make_key(config)
-        yield Counter(stage, view, server, engine, config, secret)
-    await provider.request("evm_revert", [snapshot])
-
-
-async def drawable(counter: Counter, service: Service) -> None:
-    """Into the epoch from which on the gateway's channel can be drawn for."""
-    await until(lambda: has_channel(service))
-    await counter.stage.rig.advance()
-    await counter.view.refresh()
-    await until(lambda: has_channel(service, young=False))
-
-
-async def has_channel(service: Service, *, young: bool = True) -> bool:
-    """Whether the gateway's channel stands. young: even if none can be drawn for it yet."""
-    try:
-        await lane_of(service)._purse.ready(0)
-    except MLBridgeError as error:
-        return young and error.code == "channel.too_young"
-    return True
-
-
-def lane_of(service: Service) -> ChannelLane:
-    lane = service._lanes["channel"]
-    assert isinstance(lane, ChannelLane)
-    return lane
+    async with lane_counter(stage, tmp_path) as made:
+        yield made
 
 
 async def test_the_default_lane_needs_no_transaction_once_its_channel_is_open(counter: Counter) -> None:
@@ -139,7 +67,20 @@ async def test_the_default_lane_needs_no_transaction_once_its_channel_is_open(co
             (key,) = await keys.all()
         assert (key.spent, key.reserved) == (int(done["cost_wei"]), 0)
         refused = await client.post(f"/v1/tasks/{done['id']}/cancel")
-        assert refused.status_code == 409
+        assert (refused.status_code, refused.json()["code"]) == (409, "task.ended")
+
+
+async def test_what_was_signed_is_not_taken_back(counter: Counter) -> None:
+    for seat in counter.server.seats.values():
+        seat.ways = Ways(delay_s=1.0)
+    async with serving(counter.config) as service, counter.http() as client:
+        await drawable(counter, service)
+        task = (await client.post("/v1/tasks", json=counter.body)).json()
+        problem = (await client.post(f"/v1/tasks/{task['id']}/cancel")).json()
+        assert (problem["status"], problem["code"]) == (409, "task.signed")
+        assert problem["deadline"] > counter.view.now()
+        done = (await client.get(f"/v1/tasks/{task['id']}", params={"wait": 30})).json()
+        assert done["status"] == "finalized"
 
 
 async def test_a_receipt_fetched_after_its_batch_proves_it(counter: Counter) -> None:

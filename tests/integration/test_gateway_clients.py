@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -16,11 +12,10 @@ from openai.types.chat import ChatCompletionChunk
 
 from mlbridge.protocol.payload import EmbeddingOutput, decode_output, encode_input
 from tests.support.gateways import Running, answer
+from tests.support.openai_clients import HELLO, ask_by_node
 
 pytestmark = pytest.mark.integration
 
-CLIENTS = Path(__file__).parents[1] / "clients"
-HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 SAID = "You said: hello. That is all."
 
 
@@ -154,17 +149,7 @@ def test_litellm_chats_streams_and_embeds(running: Running, monkeypatch: pytest.
 
 
 def test_openai_for_node_does_the_same(running: Running) -> None:
-    done = subprocess.run(
-        ["node", "openai.mjs", running.model("chat"), running.model("embedding")],
-        cwd=CLIENTS,
-        env=os.environ | {"OPENAI_BASE_URL": running.base_url, "OPENAI_API_KEY": running.secret},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = ask_by_node(running.base_url, running.secret, running.model("chat"), running.model("embedding"))
     assert found["text"] == found["streamed"] == SAID
     assert found["finish"] == ["stop"]
     assert found["usage"]["mlbridge"]["task_ids"] == [found["task"]]
