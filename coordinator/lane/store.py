@@ -34,7 +34,11 @@ _UNCLOSED = _ORDER.where(lane_orders.c.closed.is_(None))
 _CLOSED = select(lane_orders.c.closed).where(lane_orders.c.digest == bindparam("key"))
 _OPEN = _ORDER.where(lane_orders.c.status == Status.OPEN.value)
 _TAKEN = select(
-    lane_orders.c.digest, lane_orders.c.sequence, lane_orders.c.max_fee, lane_orders.c.status
+    lane_orders.c.digest,
+    lane_orders.c.sequence,
+    lane_orders.c.max_fee,
+    lane_orders.c.status,
+    lane_orders.c.batch,
 ).where(lane_orders.c.channel == bindparam("channel"), lane_orders.c.sequence >= bindparam("floor"))
 _ADD = {
     name: insert(lane_orders).on_conflict_do_nothing().returning(lane_orders.c.digest)
@@ -76,6 +80,13 @@ class LaneStore:
                     "lane.sequence_taken",
                     f"Sequence {order.sequence} of this channel belongs to another order.",
                     hint="Each sequence settles once: sign the next one.",
+                    exit_code=4,
+                )
+            if row.sequence > order.sequence and row.batch is not None:
+                raise MLBridgeError(
+                    "lane.sequence_taken",
+                    f"A batch that was made already passes sequence {order.sequence} of this channel.",
+                    hint="Sign the next one.",
                     exit_code=4,
                 )
             settled = order.window >> (row.sequence - order.floor) & 1

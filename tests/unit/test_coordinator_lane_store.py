@@ -210,6 +210,19 @@ async def test_no_batch_passes_an_order_that_was_decided_while_it_was_made(
     await store.make_batch("0xbb", digests, cid="c", debits=b"d", at=1.0, block=5)
 
 
+async def test_an_order_that_a_made_batch_passes_is_not_taken(store: LaneStore) -> None:
+    await store.add(order(2))
+    await decide(store, order(2))
+    await store.ripen(order(2).digest)
+    await store.make_batch("0xaa", [order(2).digest], cid="c", debits=b"d", at=1.0, block=5)
+    with pytest.raises(MLBridgeError) as passed:
+        await store.add(order(1))
+    assert passed.value.code == "lane.sequence_taken"
+    assert await store.add(order(3))
+    await store.dissolve("0xaa", "void")
+    assert await store.add(order(1)), "its orders are free again"
+
+
 async def test_a_limit_leaves_out_no_order_that_a_batch_of_the_rest_would_pass(store: LaneStore) -> None:
     late, early = order(1, accepted_at=9.0), order(2, accepted_at=1.0)
     other = order(3, channel=b"\x02" * 32, accepted_at=2.0)
