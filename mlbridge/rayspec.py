@@ -186,6 +186,8 @@ class HeadSpec:
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(p["haproxy-metrics"]),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(p["haproxy-stats"]),
             "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+            # Requests are answered in the loop that takes them: models compute in threads of their own.
+            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1" if self.haproxy else "0",
             "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
             "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(p["fallback-http"]),
             "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(p["fallback-grpc"]),

@@ -54,7 +54,8 @@ def test_the_environment_is_explicit(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert env["RAY_AUTH_MODE"] == "token"
     assert "RAY_SERVE_THROUGHPUT_OPTIMIZED" not in env
     assert env["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
-    assert spec(tmp_path, haproxy=True).environment()["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
+    behind = spec(tmp_path, haproxy=True).environment()
+    assert behind["RAY_SERVE_ENABLE_HA_PROXY"] == behind["RAY_SERVE_THROUGHPUT_OPTIMIZED"] == "1"
     assert "RAY_START_HOOK" not in spec(tmp_path, ray_client=True).environment()
     assert spec(tmp_path).driver_environment()["RAY_ADDRESS"] == "127.0.0.1:27400"
 
