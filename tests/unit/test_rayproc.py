@@ -52,7 +52,7 @@ def test_the_environment_is_explicit(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     env = spec(tmp_path).environment()
     assert {"RAY_ADDRESS", "RAY_AUTH_TOKEN", "PYTHONDONTWRITEBYTECODE"}.isdisjoint(env)
     assert env["RAY_AUTH_MODE"] == "token"
-    assert "RAY_SERVE_THROUGHPUT_OPTIMIZED" not in env
+    assert env["RAY_SERVE_THROUGHPUT_OPTIMIZED"] == "0"
     assert env["RAY_SERVE_ENABLE_HA_PROXY"] == "0"
     behind = spec(tmp_path, haproxy=True).environment()
     assert behind["RAY_SERVE_ENABLE_HA_PROXY"] == behind["RAY_SERVE_THROUGHPUT_OPTIMIZED"] == "1"
