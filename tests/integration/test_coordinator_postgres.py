@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +31,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(not postgres.installed(), reason="no PostgreSQL server (initdb, pg_ctl) on PATH"),
 ]
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +39,9 @@ def server() -> Iterator[str]:
         yield url
 
 
-async def fresh(server: str) -> str:
-    """The URL of a new, empty database."""
-    name = f"t{next(_numbers)}"
-    engine = database.open_engine(database.database_url(server))
-    async with engine.connect() as connection:
-        outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await outside.execute(text(f"CREATE DATABASE {name}"))
-    await engine.dispose()
-    return server.rpartition("/")[0] + f"/{name}"
-
-
 @pytest.fixture
 async def store(server: str) -> AsyncIterator[Store]:
-    opened = await Store.open(await fresh(server), chain_id=1, task_manager=MANAGER)
+    opened = await Store.open(await postgres.fresh(server), chain_id=1, task_manager=MANAGER)
     yield opened
     await opened.close()
 
@@ -70,7 +57,7 @@ def test_batches_and_reorganisations_end_in_the_canonical_state(
     branch = [replace(event, block=event.block + cut) for event in second if event.task_id not in known]
 
     async def run() -> None:
-        store = await Store.open(await fresh(server), chain_id=1, task_manager=MANAGER)
+        store = await Store.open(await postgres.fresh(server), chain_id=1, task_manager=MANAGER)
         await store.apply(first, position="a")
         await store.apply(first, position="a")
         assert {s.task_id: s for s in await store.tasks(limit=99)} == fold_all(first)
@@ -104,7 +91,7 @@ async def test_outboxes_keep_wide_amounts_and_refuse_reused_keys(store: Store) -
 
 
 async def test_a_second_coordinator_is_kept_out_until_the_first_ends(server: str) -> None:
-    url = await fresh(server)
+    url = await postgres.fresh(server)
     first = await Store.open(url, chain_id=1, task_manager=MANAGER)
     with pytest.raises(MLBridgeError) as caught:
         await Store.open(url, chain_id=1, task_manager=MANAGER, wait_s=0.3)
@@ -119,7 +106,7 @@ async def test_a_lost_connection_loses_the_lock_and_ends_the_engine(
     server: str, tmp_path: Path, chain: Chain, treasury: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coordinator.engine.GAUGES_S", 0.1)
-    url = await fresh(server)
+    url = await postgres.fresh(server)
     config = await make_config(tmp_path, chain, treasury, store=url)
     async with running(config) as engine:
         assert engine.alive
@@ -141,7 +128,7 @@ async def test_a_task_is_driven_to_its_end_on_postgresql(
 ) -> None:
     model = await register_model(chain, treasury)
     members = await make_members(chain, treasury, model, scripts(honest=3))
-    config = await make_config(tmp_path, chain, treasury, store=await fresh(server))
+    config = await make_config(tmp_path, chain, treasury, store=await postgres.fresh(server))
     async with running(config) as engine, acting(members):
         view = await engine.submit(request(model, key="pg"))
         assert (await engine.task(view["task_id"], wait_s=60))["status"] == "finalized"

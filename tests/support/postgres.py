@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy import text
+
 from contracts.anvil import free_port
+from coordinator import database
 
 
 def installed() -> bool:
@@ -47,3 +51,14 @@ def server() -> Iterator[str]:
     finally:
         run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
         shutil.rmtree(folder)
+
+
+async def fresh(server: str) -> str:
+    """The URL of a new, empty database on a server. server: the URL of one of its databases."""
+    name = f"t{secrets.token_hex(6)}"
+    engine = database.open_engine(database.database_url(server))
+    async with engine.connect() as connection:
+        outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await outside.execute(text(f"CREATE DATABASE {name}"))
+    await engine.dispose()
+    return server.rpartition("/")[0] + f"/{name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,19 +21,22 @@ from tests.support import postgres
 KINDS = ["sqlite", *(["postgresql"] if postgres.installed() else [])]
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres.server() as url:
+        yield url
+
+
 @pytest.fixture(params=KINDS)
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AsyncEngine]:
     if request.param == "sqlite":
-        opened = database.open_engine(database.database_url(f"sqlite:///{tmp_path}/c.db"))
-        await database.migrate(opened)
-        yield opened
-        await opened.dispose()
-        return
-    with postgres.server() as url:
-        opened = database.open_engine(database.database_url(url))
-        await database.migrate(opened)
-        yield opened
-        await opened.dispose()
+        url = f"sqlite:///{tmp_path}/c.db"
+    else:
+        url = await postgres.fresh(request.getfixturevalue("server"))
+    opened = database.open_engine(database.database_url(url))
+    await database.migrate(opened)
+    yield opened
+    await opened.dispose()
 
 
 @pytest.fixture
