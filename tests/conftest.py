@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Rows(LoadScopeScheduling):
-    """Ray clusters start one after the other: all files with Ray go to one process. Other files stay whole."""
+    """Ray clusters start one after the other: files with Ray go to one process. Other files stay whole."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
