@@ -277,9 +277,10 @@ class Supervisor:
                         last = time.monotonic()
                         await self._until_stopped(self._reconcile(chain))
                     self._tell(problem=self._agent_problem)
-                except MLBridgeError as error:
-                    log.warning("watch_failed", code=error.code, problem=str(error))
-                    self._tell(problem=str(error))
+                except (MLBridgeError, OSError) as error:  # a full disk must not end what still runs
+                    log.warning("watch_failed", code=getattr(error, "code", "system"), problem=str(error))
+                    with contextlib.suppress(OSError):
+                        self._tell(problem=str(error))
 
     async def _healthy(self, client: httpx2.AsyncClient) -> bool:
         """Whether Serve answers and the agent's process behind it does; an agent may still have a problem."""

@@ -196,9 +196,9 @@ class Supervisor:
             elif time.monotonic() - self._healthy_at > PATIENCE_S:
                 self._later()  # a look inside costs a Ray driver: not every second
                 self._revive()
-        except MLBridgeError as error:
+        except (MLBridgeError, OSError) as error:  # a full disk must not end what still runs
             self._later()
-            log.warning("revival_failed", code=error.code, reason=str(error))
+            log.warning("revival_failed", code=getattr(error, "code", "system"), reason=str(error))
 
     def _joined_answers(self) -> bool:
         """Whether something takes connections where the joined cluster should be."""

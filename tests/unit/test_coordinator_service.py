@@ -236,8 +236,11 @@ class TestSupervisor:
             assert not supervisor.healthy(f"http://127.0.0.1:{server.getsockname()[1]}")
             dying.join()
 
-    def test_what_fails_is_tried_again_later(self, watch: Any) -> None:
-        kept, head = watch(healthy=False, silent_s=50, ping=MLBridgeError("ray.driver_timeout", "Slow."))
+    @pytest.mark.parametrize(
+        "problem", [MLBridgeError("ray.driver_timeout", "Slow."), OSError(28, "No space left on device")]
+    )
+    def test_what_fails_is_tried_again_later(self, watch: Any, problem: Exception) -> None:
+        kept, head = watch(healthy=False, silent_s=50, ping=problem)
         kept.look()
         kept._not_before = 0.0
         kept.look()
