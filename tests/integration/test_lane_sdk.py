@@ -18,8 +18,10 @@ from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Told
 from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.evidence import SeatProof
+from mlbridge.protocol.exchange import MAX_INLINE_BYTES, parse_offer
 from mlbridge.protocol.payload import encode_input
 from mlbridge.sdk import Client, LaneReceipt, OrderFailedError
+from mlbridge.sdk.coordinators import CoordinatorDoor
 from mlbridge.sdk.lane_verify import verify_offline, verify_receipt
 from mlbridge.sdk.receipt_model import leaves
 from tests.support.lane import CHALLENGE
@@ -82,6 +84,25 @@ async def test_an_order_needs_no_transaction_and_its_receipt_proves_itself(shop:
 
 def _payload() -> bytes:
     return encode_input("classification", IMAGE)
+
+
+async def test_an_input_beyond_64_kib_travels_by_cid_and_must_be_the_one_that_was_signed(shop: Shop) -> None:
+    for seat in shop.server.seats.values():
+        seat.ways = Ways(store=shop.content)
+    long = {"kind": "embedding", "text": "a long text " * 8_000}
+    payload = encode_input("embedding", long)
+    assert len(payload) > MAX_INLINE_BYTES
+    found = await shop.channel.order(shop.stage.rig.model, long)
+    assert found.payload == honest_label(payload)
+    assert verify_offline(found.receipt).ok
+    (kept, *_) = await shop.channel.orders()
+    assert isinstance(parse_offer(kept.offer).content, str)
+
+    order = parse_offer(kept.offer)
+    swapped = replace(order, content=await shop.content.put(b"another input"))
+    with pytest.raises(MLBridgeError) as other:
+        await CoordinatorDoor(shop.url).order(swapped.to_bytes(), 5.0)
+    assert other.value.code == "lane.other_offer"
 
 
 async def test_no_member_of_a_receipt_can_be_changed_unseen(shop: Shop) -> None:
