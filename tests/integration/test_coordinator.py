@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from coordinator.engine import Engine
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Role
 from mlbridge.sdk.receipt import Receipt, verify
+from tests.integration.conftest import DevChain, dev_chain
 from tests.support.coordinators import (
     make_config,
     request,
@@ -40,6 +41,13 @@ from tests.support.seats import (
 )
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def devchain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevChain]:
+    """A chain of this file's own: it is taken back, and what is on it is counted."""
+    with dev_chain(tmp_path_factory.mktemp("devchain")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 import yaml
 
 from contracts.channels import channel_state
@@ -21,10 +17,9 @@ from mlbridge.protocol.payload import encode_input
 from mlbridge.protocol.types import Policy
 from mlbridge.sdk import LaneReceipt
 from mlbridge.sdk.lane_verify import verify_receipt
-from tests.support.gateway_lane import INPUT, Counter, drawable, has_channel, lane_counter, lane_of
+from tests.support.gateway_lane import INPUT, Counter, drawable, has_channel, lane_of
 from tests.support.gateways import opened, serving
 from tests.support.lane import CHALLENGE
-from tests.support.lane_rooms import LaneStage, lane_stage
 from tests.support.lane_servers import Ways
 from tests.support.seats import register_model, until
 
@@ -33,18 +28,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def counter(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Counter]:
-    async with lane_counter(stage, tmp_path) as made:
-        yield made
 
 
 async def test_the_default_lane_needs_no_transaction_once_its_channel_is_open(counter: Counter) -> None:

@@ -24,9 +24,8 @@ from mlbridge.protocol.streams import Kind
 from mlbridge.sdk import LaneReceipt
 from mlbridge.sdk.coordinators import CoordinatorDoor
 from mlbridge.sdk.lane_verify import verify_receipt
-from tests.support.gateway_lane import INPUT, Counter, drawable, lane_counter
+from tests.support.gateway_lane import INPUT, Counter, drawable
 from tests.support.gateways import answer, make_key, opened, serving
-from tests.support.lane_rooms import LaneStage, lane_stage
 from tests.support.lane_servers import Ways
 from tests.support.openapi import ask_everything
 from tests.support.seats import fresh_account, honest_label, until
@@ -37,18 +36,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def counter(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Counter]:
-    async with lane_counter(stage, tmp_path) as made:
-        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -24,7 +23,7 @@ from mlbridge.protocol.batch import Batch, BatchStatement
 from mlbridge.protocol.batch_wire import read_debits
 from mlbridge.protocol.leaves import ChannelDebit
 from tests.support.lane import CHALLENGE, LANE
-from tests.support.lane_rooms import LaneScene, LaneStage, lane_scene, lane_stage
+from tests.support.lane_rooms import LaneScene, LaneStage, lane_stage
 from tests.support.seats import FAST
 
 pytestmark = [
@@ -46,12 +45,6 @@ async def stage() -> AsyncIterator[LaneStage]:
             operator = Sender(rig.chain, verifier.operator, FAST)
             await attesters.register(rig.lane, operator, verifier.account, secret)
         await rig.advance()
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def scene(stage: LaneStage, tmp_path: Path) -> AsyncIterator[LaneScene]:
-    async with lane_scene(stage, tmp_path) as made:
         yield made
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from contracts import keystore
 from contracts.laneview import LaneView
@@ -19,7 +17,7 @@ from mlbridge.sdk import AsyncClient, LaneReceipt
 from mlbridge.storage import LocalStore
 from tests.support.command import Said, saying
 from tests.support.lane import CHALLENGE
-from tests.support.lane_rooms import LaneStage, lane_stage
+from tests.support.lane_rooms import LaneStage
 from tests.support.lane_servers import seat_server
 from tests.support.lane_shop import running
 
@@ -30,12 +28,6 @@ pytestmark = [
 ]
 
 NUMBERS = " ".join(str(index % 17) for index in range(64))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
 
 
 async def manifest_of_a_classifier(self: AsyncClient, model: ModelInfo) -> Any:

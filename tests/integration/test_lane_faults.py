@@ -35,7 +35,7 @@ from mlbridge.protocol.signatures import sign_digest
 from mlbridge.protocol.watch import Challenge, Fault
 from mlbridge.protocol.wire import sign
 from tests.support.lane import ANSWER, BOND, CHALLENGE, DEMAND_BOND, LEAF_PENALTY, SETTLE
-from tests.support.lane_rooms import DEPOSIT, FEE, LaneScene, LaneStage, lane_scene, lane_stage
+from tests.support.lane_rooms import DEPOSIT, FEE, LaneScene, LaneStage, lane_scene
 from tests.support.lane_servers import Ways, serving
 from tests.support.seats import honest_label
 
@@ -46,12 +46,6 @@ pytestmark = [
 ]
 
 Forge = Callable[[LaneScene, list[tuple[Evidence, Outcome]]], list[tuple[Evidence, Outcome]]]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")

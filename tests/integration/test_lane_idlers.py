@@ -4,16 +4,13 @@ read from the chain before and after.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from contracts import batches, summons
 from contracts.errors import ContractError
-from contracts.reads import call, get_account
+from contracts.reads import call
 from contracts.sender import Sender
 from coordinator.lane.rows import BatchStage
 from mlbridge.protocol.answers import Told
@@ -21,7 +18,7 @@ from mlbridge.protocol.evidence import Evidence, Outcome
 from mlbridge.protocol.exchange import Offer
 from mlbridge.storage.batches import fetch_batch
 from tests.support.lane import CHALLENGE, LANE
-from tests.support.lane_rooms import DEPOSIT, FEE, LaneScene, LaneStage, lane_scene, lane_stage
+from tests.support.lane_rooms import DEPOSIT, FEE, LaneScene
 from tests.support.lane_servers import ScriptedSeat, Ways
 from tests.support.seats import FAST, honest_label
 
@@ -30,24 +27,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def scene(stage: LaneStage, tmp_path: Path) -> AsyncIterator[LaneScene]:
-    async with lane_scene(stage, tmp_path) as made:
-        yield made
-
-
-async def staked(scene: LaneScene) -> dict[int, int]:
-    """MLB at stake, by member."""
-    chain, members = scene.rig.chain, scene.rig.members
-    return {member.account: (await get_account(chain, member.account)).bonded for member in members}
 
 
 async def idler_of_five(scene: LaneScene) -> tuple[Offer, ScriptedSeat, ScriptedSeat]:
@@ -80,7 +59,7 @@ async def only_the_others_are_paid(scene: LaneScene, offer: Offer, told: Told, i
     """The answer is right, and the requester keeps the idler's fee."""
     assert isinstance(offer.content, bytes)
     assert (told.state, told.output) == ("decided", honest_label(offer.content))
-    before, stakes = await scene.balances(), await staked(scene)
+    before, stakes = await scene.balances(), await scene.staked()
     outcome = await paid_out(scene, offer)
     committee = {seat.account for seat in await scene.committee(offer)}
     assert set(outcome.winners) == committee - {idler.account}
@@ -88,7 +67,7 @@ async def only_the_others_are_paid(scene: LaneScene, offer: Offer, told: Told, i
     gained = {account: after[str(account)] - before[str(account)] for account in stakes}
     assert gained == {account: outcome.seat_fee * (account in outcome.winners) for account in stakes}
     assert DEPOSIT - after["requester"] == outcome.debit <= FEE - outcome.seat_fee
-    assert await staked(scene) == stakes
+    assert await scene.staked() == stakes
 
 
 async def test_a_copied_commitment_opens_nothing_and_earns_nothing(scene: LaneScene) -> None:
@@ -135,9 +114,9 @@ async def test_a_seat_that_is_silent_to_a_summons_too_loses_a_twentieth(scene: L
     digest, committee = scene.digest(offer), await scene.committee(offer)
     silent, *others = committee
     silent.ways = Ways(silent=True)
-    before, stakes = await scene.balances(), await staked(scene)
+    before, stakes = await scene.balances(), await scene.staked()
     assert (await scene.here.order(offer, 40.0)).state == "failed"
-    assert (await scene.balances(), await staked(scene)) == (before, stakes)
+    assert (await scene.balances(), await scene.staked()) == (before, stakes)
 
     # The requester asks on chain, where silence can be seen.
     accounts = [seat.account for seat in committee]
@@ -148,7 +127,7 @@ async def test_a_seat_that_is_silent_to_a_summons_too_loses_a_twentieth(scene: L
         await summons.commit(lane, Sender(chain, node, FAST), digest, seat.account, seat.word(digest))
     await scene.rig.warp(LANE.summons_commit + 1)
     await summons.close(lane, scene.rig.treasury, digest)
-    lost = {account: stakes[account] - left for account, left in (await staked(scene)).items()}
+    lost = {account: stakes[account] - left for account, left in (await scene.staked()).items()}
     assert lost == {account: stakes[account] // 20 * (account == silent.account) for account in stakes}
     # No verdict, no price; who committed has its fee of the bond, and the rest is the requester's.
     assert await scene.balances() == before

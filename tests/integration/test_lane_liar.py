@@ -6,19 +6,15 @@ judged where a verdict stands beside it, which takes five seats (docs/design/cha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 
 from contracts import summons
-from contracts.reads import call, get_account
+from contracts.reads import call
 from coordinator.lane.rows import BatchStage
 from mlbridge.protocol.evidence import Evidence
 from mlbridge.protocol.types import Role
 from tests.support.lane_judges import judged
-from tests.support.lane_rooms import FEE, LaneScene, LaneStage, lane_scene, lane_stage
+from tests.support.lane_rooms import FEE, LaneScene
 from tests.support.lane_servers import ScriptedSeat, Ways
 from tests.support.seats import ScriptedMember, honest_label, make_member
 
@@ -27,24 +23,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def scene(stage: LaneStage, tmp_path: Path) -> AsyncIterator[LaneScene]:
-    async with lane_scene(stage, tmp_path) as made:
-        yield made
-
-
-async def staked(scene: LaneScene) -> dict[int, int]:
-    """MLB at stake, by member."""
-    chain, members = scene.rig.chain, scene.rig.members
-    return {member.account: (await get_account(chain, member.account)).bonded for member in members}
 
 
 async def the_lightest(scene: LaneScene, committee: list[ScriptedSeat], epoch: int) -> ScriptedSeat:
@@ -68,13 +46,13 @@ async def test_a_liar_of_three_spoils_the_order_and_nobody_is_charged(scene: Lan
     offer = await scene.order()
     liar = (await scene.committee(offer))[0]
     liar.ways = Ways(wrong_first=True)
-    before, stakes = await scene.balances(), await staked(scene)
+    before, stakes = await scene.balances(), await scene.staked()
     told = await scene.here.order(offer, 30.0)
     assert (told.state, told.reason) == ("failed", "the seats disagree")
     assert await scene.balances() == before
     # No verdict stands, so the chain knows no side that was wrong.
     assert await scene.here.runner.store.unreported("dissent") == []
-    assert await staked(scene) == stakes
+    assert await scene.staked() == stakes
 
 
 async def test_a_liar_of_five_is_reported_judged_and_pays(scene: LaneScene) -> None:
@@ -85,7 +63,7 @@ async def test_a_liar_of_five_is_reported_judged_and_pays(scene: LaneScene) -> N
     committee = await scene.committee(offer)
     liar = await the_lightest(scene, committee, order.epoch)
     liar.ways = Ways(wrong_first=True)
-    before, stakes = await scene.balances(), await staked(scene)
+    before, stakes = await scene.balances(), await scene.staked()
 
     told = await scene.here.order(offer, 30.0)
     assert isinstance(offer.content, bytes)
@@ -102,7 +80,7 @@ async def test_a_liar_of_five_is_reported_judged_and_pays(scene: LaneScene) -> N
     assert set(outcome.winners) == {seat.account for seat in committee} - {liar.account}
     after = await scene.balances()
     assert before["requester"] - after["requester"] == outcome.debit < FEE
-    assert await staked(scene) == stakes
+    assert await scene.staked() == stakes
 
     # Anybody opens the case, with the evidence that the requester was told.
     bond = await summons.case_bond(lane)
@@ -114,7 +92,7 @@ async def test_a_liar_of_five_is_reported_judged_and_pays(scene: LaneScene) -> N
     assert not {account // 2 for account in panel} & {seat.account // 2 for seat in committee}
 
     await summons.condemn_reported(lane, anybody, digest, liar.account)
-    lost = {account: stakes[account] - left for account, left in (await staked(scene)).items()}
+    lost = {account: stakes[account] - left for account, left in (await scene.staked()).items()}
     # A panel of one mind takes half of the stake.
     assert lost == {account: stakes[account] // 2 * (account == liar.account) for account in stakes}
     held = int(await call(rig.chain.token.functions.balanceOf(anybody.address)))

@@ -25,7 +25,7 @@ from mlbridge.sdk.coordinators import CoordinatorTerms
 from mlbridge.sdk.lane_proof import Stage, prove_settlement, standing
 from mlbridge.sdk.lane_verify import verify_offline, verify_receipt
 from tests.support.lane import CHALLENGE
-from tests.support.lane_rooms import LaneStage, lane_stage
+from tests.support.lane_rooms import LaneStage
 from tests.support.lane_shop import IMAGE, Shop, in_a_batch, lane_shop
 
 pytestmark = [
@@ -33,18 +33,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Shop]:
-    async with lane_shop(stage, tmp_path) as made:
-        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")

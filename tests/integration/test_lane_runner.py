@@ -25,7 +25,7 @@ from mlbridge.protocol.exchange import ClosedSet, Pledge
 from mlbridge.protocol.signatures import sign_digest
 from mlbridge.protocol.wire import Signed, sign
 from tests.support.lane import CHALLENGE
-from tests.support.lane_rooms import FEE, LaneScene, LaneStage, course_of, lane_scene, lane_stage
+from tests.support.lane_rooms import FEE, LaneScene, LaneStage, course_of, lane_scene
 from tests.support.lane_servers import ScriptedSeat, Ways, serving
 from tests.support.seats import honest_label, wrong_label
 
@@ -34,12 +34,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from contracts import batches
 from coordinator.engine import Engine
@@ -25,9 +24,9 @@ from mlbridge.sdk.coordinators import CoordinatorDoor
 from mlbridge.sdk.lane_verify import verify_offline, verify_receipt
 from mlbridge.sdk.receipt_model import leaves
 from tests.support.lane import CHALLENGE
-from tests.support.lane_rooms import QUICK, LaneStage, lane_stage
+from tests.support.lane_rooms import QUICK, LaneStage
 from tests.support.lane_servers import Ways
-from tests.support.lane_shop import IMAGE, Shop, in_a_batch, lane_shop
+from tests.support.lane_shop import IMAGE, Shop, in_a_batch
 from tests.support.seats import FAST, honest_label, wrong_label
 
 OTHER = IMAGE | {"image": [index % 13 for index in range(64)]}
@@ -37,18 +36,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(stage: LaneStage, tmp_path: Path) -> AsyncIterator[Shop]:
-    async with lane_shop(stage, tmp_path) as made:
-        yield made
 
 
 async def test_an_order_needs_no_transaction_and_its_receipt_proves_itself(shop: Shop) -> None:

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from cluster.lane.follower import LaneFollower
 from contracts import channels, laneview
 from contracts.laneview import LaneView
 from contracts.rpc import RpcUnreachableError
 from serve.lane.view import View, ViewWriter
-from tests.support.lane_rooms import DEPOSIT, LaneStage, lane_stage
+from tests.support.lane_rooms import DEPOSIT, LaneStage
 
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage() -> AsyncIterator[LaneStage]:
-    async with lane_stage() as made:
-        yield made
 
 
 def weights(view: LaneView, stage: LaneStage, epoch: int) -> dict[int, int]:

@@ -14,7 +14,7 @@ from eth_account.signers.local import LocalAccount
 from contracts import batches, channels
 from contracts.deploy_params import LaneParams
 from contracts.laneview import LaneView
-from contracts.reads import claimable
+from contracts.reads import claimable, get_account
 from contracts.sender import Sender
 from coordinator import database
 from coordinator.lane.course import Course
@@ -71,6 +71,11 @@ class LaneScene:
     def seats(self) -> list[ScriptedSeat]:
         """The scripted members."""
         return list(self.server.seats.values())
+
+    async def staked(self) -> dict[int, int]:
+        """MLB at stake, by member."""
+        accounts = [member.account for member in self.rig.members]
+        return {account: (await get_account(self.rig.chain, account)).bonded for account in accounts}
 
     async def open(self, **changes: Any) -> LaneRoom:
         """A coordinator on the scene's database; the one before is as if killed."""
