@@ -6,8 +6,6 @@ again, as a supervisor does. With Ray clusters: test_lane_kill_ray.py.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from pathlib import Path
 
 import pytest
@@ -28,20 +26,11 @@ PATIENCE_S = 90.0
 async def test_no_task_is_lost_or_paid_twice_whoever_is_killed(tmp_path: Path, own_coordinator: bool) -> None:
     async with lane_town(tmp_path, own_coordinator=own_coordinator) as town:
         load = Load(town, EVERY_S)
-        running = asyncio.create_task(load.run())
-        try:
+        async with load.under_way(timeout_s=PATIENCE_S):
             await load.more(ENOUGH, timeout_s=PATIENCE_S)
             for victim in ("member", "coordinator", "gateway", "chain"):
                 town.kill(victim)
                 await load.more(ENOUGH, timeout_s=PATIENCE_S)
-            running.cancel()
-            async with asyncio.timeout(PATIENCE_S):
-                await load.end()
-        finally:
-            running.cancel()
-            load.stop()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
         nothing_is_lost(load)
         tasks = [task["id"] for task in load.tasks.values()]
         await nothing_is_paid_twice(town, tasks, timeout_s=PATIENCE_S)

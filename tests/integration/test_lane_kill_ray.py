@@ -6,8 +6,6 @@ task is lost, none is paid twice, and the killed provider's seat is paid for ord
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from pathlib import Path
 
 import pytest
@@ -32,8 +30,7 @@ PATIENCE_S = 240.0
 async def test_no_task_is_lost_or_paid_twice_whichever_cluster_is_killed(tmp_path: Path) -> None:
     async with ray_town(tmp_path, BASE_PORT) as here:
         load = Load(here.town, EVERY_S, at_once=AT_ONCE)
-        running = asyncio.create_task(load.run())
-        try:
+        async with load.under_way(timeout_s=PATIENCE_S):
             await service_is_back(here, load)
             for whose in ("provider", "coordinator"):
                 before = here.head(whose).leader()
@@ -41,14 +38,6 @@ async def test_no_task_is_lost_or_paid_twice_whichever_cluster_is_killed(tmp_pat
                 await service_is_back(here, load)
                 assert here.head(whose).leader() not in (None, before)
                 nothing_is_left_of(here, whose, dead)
-            running.cancel()
-            async with asyncio.timeout(PATIENCE_S):
-                await load.end()
-        finally:
-            running.cancel()
-            load.stop()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
         answered = right_or_unpaid(load)
         await nothing_is_paid_twice(here.town, answered, timeout_s=PATIENCE_S)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,7 +35,23 @@ class Load:
     begun: int = 0
     _work: set[asyncio.Task[None]] = field(default_factory=set)
 
-    async def run(self) -> None:
+    @contextlib.asynccontextmanager
+    async def under_way(self, *, timeout_s: float) -> AsyncIterator[None]:
+        """New tasks begin meanwhile, and all that was begun has ended afterwards. Raises TimeoutError."""
+        running = asyncio.create_task(self._run())
+        try:
+            yield
+            running.cancel()
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*self._work)
+        finally:
+            running.cancel()
+            for task in self._work:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    async def _run(self) -> None:
         """Begin new tasks until cancelled."""
         room = asyncio.Semaphore(self.at_once)
         for number in itertools.count():
@@ -89,14 +106,6 @@ class Load:
             return sum(number >= first for number in self.tasks) >= count
 
         await until(enough, timeout_s=timeout_s, every_s=0.2)
-
-    async def end(self) -> None:
-        """Until all that was begun has ended."""
-        await asyncio.gather(*self._work)
-
-    def stop(self) -> None:
-        for task in self._work:
-            task.cancel()
 
 
 def is_away(answer: httpx2.Response) -> bool:

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {DissentCases} from "../../src/DissentCases.sol";
-import {Dissents} from "../../src/Dissents.sol";
 import {Attestation, Evidence, TaskOrder} from "../../src/interfaces/ChannelTypes.sol";
 import {IDissentCases} from "../../src/interfaces/IDissentCases.sol";
-import {Role, Seat} from "../../src/interfaces/Types.sol";
+import {Seat} from "../../src/interfaces/Types.sol";
+import {ChannelTest} from "../utils/ChannelTest.sol";
+import {DissentDesk} from "../utils/DissentDesk.sol";
+import {SummonsTest} from "../utils/SummonsTest.sol";
 import {SummonsCrowd} from "./SummonsCrowd.sol";
 
 /// @title Orders on which seats disagreed, and the panels that judge them, by chance
 /// @dev Whoever attested what the panel found keeps its stake; who attested something else loses some, once.
-abstract contract DissentCrowd is SummonsCrowd {
+abstract contract DissentCrowd is SummonsCrowd, DissentDesk {
     /// @dev One disagreement, as its opener knows it.
     struct Dispute {
         bytes32 id;
@@ -27,37 +28,17 @@ abstract contract DissentCrowd is SummonsCrowd {
         IDissentCases.Status status;
     }
 
-    uint64 private constant REVIEWER = 10;
     uint256 private constant JUDGES = 14;
     uint256 private constant PANEL = 9;
     uint256 private constant MOST_DISPUTES = 3;
     uint256 private constant PURSE = 1_000_000e18;
 
-    Dissents internal dissents;
-    DissentCases internal judged;
     bytes[] internal disputes;
     uint256 private purse = PURSE;
 
-    function setUp() public virtual override {
+    function setUp() public virtual override(ChannelTest, SummonsTest) {
         super.setUp();
-        dissents = new Dissents(address(channels), address(tasks));
-        judged = new DissentCases(
-            address(token), address(channels), address(dissents), address(ledger), address(tasks), address(registry)
-        );
-        bytes4[] memory selectors = new bytes4[](1);
-        selectors[0] = tasks.openReview.selector;
-        vm.startPrank(governor);
-        manager.setTargetFunctionRole(address(tasks), selectors, REVIEWER);
-        manager.grantRole(REVIEWER, address(judged), 0);
-        allowSlasher(address(judged));
-        vm.stopPrank();
-        for (uint256 i; i < JUDGES; ++i) {
-            serve(addOperator(Role.Verifier, 2 * VERIFIER_MIN), exactModel);
-        }
-        vm.prank(treasury);
-        token.transfer(stranger, PURSE);
-        vm.prank(stranger);
-        token.approve(address(judged), type(uint256).max);
+        openDissentDesk(JUDGES, PURSE);
     }
 
     // ---- acts ----

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {DissentCases} from "../../src/DissentCases.sol";
-import {Dissents} from "../../src/Dissents.sol";
 import {Attestation, Evidence, TaskOrder} from "../../src/interfaces/ChannelTypes.sol";
-import {Role, Seat} from "../../src/interfaces/Types.sol";
-import {ChannelTest} from "./ChannelTest.sol";
+import {Seat} from "../../src/interfaces/Types.sol";
+import {DissentDesk} from "./DissentDesk.sol";
 
 /// @title The channel lane with dissent cases, and the steps of a case
-abstract contract DissentTest is ChannelTest {
-    uint64 private constant REVIEWER = 10;
-    uint64 private constant SLASHER = 12;
+abstract contract DissentTest is DissentDesk {
     uint256 internal constant BOND = 2 * 9 * JUDGE_FEE;
-
-    Dissents internal dissents;
-    DissentCases internal judged;
 
     /// @dev One disagreement as a client knows it.
     struct Dispute {
@@ -30,28 +23,9 @@ abstract contract DissentTest is ChannelTest {
 
     function setUp() public virtual override {
         super.setUp();
-        dissents = new Dissents(address(channels), address(tasks));
-        judged = new DissentCases(
-            address(token), address(channels), address(dissents), address(ledger), address(tasks), address(registry)
-        );
-        bytes4[] memory selectors = new bytes4[](1);
-        vm.startPrank(governor);
-        selectors[0] = tasks.openReview.selector;
-        manager.setTargetFunctionRole(address(tasks), selectors, REVIEWER);
-        manager.grantRole(REVIEWER, address(judged), 0);
-        selectors[0] = ledger.punish.selector;
-        manager.setTargetFunctionRole(address(ledger), selectors, SLASHER);
-        manager.grantRole(SLASHER, address(judged), 0);
-        vm.stopPrank();
-        for (uint256 i; i < 12; ++i) {
-            serve(addOperator(Role.Verifier, 2 * VERIFIER_MIN), exactModel);
-        }
+        openDissentDesk(12, 10 * BOND);
         nextEpoch();
         advance();
-        vm.prank(treasury);
-        token.transfer(stranger, 10 * BOND);
-        vm.prank(stranger);
-        token.approve(address(judged), type(uint256).max);
     }
 
     /// @dev Five seats: four attest `verdict`, the lightest `other`, which is on record.
