@@ -28,6 +28,9 @@ CHAIN_ID = 31337
 BINARY_ENV = "MLBRIDGE_ANVIL"
 _NODE_MODULES = Path(__file__).parent / "node_modules"
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_STATES = 128
+"""Blocks whose state can still be asked for: more than any reorganisation here is deep. Those of older blocks
+anvil would keep on disk, 700 kB each for thousands of blocks, and leave there when it is killed."""
 _INSTALL_HINT = f"Run `npm ci` in contracts/, or set {BINARY_ENV} to an anvil 1.7 binary."
 
 
@@ -101,6 +104,7 @@ class Anvil:
         command = [str(find_binary()), "--host", self.host, "--port", str(self.port)]
         command += ["--chain-id", str(self.chain_id), "--hardfork", self.hardfork]
         command += ["--accounts", str(self.accounts), "--mnemonic", MNEMONIC]
+        command += ["--prune-history", str(_STATES)]
         if self.block_time is not None:
             command += ["--block-time", f"{self.block_time:g}"]
         if self.state_file is not None:

@@ -30,6 +30,11 @@ async def head(anvil: Anvil) -> int:
         return (await endpoint.head()).number
 
 
+async def mined(anvil: Anvil, blocks: int) -> None:
+    async with await Endpoint.open(anvil.rpc_url) as endpoint:
+        await endpoint.provider.request("anvil_mine", [hex(blocks)])
+
+
 def test_anvil_starts_stops_and_keeps_its_state(tmp_path: Path) -> None:
     anvil = Anvil(free_port(), block_time=0.1, state_file=tmp_path / "state" / "chain.json")
     with anvil:
@@ -42,6 +47,16 @@ def test_anvil_starts_stops_and_keeps_its_state(tmp_path: Path) -> None:
     assert not anvil.running
     with anvil:
         assert asyncio.run(head(anvil)) >= before
+
+
+def test_however_long_a_chain_runs_nothing_of_it_gathers_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Anvil(free_port(), block_time=None, log_file=tmp_path / "anvil.log") as anvil:
+        asyncio.run(mined(anvil, 1_500))
+        left = [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size]
+        assert left == [], "states of old blocks"
 
 
 def test_a_kill_loses_seconds_at_most_even_in_the_middle_of_writing(tmp_path: Path) -> None:
