@@ -17,8 +17,9 @@ from contracts.sender import Sender
 from contracts.summons import CaseStatus, DissentCase
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import content
+from mlbridge.protocol.disagreement import Attested
 from mlbridge.protocol.evidence import Evidence, closed_set
-from mlbridge.protocol.orders712 import Attestation, commitments_root
+from mlbridge.protocol.orders712 import Attestation, TaskOrder, commitments_root
 from mlbridge.protocol.wire import Signed
 
 
@@ -47,6 +48,19 @@ async def open_case(
 
     Raises MLBridgeError `dissent.bond_too_high`, ContractError.
     """
+    await _allow_bond(lane, sender, most)
+    await summons.open_case(lane, sender, evidence, dissenter, payload)
+
+
+async def open_split(
+    lane: Lane, sender: Sender, order: TaskOrder, attested: Attested, payload: bytes, *, most: int
+) -> None:
+    """As `open_case`, for an order that came to no verdict because its seats disagreed."""
+    await _allow_bond(lane, sender, most)
+    await summons.open_split(lane, sender, order, attested, payload)
+
+
+async def _allow_bond(lane: Lane, sender: Sender, most: int) -> None:
     bond = await summons.case_bond(lane)
     if bond > most:
         raise MLBridgeError(
@@ -59,7 +73,6 @@ async def open_case(
     token, spender = lane.chain.token.functions, lane.addresses.dissent_cases
     if int(await call(token.allowance(sender.address, spender))) < bond:
         await sender.send(token.approve(spender, bond))
-    await summons.open_case(lane, sender, evidence, dissenter, payload)
 
 
 async def rule(lane: Lane, sender: Sender, order: bytes) -> bool:
@@ -99,12 +112,38 @@ async def condemn_reported(lane: Lane, sender: Sender, order: bytes) -> list[int
 async def condemn_attested(lane: Lane, sender: Sender, evidence: Evidence) -> list[int]:
     """The same for whoever attested the verdict of some evidence, if a ruling contradicts it."""
     order = evidence.order.digest(lane.domain)
-    case = await summons.dissent_case(lane, order)
-    if not any(case.truth) or case.truth == evidence.result:
+    return await _condemn(lane, sender, order, attestations(evidence, order))
+
+
+async def condemn_shown(lane: Lane, sender: Sender, order: bytes) -> list[int]:
+    """The same for whoever a case was opened with because the seats disagreed."""
+    if not any((await summons.dissent_case(lane, order)).truth):
         return []
-    before = await condemned(lane, order)
-    attested = [one for one in attestations(evidence, order) if one.message.account not in before]
-    return [one.message.account for one in attested if await _done(summons.condemn(lane, sender, one))]
+    return await _condemn(lane, sender, order, await shown(lane, order))
+
+
+async def shown(lane: Lane, order: bytes) -> Attested:
+    """What seats attested with which a case was opened because they disagreed; nothing for other cases."""
+    events = await lane.events(artifacts.DISSENT_CASES, "SplitShown", "0x" + order.hex())
+    return tuple(
+        Signed(Attestation(bytes(of), account, bytes(result), bytes(salt), bytes(root)), bytes(signature))
+        for event in events[-1:]
+        for (of, account, result, salt, root), signature in zip(
+            event.args["attestations"], event.args["signatures"], strict=True
+        )
+    )
+
+
+async def _condemn(
+    lane: Lane, sender: Sender, order: bytes, attested: Iterable[Signed[Attestation]]
+) -> list[int]:
+    case = await summons.dissent_case(lane, order)
+    if not any(case.truth):
+        return []
+    wrong = [one for one in attested if one.message.result != case.truth]
+    before = await condemned(lane, order) if wrong else set()
+    left = [one for one in wrong if one.message.account not in before]
+    return [one.message.account for one in left if await _done(summons.condemn(lane, sender, one))]
 
 
 def attestations(evidence: Evidence, order: bytes) -> Iterable[Signed[Attestation]]:

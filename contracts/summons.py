@@ -286,6 +286,20 @@ async def open_case(lane: Lane, sender: Sender, evidence: Evidence, dissenter: i
     await sender.send(_cases(lane).functions.open(evidence.as_tuple(), dissenter, b"\0" + payload))
 
 
+async def open_split(
+    lane: Lane,
+    sender: Sender,
+    order: TaskOrder,
+    attested: Sequence[Signed[Attestation]],
+    payload: bytes,
+) -> None:
+    """The same for an order whose seats disagreed. attested: two seats' or more, by ascending account."""
+    messages = [signed.message.as_tuple() for signed in attested]
+    signatures = [signed.signature for signed in attested]
+    fn = _cases(lane).functions.openSplit(order.as_tuple(), messages, signatures, b"\0" + payload)
+    await sender.send(fn)
+
+
 async def rule(
     lane: Lane,
     sender: Sender,

@@ -309,6 +309,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "No dissent of account {account} from this verdict on the order {order} is on record.",
         "Report it to Dissents first.",
     ),
+    "NotSplit": (
+        "These are no different results of several seats of the order {order}.",
+        "Give an attestation of each seat once, by ascending account, two of them with different results.",
+    ),
     "TooLateToJudge": (
         "The order {order} is judged no more; a case could be opened until {until:time}.",
         "Open cases while the stake of whoever left is still in reach.",

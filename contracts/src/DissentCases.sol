@@ -15,6 +15,7 @@ import {IRewardDistributor} from "./interfaces/IRewardDistributor.sol";
 import {ITaskManager} from "./interfaces/ITaskManager.sol";
 import {Fault, Policy} from "./interfaces/Types.sol";
 import {Hashing} from "./libraries/Hashing.sol";
+import {MAX_SEATS} from "./libraries/SeatPacking.sol";
 import {Signers} from "./libraries/Signers.sol";
 
 /// @title Orders on which seats disagreed, or that somebody audits, judged by a panel
@@ -82,23 +83,46 @@ contract DissentCases is IDissentCases {
         returns (bytes32 reviewId)
     {
         bytes32 order = channels.check(evidence).order;
-        Case storage found = _cases[order];
-        if (found.status != Status.None) revert CaseExists(order);
         // No account is zero: that is an audit.
         if (dissenter != 0) {
             bytes32 other = dissents.resultOf(order, dissenter);
             if (other == 0 || other == evidence.result) revert NotOnRecord(order, dissenter);
         }
-        _requireYoung(order, evidence.order.epoch);
-        Review memory review = _review(order, evidence, dissenter, inputData);
-        found.model = _requireExact(evidence.order.modelId);
-        uint256 bond = BOND_FACTOR * review.seats * distributor.judgeFee();
-        (found.opener, found.bond, found.status) = (msg.sender, uint96(bond), Status.Judging);
-        reviewId = taskManager.openReview(review);
-        (found.reviewId, found.record) = (reviewId, Hashing.asked(keccak256(inputData), review.excluded));
-        _orderOf[reviewId] = order;
-        emit DissentCaseOpened(order, reviewId, msg.sender, dissenter, bond, review.excluded);
-        if (bond != 0) token.safeTransferFrom(msg.sender, address(this), bond);
+        uint256 count = evidence.seats.length;
+        uint32[] memory excluded = new uint32[](dissenter == 0 ? count : count + 1);
+        for (uint256 i; i < count; ++i) {
+            excluded[i] = evidence.seats[i].account;
+        }
+        if (dissenter != 0) excluded[count] = dissenter;
+        return _openCase(order, evidence.order, count, excluded, dissenter, inputData);
+    }
+
+    /// @inheritdoc IDissentCases
+    /// @dev The order needs no other proof: an honest seat signs for an order that it checked, and whoever signs for one
+    /// that nobody placed has its own stake judged at its own expense.
+    function openSplit(
+        TaskOrder calldata ordered,
+        Attestation[] calldata attestations,
+        bytes[] calldata signatures,
+        bytes calldata inputData
+    ) external returns (bytes32 reviewId) {
+        bytes32 order = channels.orderHash(ordered);
+        uint256 count = attestations.length;
+        if (count != signatures.length || count > ordered.seats || count > MAX_SEATS) revert NotSplit(order);
+        uint32[] memory excluded = new uint32[](count);
+        bool split;
+        for (uint256 i; i < count; ++i) {
+            Attestation calldata said = attestations[i];
+            if (said.order != order) revert AnotherOrder(order, said.order);
+            uint32 account = said.account;
+            if (account & 1 == 1 || (i != 0 && account <= excluded[i - 1])) revert NotSplit(order);
+            _requireSigned(said, signatures[i]);
+            excluded[i] = account;
+            if (said.result != attestations[0].result) split = true;
+        }
+        if (!split) revert NotSplit(order);
+        emit SplitShown(order, attestations, signatures);
+        return _openCase(order, ordered, count, excluded, 0, inputData);
     }
 
     /// @inheritdoc IDissentCases
@@ -120,11 +144,8 @@ contract DissentCases is IDissentCases {
 
     /// @inheritdoc IDissentCases
     function condemn(Attestation calldata attestation, bytes calldata signature) external {
-        (bytes32 order, uint32 account) = (attestation.order, attestation.account);
-        (address node, bool valid) = Signers.named(channels.attestationHash(attestation), signature, true);
-        (uint32 operatorId,) = taskManager.nodeBinding(node);
-        if (!valid || operatorId == 0 || operatorId != account >> 1) revert BadSeatSignature(order, account);
-        _condemn(order, account, attestation.result);
+        _requireSigned(attestation, signature);
+        _condemn(attestation.order, attestation.account, attestation.result);
     }
 
     /// @inheritdoc IDissentCases
@@ -194,14 +215,39 @@ contract DissentCases is IDissentCases {
 
     // ---- internal ----
 
+    /// @param seated of the order's seats, as many as are known
+    /// @param excluded accounts whose operators may not sit
+    function _openCase(
+        bytes32 order,
+        TaskOrder calldata ordered,
+        uint256 seated,
+        uint32[] memory excluded,
+        uint32 dissenter,
+        bytes calldata inputData
+    ) private returns (bytes32 reviewId) {
+        Case storage found = _cases[order];
+        if (found.status != Status.None) revert CaseExists(order);
+        _requireYoung(order, ordered.epoch);
+        Review memory review = _review(order, ordered, seated, excluded, inputData);
+        found.model = _requireExact(ordered.modelId);
+        uint256 bond = BOND_FACTOR * review.seats * distributor.judgeFee();
+        (found.opener, found.bond, found.status) = (msg.sender, uint96(bond), Status.Judging);
+        reviewId = taskManager.openReview(review);
+        (found.reviewId, found.record) = (reviewId, Hashing.asked(keccak256(inputData), excluded));
+        _orderOf[reviewId] = order;
+        emit DissentCaseOpened(order, reviewId, msg.sender, dissenter, bond, excluded);
+        if (bond != 0) token.safeTransferFrom(msg.sender, address(this), bond);
+    }
+
     /// @dev No second bench follows, so the panel is as large as the last one of a task. The order's
     /// paramsDigest names the key of a stream at most: who lied in a streamed order is judged by its input too.
-    function _review(bytes32 order, Evidence calldata evidence, uint32 dissenter, bytes calldata inputData)
-        private
-        view
-        returns (Review memory review)
-    {
-        TaskOrder calldata ordered = evidence.order;
+    function _review(
+        bytes32 order,
+        TaskOrder calldata ordered,
+        uint256 seated,
+        uint32[] memory excluded,
+        bytes calldata inputData
+    ) private view returns (Review memory review) {
         if (!Hashing.wellFormed(inputData) || Hashing.isPointer(inputData)) {
             revert ContentMismatch(ordered.inputDigest, 0);
         }
@@ -210,15 +256,18 @@ contract DissentCases is IDissentCases {
         review.seats = taskManager.parameters().lastJudgeSeats;
         review.salt = order;
         review.inputData = inputData;
-        uint256 count = evidence.seats.length;
-        review.excluded = new uint32[](dissenter == 0 ? count : count + 1);
-        for (uint256 i; i < count; ++i) {
-            review.excluded[i] = evidence.seats[i].account;
-        }
-        if (dissenter != 0) review.excluded[count] = dissenter;
+        review.excluded = excluded;
         // Otherwise a liar would have its one case heard while nobody can judge it.
         uint256 eligible = taskManager.poolSize(ordered.modelId, true) + taskManager.poolSize(ordered.modelId, false);
-        if (eligible < review.seats + count) revert TooFewJudges(eligible, review.seats + count);
+        if (eligible < review.seats + seated) revert TooFewJudges(eligible, review.seats + seated);
+    }
+
+    function _requireSigned(Attestation calldata attestation, bytes calldata signature) private view {
+        (address node, bool valid) = Signers.named(channels.attestationHash(attestation), signature, true);
+        (uint32 operatorId,) = taskManager.nodeBinding(node);
+        if (!valid || operatorId == 0 || operatorId != attestation.account >> 1) {
+            revert BadSeatSignature(attestation.order, attestation.account);
+        }
     }
 
     /// @dev Half of the time in which stake that leaves stays in reach; the panel needs the rest.

@@ -244,8 +244,8 @@ class Course:
                 case Accuse(first=first, second=second):
                     await self._evidence(CONTRADICTION, first, second)
                 case steps.OpenCase() | End():
-                    # The requester decides whether it takes its input to the direct lane.
-                    self._tell(Outcome(self.digest, None, 0, None, effect.reason))
+                    # The requester decides whether it takes its input to the direct lane, or to a panel.
+                    self._tell(Outcome.failed(self.digest, effect.reason, self._state.counted.values()))
 
     async def _keep(self, record: object) -> None:
         match record:
@@ -264,7 +264,7 @@ class Course:
                 await self._fail(reason)
 
     async def _fail(self, reason: str) -> None:
-        await self._store.fail(self.digest, reason)
+        await self._store.fail(self.digest, reason, attested=self._attested())
         self._metrics.orders.labels("failed").inc()
 
     def _measure(self, phase: str) -> None:
@@ -281,7 +281,7 @@ class Course:
             reason = "no seat handed over the answer that it attested"
             self._state = replace(self._state, over=steps.Over(False, reason))
             await self._fail(reason)
-            self._tell(Outcome(self.digest, None, 0, None, reason))
+            self._tell(Outcome.failed(self.digest, reason, self._state.counted.values()))
             return
         output, cid = self._payload
         counted = self._state.counted.values()

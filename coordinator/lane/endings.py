@@ -117,6 +117,7 @@ class Endings:
         if await dissents.rule(lane, sender, order):
             done.append(("ruled", "in the terms of the order"))
         gone = await dissents.condemn_reported(lane, sender, order)
+        gone += await dissents.condemn_shown(lane, sender, order)
         done += [("condemned", f"account {account}") for account in gone]
         if await dissents.conclude(lane, sender, order, now):
             done.append(("concluded", "its bond was dealt with"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,6 +10,7 @@ from coordinator.lane.rows import OrderRow, Status
 from mlbridge.protocol import coordinator_side as desk_of
 from mlbridge.protocol import coordinator_steps as steps
 from mlbridge.protocol.course import Commission
+from mlbridge.protocol.disagreement import Attested, differing
 from mlbridge.protocol.evidence import Evidence
 from mlbridge.protocol.exchange import Pledge, parse_closed_set
 from mlbridge.protocol.orders712 import Attestation, Commitment
@@ -20,7 +21,8 @@ from mlbridge.protocol.wire import Signed, parse
 class Outcome:
     """evidence: None when no verdict came; then `reason` says why, and nothing is charged.
 
-    confidence: basis points; output: the payload, or the CID under which it lies.
+    confidence: basis points; output: the payload, or the CID under which it lies; attested: what the seats
+    attested of which no two sides made a verdict.
     """
 
     digest: bytes
@@ -28,12 +30,19 @@ class Outcome:
     confidence: int
     output: bytes | str | None
     reason: str | None
+    attested: Attested = ()
+
+    @classmethod
+    def failed(cls, digest: bytes, reason: str, attested: Iterable[Signed[Attestation]] = ()) -> Self:
+        """attested: whatever counted; kept where it differs."""
+        return cls(digest, None, 0, None, reason, differing(attested))
 
     @classmethod
     def of(cls, row: OrderRow, commission: Commission) -> Self:
         """From a row that is not open any more."""
         if row.status is Status.FAILED or row.result is None:
-            return cls(row.digest, None, 0, None, row.reason or "no verdict came")
+            counted = (parse(item, Attestation) for item in row.attested)
+            return cls.failed(row.digest, row.reason or "no verdict came", counted)
         desk = desk_of.Desk(commission, close_at=0.0, linger=0.0)
         evidence = desk_of.evidence_of(desk, state_of(row))
         output = row.output if row.output is not None else row.output_cid

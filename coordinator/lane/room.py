@@ -211,7 +211,7 @@ def _told(found: Outcome | None) -> Told:
     if found is None:
         return Told("open")
     if found.evidence is None:
-        return Told("failed", reason=found.reason or "")
+        return Told("failed", reason=found.reason or "", attested=found.attested)
     evidence = found.evidence
     return Told("decided", evidence.result, found.confidence, evidence.seats, found.output or b"")
 

@@ -167,9 +167,13 @@ class LaneStore:
         """No more attestations are waited for: a decided order may go into a batch."""
         await self._change(_ORDER, digest, ripe=True)
 
-    async def fail(self, digest: bytes, reason: str) -> None:
-        """No verdict came: nothing is charged, and nothing will be settled by this coordinator."""
-        await self._change(_OPEN, digest, status=Status.FAILED.value, ripe=True, reason=reason)
+    async def fail(self, digest: bytes, reason: str, *, attested: Sequence[bytes] = ()) -> None:
+        """No verdict came: nothing is charged, and nothing will be settled by this coordinator.
+
+        attested: what seats attested all the same.
+        """
+        kept = encode(list(attested), max_bytes=MAX_LIST)
+        await self._change(_OPEN, digest, status=Status.FAILED.value, ripe=True, reason=reason, attested=kept)
 
     async def _change(self, statement: Update, digest: bytes, **values: Any) -> None:
         await self._writer.execute(statement, {"key": to_hex(digest), **values})

@@ -33,23 +33,33 @@ from mlbridge.protocol.hashing import payload_root
 from mlbridge.sdk import AsyncClient, LaneReceipt
 from mlbridge.sdk.inputs import to_payload
 
+_BEFORE = "opened before; nothing was paid again"
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Disagreements of the channel lane, judged.\n\n"
-    "A seat that attested another result than the verdict is on record, and costs nobody anything. A case "
+    "A seat that attested another result than the verdict is on record, and costs nobody anything; an order "
+    "whose seats disagree so that none wins fails, and costs nobody anything either. A case "
     "has a panel of others run the order again: open, then (by anybody, `mlbridge watch` does it) rule, "
     "condemn, conclude. Whoever attested another result than the panel's loses 10-50 % of its stake.",
 )
 OrderArgument = Annotated[
     str, typer.Argument(metavar="ORDER", help="Digest of the order, 0x and 64 hex digits: a receipt's name.")
 ]
-ReceiptArgument = Annotated[Path, typer.Argument(metavar="RECEIPT", help="Receipt file of the answer.")]
+AboutArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECEIPT|ORDER",
+        help="Receipt file of the answer; or of an order that failed because its seats disagreed its "
+        "idempotency key or digest.",
+    ),
+]
 
 
 @app.command("open")
 def open_(
-    receipt: ReceiptArgument,
+    about: AboutArgument,
     dissenter: Annotated[
         int | None, typer.Option(metavar="ACCOUNT", help="Whose dissent. Default: the first one on record.")
     ] = None,
@@ -72,8 +82,11 @@ def open_(
     password_file: PasswordFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have a panel judge an order from whose verdict a seat dissented, or audit any order. Anybody may; again
-    changes nothing.
+    """Have a panel judge an order on which seats disagreed, or audit any order. Again changes nothing.
+
+    Of an order with an answer, name its receipt: anybody may. An order whose seats disagreed so that it
+    failed has none: name the order itself, on the machine that signed it. What its seats attested is known
+    there, or asked of the coordinator and the seats.
 
     The bond comes back once as much stake was taken from whoever was wrong. If nobody was, half of it pays
     the panel, half is burned. Input and order become public.
@@ -87,22 +100,33 @@ def open_(
             hint="Leave out --audit or --dissenter.",
             exit_code=2,
         )
-    proof = LaneReceipt.load(receipt)
     most = None if max_bond is None else parse_ether(max_bond, "--max-bond", "MLB")
     given = None if text is None else read_input(text)
+    proof = LaneReceipt.load(Path(about)) if Path(about).exists() else None
+    if proof is None and (audit or dissenter is not None or given is not None):
+        raise MLBridgeError(
+            "dissent.no_receipt",
+            f"There is no receipt file {about}.",
+            hint="--audit, --dissenter and --input go with a receipt; an order that failed needs none.",
+            exit_code=2,
+        )
 
     async def work(client: AsyncClient) -> dict[str, Any]:
         lane = (await client.lane_view()).lane
+
+        async def agreed() -> int:
+            return most if most is not None else _ask(await summons.case_bond(lane), as_json=as_json)
+
+        if proof is None:
+            return await _facts(lane, await _open_split(client, lane, about, agreed))
         order = proof.digest
         if (await summons.dissent_case(lane, order)).status is CaseStatus.NONE:
             who = summons.NOBODY if audit else await _dissenter(lane, proof, dissenter)
             payload = await _payload(client, proof, given, max_tokens)
-            bond = await summons.case_bond(lane)
-            agreed = most if most is not None else _ask(bond, as_json=as_json)
             sender = Sender(lane.chain, _account(client))
-            await dissents.open_case(lane, sender, proof.evidence(), who, payload, most=agreed)
+            await dissents.open_case(lane, sender, proof.evidence(), who, payload, most=await agreed())
         else:
-            people.print("opened before; nothing was paid again")
+            people.print(_BEFORE)
         return await _facts(lane, order)
 
     _tell(run_async(using(open_client(network, key, password_file), work)), as_json=as_json)
@@ -153,7 +177,8 @@ def condemn(
 ) -> None:
     """Have everybody slashed that attested another result than the panel's. Anybody may, and gains nothing.
 
-    Dissents are on record. Who agreed to a wrong verdict is known by its receipt: name it with --receipt.
+    Dissents are on record, and so is what a case about a failed order was opened with. Who agreed to a wrong
+    verdict is known by its receipt: name it with --receipt.
     """
     digest = _parse(order)
     proof = None if receipt is None else LaneReceipt.load(receipt)
@@ -174,6 +199,7 @@ def condemn(
                 exit_code=6,
             )
         await dissents.condemn_reported(lane, sender, digest)
+        await dissents.condemn_shown(lane, sender, digest)
         if proof is not None:
             await dissents.condemn_attested(lane, sender, proof.evidence())
 
@@ -241,6 +267,27 @@ def _account(client: AsyncClient) -> Any:
     if client.account is None:
         raise MLBridgeError("account.none", "This needs a key.", hint="Name one: --keystore.", exit_code=3)
     return client.account
+
+
+async def _open_split(
+    client: AsyncClient, lane: Lane, name: str, agreed: Callable[[], Awaitable[int]]
+) -> bytes:
+    """Open a case about an order that this machine signed and whose seats disagreed; its digest."""
+    channel = await client.channel_of_order(name)
+    try:
+        order = await channel.signed(name)
+        digest = order.digest(lane.domain)
+        if (await summons.dissent_case(lane, digest)).status is not CaseStatus.NONE:
+            people.print(_BEFORE)
+            return digest
+        attested = await channel.split(name)
+        payload = await client.input_of_order(name)
+        assert payload is not None  # noqa: S101 - channel_of_order found it
+        sender = Sender(lane.chain, _account(client))
+        await dissents.open_split(lane, sender, order, attested, payload, most=await agreed())
+    finally:
+        await channel.close_connection()
+    return digest
 
 
 async def _dissenter(lane: Lane, proof: LaneReceipt, wanted: int | None) -> int:
@@ -316,8 +363,11 @@ def _require_judged(case: summons.DissentCase, order: str) -> None:
 
 
 async def _facts(lane: Lane, order: bytes) -> dict[str, Any]:
-    case, reported, gone = await asyncio.gather(
-        summons.dissent_case(lane, order), dissents.on_record(lane, order), dissents.condemned(lane, order)
+    case, reported, shown, gone = await asyncio.gather(
+        summons.dissent_case(lane, order),
+        dissents.on_record(lane, order),
+        dissents.shown(lane, order),
+        dissents.condemned(lane, order),
     )
     now = (await lane.chain.head()).timestamp
     facts: dict[str, Any] = {
@@ -325,6 +375,9 @@ async def _facts(lane: Lane, order: bytes) -> dict[str, Any]:
         "dissents": [
             {"account": one.account, "result": "0x" + one.result.hex(), "verdict": "0x" + one.verdict.hex()}
             for one in reported
+        ],
+        "attested": [
+            {"account": one.message.account, "result": "0x" + one.message.result.hex()} for one in shown
         ],
         "status": case.status.name.lower(),
         "opener": case.opener,
@@ -370,9 +423,11 @@ def _tell(facts: dict[str, Any], *, as_json: bool) -> None:
         return
     advice = facts.pop("next")
     for name, value in facts.items():
-        if name == "dissents":
+        if name in ("dissents", "attested"):
             for one in value:
-                data.print(f"{'dissent':<13} account {one['account']}: {one['result']}", markup=False)
+                data.print(
+                    f"{name.removesuffix('s'):<13} account {one['account']}: {one['result']}", markup=False
+                )
             continue
         shown = mlb(value) if name.endswith("_mlb") else value
         shown = moment(value) if name == "until" and value else shown

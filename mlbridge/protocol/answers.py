@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.batch import Batch, Header
 from mlbridge.protocol.batch_wire import read_header, write_header
+from mlbridge.protocol.disagreement import Attested, read_attested, write_attested
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.evidence import Outcome, SeatProof
 from mlbridge.protocol.leaves import TaskLeaf
@@ -38,7 +39,8 @@ _OUTCOME: Final[tuple[Kind, ...]] = ("word", "address", *["amount"] * 5)
 class Told:
     """state: decided has result, seats and output; failed a reason, and nothing is charged.
 
-    confidence: basis points; seats: the whole committee, as evidence lists it; output: payload or its CID.
+    confidence: basis points; seats: the whole committee, as evidence lists it; output: payload or its CID;
+    attested: of an order that failed because its seats disagreed, what they attested.
     """
 
     state: State
@@ -47,6 +49,7 @@ class Told:
     seats: tuple[SeatProof, ...] = ()
     output: bytes | str = b""
     reason: str = ""
+    attested: Attested = ()
 
     def to_bytes(self) -> bytes:
         """As it travels."""
@@ -60,6 +63,8 @@ class Told:
             }
         elif self.state == "failed":
             fields["reason"] = self.reason
+            if self.attested:
+                fields["attested"] = write_attested(self.attested)
         return encode(fields, max_bytes=MAX_TOLD)
 
     @classmethod
@@ -70,8 +75,9 @@ class Told:
             state = fields.pop("state")
             if state == "open" and not fields:
                 return cls("open")
-            if state == "failed" and fields.keys() == {"reason"} and isinstance(fields["reason"], str):
-                return cls("failed", reason=one_line(fields["reason"]))
+            if state == "failed" and fields.keys() <= {"reason", "attested"}:
+                attested = read_attested(fields.get("attested", ()))
+                return cls("failed", reason=one_line(_text(fields["reason"])), attested=attested)
             if state != "decided" or fields.keys() != {"result", "confidence", "seats", "output"}:
                 raise ValueError("its fields are others")
             output = fields["output"]
@@ -145,6 +151,12 @@ def _outcome(row: Any) -> Outcome:
     *members, winners = row
     values: list[Any] = [*parse(_OUTCOME, members), tuple(parse_one(32, winner) for winner in winners)]
     return Outcome(*values)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a member is no text")
+    return value
 
 
 def _bytes(value: object, most: int) -> bytes:

@@ -24,6 +24,7 @@ from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.agreed import new_key
 from mlbridge.protocol.batch import WINDOW
+from mlbridge.protocol.disagreement import Attested
 from mlbridge.protocol.evidence import BASIS
 from mlbridge.protocol.exchange import MAX_INLINE_BYTES, Offer, parameters_digest, parse_offer
 from mlbridge.protocol.hashing import payload_root
@@ -38,6 +39,7 @@ from mlbridge.sdk.inputs import Input, to_output, to_payload
 from mlbridge.sdk.lane_fetch import SeatDoors
 from mlbridge.sdk.lane_proof import prove_settlement
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
+from mlbridge.sdk.lane_split import find_split
 from mlbridge.sdk.lane_summons import SummonedOrder, find_order, summon_once, told_by_summons
 from mlbridge.sdk.order_course import Answered, OrderCourse, OrderFailedError
 from mlbridge.storage import ContentStore
@@ -361,6 +363,20 @@ class AsyncChannel:
         if told is not None:
             result = await self._result(kept, *await self._course.keep(kept, told))
         return SummonedOrder(text(digest), kept.sequence, kept.key, state, shown, result)
+
+    async def signed(self, order: str) -> TaskOrder:
+        """A signed order, by its idempotency key or digest. Raises MLBridgeError `channel.no_order`."""
+        return parse_offer((await self._kept(order)).offer).order.message
+
+    async def split(self, order: str) -> Attested:
+        """What the seats of an order attested that disagree: with it `contracts.dissents.open_split` has a
+        panel find who lied.
+
+        order: its idempotency key or its digest (0x hex). Raises MLBridgeError `channel.no_order`,
+        `dissent.no_split`.
+        """
+        await self._view.refresh()
+        return await find_split(await self._kept(order), self._view, self._door, self._seats)
 
     async def _kept(self, order: str) -> Kept:
         found = find_order(await self.orders(), order, self._lane.domain)

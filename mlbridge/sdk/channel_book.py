@@ -22,7 +22,7 @@ from mlbridge.protocol.batch import WINDOW
 
 T = TypeVar("T")
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _NODES: Final = """
 CREATE TABLE nodes (channel BLOB NOT NULL, url TEXT NOT NULL, PRIMARY KEY (channel, url)) WITHOUT ROWID;
 """
@@ -33,11 +33,13 @@ CREATE TABLE channels (
 ) WITHOUT ROWID;
 CREATE TABLE orders (
     channel BLOB NOT NULL, sequence INTEGER NOT NULL, key TEXT NOT NULL, offer BLOB NOT NULL,
-    kind TEXT, state TEXT NOT NULL, receipt BLOB, reason TEXT,
+    kind TEXT, state TEXT NOT NULL, receipt BLOB, reason TEXT, attested BLOB,
     PRIMARY KEY (channel, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX keys ON orders (channel, key);
 """
+_STEPS: Final = _NODES, "ALTER TABLE orders ADD COLUMN attested BLOB"
+"""From one format to the next; the first is from 1 to 2."""
 
 OPEN: Final = "open"
 DONE: Final = "done"
@@ -57,7 +59,8 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An order. offer: as it travels; state: open, done (has a receipt) or failed (has a reason)."""
+    """An order. offer: as it travels; state: open, done (has a receipt) or failed (has a reason); attested:
+    what its seats attested if they disagreed, as mlbridge.protocol.disagreement writes it."""
 
     channel: bytes
     sequence: int
@@ -67,9 +70,10 @@ class Kept:
     state: str
     receipt: bytes | None
     reason: str | None
+    attested: bytes | None
 
 
-_KEPT: Final = "channel, sequence, key, offer, kind, state, receipt, reason"
+_KEPT: Final = "channel, sequence, key, offer, kind, state, receipt, reason, attested"
 _CURRENT: Final = (
     f"SELECT {_KEPT} FROM orders WHERE channel=? AND key=? AND state!=? "  # noqa: S608 - constants
     "ORDER BY sequence DESC LIMIT 1"
@@ -106,7 +110,7 @@ class ChannelBook:
         except (OSError, sqlite3.Error) as error:
             raise _broken(path, str(error)) from error
         version = self._write(_prepare)
-        if version not in (0, 1, _VERSION):
+        if not 0 <= version <= _VERSION:
             raise _broken(path, f"it has format {version}, and this program writes format {_VERSION}")
 
     def _connect(self, synchronous: str) -> sqlite3.Connection:
@@ -222,11 +226,11 @@ class ChannelBook:
                 raise full()
             offer = make(sequence)
             db.execute(
-                "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL)",
+                "INSERT INTO orders VALUES (?,?,?,?,?,?,NULL,NULL,NULL)",
                 (channel, sequence, key, offer, kind, OPEN),
             )
             db.execute("UPDATE channels SET next=? WHERE id=?", (sequence + 1, channel))
-            return Kept(channel, sequence, key, offer, kind, OPEN, None, None)
+            return Kept(channel, sequence, key, offer, kind, OPEN, None, None, None)
 
         return self._write(work)
 
@@ -238,17 +242,27 @@ class ChannelBook:
         """An order was answered. A power cut may take this back: the same bytes bring the same answer."""
         self._end(channel, sequence, DONE, receipt, None)
 
-    def failed(self, channel: bytes, sequence: int, reason: str) -> None:
-        """An order came to nothing; a repeated key takes another sequence. As `done` for a power cut."""
-        self._end(channel, sequence, FAILED, None, reason)
+    def failed(self, channel: bytes, sequence: int, reason: str, attested: bytes | None = None) -> None:
+        """An order came to nothing; a repeated key takes another sequence. As `done` for a power cut.
+
+        attested: see Kept; what is known already is not forgotten.
+        """
+        self._end(channel, sequence, FAILED, None, reason, attested)
 
     def _end(
-        self, channel: bytes, sequence: int, state: str, receipt: bytes | None, reason: str | None
+        self,
+        channel: bytes,
+        sequence: int,
+        state: str,
+        receipt: bytes | None,
+        reason: str | None,
+        attested: bytes | None = None,
     ) -> None:
         query = (
-            "UPDATE orders SET state=?, receipt=COALESCE(?, receipt), reason=? WHERE channel=? AND sequence=?"
+            "UPDATE orders SET state=?, receipt=COALESCE(?, receipt), reason=?, "
+            "attested=COALESCE(?, attested) WHERE channel=? AND sequence=?"
         )
-        values = (state, receipt, reason, channel, sequence)
+        values = (state, receipt, reason, attested, channel, sequence)
         self._write(lambda db: db.execute(query, values), durable=False)
 
     def open_orders(self, channel: bytes) -> list[Kept]:
@@ -281,8 +295,8 @@ def full() -> MLBridgeError:
 def _prepare(db: sqlite3.Connection) -> int:
     """The format of the file before this made it."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version in (0, 1):
-        for statement in (_NODES if version else _SCHEMA).split(";"):
+    if 0 <= version < _VERSION:
+        for statement in _SCHEMA.split(";") if version == 0 else _STEPS[version - 1 :]:
             db.execute(statement)
         db.execute(f"PRAGMA user_version={_VERSION}")
     return int(version)

@@ -14,6 +14,7 @@ import structlog
 
 from contracts.laneview import LaneView
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol import disagreement
 from mlbridge.protocol.agreed import public_of
 from mlbridge.protocol.answers import Told
 from mlbridge.protocol.exchange import Offer, parse_offer
@@ -22,7 +23,8 @@ from mlbridge.sdk.channel_stream import Ear, listen
 from mlbridge.sdk.coordinators import Coordinator, refuses, retry_after
 from mlbridge.sdk.lane_accept import accept_answer
 from mlbridge.sdk.lane_fetch import Look, SeatDoors
-from mlbridge.sdk.lane_receipt import LaneReceipt
+from mlbridge.sdk.lane_receipt import LaneReceipt, text
+from mlbridge.sdk.lane_split import held
 from mlbridge.sdk.lane_summons import Fetch
 
 log = structlog.get_logger(__name__)
@@ -93,6 +95,7 @@ class OrderCourse:
         while True:
             left = deadline + GRACE_S - self._view.now()
             trouble: MLBridgeError | None = None
+            look: Look | None = None
             try:
                 if told is None:
                     wait = min(left, looks.left(self._view.now()))
@@ -105,7 +108,7 @@ class OrderCourse:
             pause = LEAST_PAUSE_S if trouble is None else retry_after(trouble)
             ends = pause is None or pause > left or left <= 0
             if ends or (told is not None and told.state == "failed") or looks.left(self._view.now()) <= 0:
-                found, _ = await self._look(kept, offer)
+                found, look = await self._look(kept, offer)
                 if found is not None:
                     return found
                 looks.looked(self._view.now())
@@ -116,7 +119,7 @@ class OrderCourse:
                     raise trouble
             elif told is not None and (told.state == "failed" or left <= 0):
                 reason = told.reason or "no verdict by its deadline"
-                await self._failed(kept, reason)
+                await self._failed(kept, reason, await self._split(offer, told, look))
                 raise OrderFailedError("channel.no_verdict", f"The order came to no verdict: {reason}.")
             told = None
             await asyncio.sleep(max(LEAST_PAUSE_S, pause or 0.0))
@@ -187,5 +190,24 @@ class OrderCourse:
             log.info("channel_stream_missed", sequence=kept.sequence, reason=str(error))
             return None
 
-    async def _failed(self, kept: Kept, reason: str) -> None:
-        await asyncio.to_thread(self._book.failed, kept.channel, kept.sequence, reason)
+    async def _split(self, offer: Offer, told: Told, look: Look | None) -> bytes | None:
+        """What seats attested that disagree, by coordinator and seats, as the book keeps it."""
+        handed = [] if look is None else [one.attestation for one in look.handed.values()]
+        said = disagreement.differing([*told.attested, *handed])
+        try:
+            attested = await held(offer, self._view, said) if said else ()
+        except MLBridgeError as error:
+            log.warning("channel_split_not_checked", reason=error.message)
+            return None
+        if not attested:
+            return None
+        log.warning(
+            "channel_seats_disagreed",
+            order=text(offer.order.message.digest(self._view.facts.domain)),
+            accounts=[signed.message.account for signed in attested],
+            hint="mlbridge dissent open ORDER has a panel find who lied.",
+        )
+        return disagreement.to_bytes(attested)
+
+    async def _failed(self, kept: Kept, reason: str, attested: bytes | None = None) -> None:
+        await asyncio.to_thread(self._book.failed, kept.channel, kept.sequence, reason, attested)

@@ -1,14 +1,14 @@
 """A liar in a committee, from its lie to its stake: who loses what is read from the chain.
 
-Three of three seats must agree, so a liar among three spoils the order and nobody is charged; its lie can be
-judged where a verdict stands beside it, which takes five seats (docs/design/channel-lane.md).
+Three of three seats must agree, so a liar among three spoils the order and nobody is charged; a liar among
+five is outvoted. Either is judged by a panel and pays (docs/design/channel-lane.md, "Dissent cases").
 """
 
 from __future__ import annotations
 
 import pytest
 
-from contracts import summons
+from contracts import dissents, summons
 from contracts.reads import call
 from coordinator.lane.rows import BatchStage
 from mlbridge.protocol.evidence import Evidence
@@ -41,18 +41,34 @@ async def with_judges(scene: LaneScene) -> list[ScriptedMember]:
     return judges
 
 
-async def test_a_liar_of_three_spoils_the_order_and_nobody_is_charged(scene: LaneScene) -> None:
-    await scene.open()
+async def test_a_liar_of_three_spoils_the_order_and_pays_for_it(scene: LaneScene) -> None:
+    judges = await with_judges(scene)
+    rig, lane, anybody = scene.rig, scene.rig.lane, scene.rig.treasury
     offer = await scene.order()
-    liar = (await scene.committee(offer))[0]
+    digest, committee = scene.digest(offer), await scene.committee(offer)
+    liar = committee[0]
     liar.ways = Ways(wrong_first=True)
     before, stakes = await scene.balances(), await scene.staked()
     told = await scene.here.order(offer, 30.0)
     assert (told.state, told.reason) == ("failed", "the seats disagree")
     assert await scene.balances() == before
-    # No verdict stands, so the chain knows no side that was wrong.
-    assert await scene.here.runner.store.unreported("dissent") == []
-    assert await scene.staked() == stakes
+    # A coordinator that was killed meanwhile tells the same.
+    await scene.kill()
+    await scene.open()
+    assert await scene.here.order(offer, 30.0) == told
+
+    # Anybody opens the case, with what the seats attested.
+    assert isinstance(offer.content, bytes)
+    held = int(await call(rig.chain.token.functions.balanceOf(anybody.address)))
+    bond = await summons.case_bond(lane)
+    await dissents.open_split(lane, anybody, offer.order.message, told.attested, offer.content, most=bond)
+    await judged(rig, judges, digest, honest_label(offer.content))
+    assert await dissents.condemn_shown(lane, anybody, digest) == [liar.account]
+    assert await dissents.condemn_shown(lane, anybody, digest) == []
+    lost = {account: stakes[account] - left for account, left in (await scene.staked()).items()}
+    assert lost == {account: stakes[account] // 2 * (account == liar.account) for account in stakes}
+    assert await dissents.conclude(lane, anybody, digest, scene.view.now())
+    assert int(await call(rig.chain.token.functions.balanceOf(anybody.address))) == held
 
 
 async def test_a_liar_of_five_is_reported_judged_and_pays(scene: LaneScene) -> None:

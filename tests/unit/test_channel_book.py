@@ -150,13 +150,26 @@ def test_the_nodes_that_a_coordinator_names_last_are_known(book: ChannelBook) ->
     assert book.nodes(b"\x02" * 32) == []
 
 
-def test_a_book_of_the_format_before_keeps_its_orders(book: ChannelBook, tmp_path: Path) -> None:
+def test_what_seats_attested_is_kept_with_the_failure(book: ChannelBook) -> None:
+    kept = book.take(CHANNEL, "k", least=0, kind=None, make=offer)
+    book.failed(CHANNEL, kept.sequence, "the seats disagree", b"attested")
+    book.failed(CHANNEL, kept.sequence, "the seats disagree")
+    (found,) = book.orders(CHANNEL)
+    assert (found.state, found.reason, found.attested) == ("failed", "the seats disagree", b"attested")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_book_of_a_format_before_keeps_its_orders(book: ChannelBook, tmp_path: Path, version: int) -> None:
     kept = book.take(CHANNEL, "k", least=0, kind=None, make=offer)
     book.close()
     with sqlite3.connect(tmp_path / "book.db") as db:
-        db.execute("DROP TABLE nodes")
-        db.execute("PRAGMA user_version=1")
+        db.execute("ALTER TABLE orders DROP COLUMN attested")
+        if version == 1:
+            db.execute("DROP TABLE nodes")
+        db.execute(f"PRAGMA user_version={version}")
     again = ChannelBook(tmp_path / "book.db")
     assert again.orders(CHANNEL) == [kept]
     again.put_nodes(CHANNEL, ["http://a"])
     assert again.nodes(CHANNEL) == ["http://a"]
+    again.failed(CHANNEL, kept.sequence, "the seats disagree", b"attested")
+    assert again.orders(CHANNEL)[0].attested == b"attested"

@@ -23,8 +23,12 @@ from mlbridge.protocol.batch_wire import (
 from mlbridge.protocol.encoding import decode, encode
 from mlbridge.protocol.evidence import SeatProof
 from mlbridge.protocol.leaves import ChannelDebit
+from mlbridge.protocol.orders712 import Attestation, Domain
+from mlbridge.protocol.signatures import address_of
+from mlbridge.protocol.wire import sign
 from tests.support.settled import World
 
+KEY = b"k" * 32
 words = st.binary(min_size=32, max_size=32)
 seats = st.lists(
     st.builds(SeatProof, st.integers(0, 2**32 - 1), words, st.sampled_from([b"", b"\x01" * 65])), max_size=15
@@ -45,7 +49,13 @@ def test_a_verdict_is_read_as_it_was_told(
 
 
 def test_an_open_and_a_failed_order_are_read_as_told() -> None:
-    for told in (Told("open"), Told("failed", reason="no verdict")):
+    domain, word = Domain(1, address_of(KEY)), bytes(32)
+    said = tuple(sign(Attestation(word, n, word, word, word), domain, KEY) for n in range(16))
+    for told in (
+        Told("open"),
+        Told("failed", reason="no verdict"),
+        Told("failed", reason="the seats disagree", attested=said),
+    ):
         assert Told.from_bytes(told.to_bytes()) == told
 
 
@@ -55,6 +65,11 @@ def test_an_open_and_a_failed_order_are_read_as_told() -> None:
         {"state": "open", "result": bytes(32)},
         {"state": "failed"},
         {"state": "failed", "reason": 7},
+        {"state": "failed", "reason": "", "attested": 7},
+        {"state": "failed", "reason": "", "attested": [b"no attestation"]},
+        {"state": "failed", "reason": "", "attested": [b""] * 17},
+        {"state": "failed", "attested": []},
+        {"state": "failed", "reason": "", "result": b""},
         {"state": "settled"},
         {"state": "decided", "result": bytes(32), "confidence": 1, "seats": []},
         {"state": "decided", "result": bytes(31), "confidence": 1, "seats": [], "output": b""},

@@ -14,6 +14,8 @@ import pytest
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.answers import Told
+from mlbridge.protocol.orders712 import Attestation
+from mlbridge.protocol.wire import Signed
 from mlbridge.sdk import order_course
 from mlbridge.sdk.channel_book import DONE, FAILED, OPEN, ChannelBook, Kept
 from mlbridge.sdk.lane_accept import lie
@@ -74,6 +76,11 @@ class Play:
         if self.seats:
             (self.seats.pop(0) if len(self.seats) > 1 else self.seats[0])(look)
         return look
+
+    @property
+    def facts(self) -> Any:
+        """What is asked of the chain beside its time: it is away."""
+        raise MLBridgeError("rpc.unreachable", "The chain is away.")
 
     async def sleep(self, seconds: float) -> None:
         self.clock += seconds
@@ -227,3 +234,18 @@ async def test_one_that_answered_once_needs_nobody(stage: Stage, monkeypatch: py
     (stage.kept,) = stage.book.orders(CHANNEL)
     assert await stage.carry(play, monkeypatch) == (b"receipt", None)
     assert (play.waits, play.looks) == ([], [])
+
+
+async def test_a_failure_is_written_down_though_who_lied_cannot_be_checked_now(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = digest_of(OFFER.order.message)
+    said = tuple(
+        Signed(Attestation(order, account, bytes([account]) * 32, bytes(32), bytes(32)), bytes(65))
+        for account in ACCOUNTS
+    )
+    play = Play([Told("failed", reason="the seats disagree", attested=said)], [know_nothing])
+    with pytest.raises(OrderFailedError):
+        await stage.carry(play, monkeypatch)
+    (kept,) = stage.book.orders(CHANNEL)
+    assert (kept.state, kept.reason, kept.attested) == (FAILED, "the seats disagree", None)

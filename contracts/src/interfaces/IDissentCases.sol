@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Attestation, Evidence} from "./ChannelTypes.sol";
+import {Attestation, Evidence, TaskOrder} from "./ChannelTypes.sol";
 import {IReviewer} from "./IReviewer.sol";
 
 /// @title Orders on which seats disagreed, or that somebody audits, judged by a panel
 /// @notice In the channel lane disagreement costs nothing, because whoever signs orders can look for a committee. A case
 /// has a panel, drawn from later randomness and of none of the order's operators, run the order. Whoever signed another
 /// result than the panel finds was wrong: the dissenter, the committee's majority, or both. An audit is the same where
-/// nobody dissented: then nobody but the committee can have been wrong.
+/// nobody dissented: then nobody but the committee can have been wrong. Where seats disagreed so that there was no verdict,
+/// what they attested is enough.
 interface IDissentCases is IReviewer {
     /// @notice Where a case stands.
     enum Status {
@@ -81,6 +82,10 @@ interface IDissentCases is IReviewer {
     /// @param expected order of the case
     /// @param actual order that was attested
     error AnotherOrder(bytes32 expected, bytes32 actual);
+    /// @notice These are not attestations of several seats of the order `order`, each once by ascending account, with
+    /// different results.
+    /// @param order hash of the order, or the order itself
+    error NotSplit(bytes32 order);
     /// @notice The account `account` attested what the panel found for the order `order`.
     /// @param order hash of the order, or the order itself
     /// @param account account id: operatorId * 2 + (1 if Verifier)
@@ -101,7 +106,7 @@ interface IDissentCases is IReviewer {
     /// @param order hash of the order, or the order itself
     /// @param reviewId id of the review by judges
     /// @param opener who posted the bond
-    /// @param dissenter whose dissent is on record; zero for an audit
+    /// @param dissenter whose dissent is on record; zero for an audit or a split
     /// @param bond MLB, 18 decimals
     /// @param excluded accounts whose operators may not sit
     event DissentCaseOpened(
@@ -112,6 +117,11 @@ interface IDissentCases is IReviewer {
         uint256 bond,
         uint32[] excluded
     );
+    /// @notice What seats attested that disagreed: with it anybody may have who was wrong condemned.
+    /// @param order hash of the order, or the order itself
+    /// @param attestations by ascending account
+    /// @param signatures of them
+    event SplitShown(bytes32 indexed order, Attestation[] attestations, bytes[] signatures);
     /// @notice The panel agreed, or did not.
     /// @param order hash of the order, or the order itself
     /// @param winner digest that it agreed on, as the review counts; zero for none
@@ -145,6 +155,21 @@ interface IDissentCases is IReviewer {
     function open(Evidence calldata evidence, uint32 dissenter, bytes calldata inputData)
         external
         returns (bytes32 reviewId);
+    /// @notice Have a panel judge an order whose seats disagreed, whether or not that left a verdict. Anyone, with the bond in
+    /// MLB by allowance; once an order. Operators of the seats that are shown may not sit.
+    /// @param ordered the order
+    /// @param attestations of two seats or more, by ascending account, not all with the same result
+    /// @param signatures of them, each by a node key of the account's operator
+    /// @param inputData 0x00 || payload of the order's input
+    /// @dev Reverts with the errors of TaskManager.openReview, NotSplit, AnotherOrder, BadSeatSignature, CaseExists,
+    /// TooLateToJudge, NotByDigest, TooFewJudges, ContentMismatch.
+    /// @return reviewId task id of the review
+    function openSplit(
+        TaskOrder calldata ordered,
+        Attestation[] calldata attestations,
+        bytes[] calldata signatures,
+        bytes calldata inputData
+    ) external returns (bytes32 reviewId);
     /// @notice Say what the panel found in the terms of the order. Anyone; all of it is in the review's events.
     /// @param order hash of the order, or the order itself
     /// @param root keccak256 of the payload that the panel agreed on
