@@ -33,7 +33,7 @@ class Upkeep:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._last_claim = 0.0
+        self._last_claim = float("-inf")
         self._last_tidy: float | None = None
         self._epoch = -1
         self._soon = asyncio.Event()

@@ -21,6 +21,7 @@ from coordinator.config import ACTOR_NAME, NAMESPACE, CoordinatorConfig, make_pr
 from coordinator.engine import Engine
 from coordinator.logs import log_to_file
 from coordinator.receipts import BuildReceipt, build_receipt
+from coordinator.shards import start_shards
 from coordinator.submissions import TaskRequest
 from mlbridge.errors import MLBridgeError
 
@@ -61,7 +62,7 @@ class EngineHost:
         pause = FIRST_RETRY_S
         while self._engine is None and not self._stopping.is_set():
             try:
-                self._engine = await Engine.start(self._config, build=self._build)
+                self._engine = await Engine.start(self._config, build=self._build, shards=start_shards)
                 self._problem = None
             except Exception as error:
                 self._problem = _problem(error)

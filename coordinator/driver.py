@@ -16,6 +16,7 @@ import ray
 
 from coordinator.actor import find_actor, start_actor
 from coordinator.config import NAMESPACE, CoordinatorConfig
+from coordinator.shards import end_shards
 from mlbridge.errors import MLBridgeError
 
 POLL_S = 0.3
@@ -91,12 +92,14 @@ def stop() -> dict[str, Any]:
     """Let the engine end what is under way, then remove the actor."""
     actor = find_actor()
     if actor is None:
+        end_shards()
         return {"stopped": False}
     try:
         ray.get(actor.stop.remote(), timeout=STOP_S)
     except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError) as error:
         sys.stderr.write(f"The actor did not stop by itself: {error}\n")
     ray.kill(actor)
+    end_shards()
     return {"stopped": True}
 
 

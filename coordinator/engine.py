@@ -27,7 +27,7 @@ from coordinator.catalogue import Catalogue
 from coordinator.config import CoordinatorConfig, make_private
 from coordinator.follow import Follow
 from coordinator.http import HttpServer, build_app
-from coordinator.lane.room import LaneRoom
+from coordinator.lane.room import LaneRoom, Shards
 from coordinator.lane.settings import LaneConfig
 from coordinator.loops import Bell, Changes, forever
 from coordinator.metrics import Metrics
@@ -48,6 +48,20 @@ GAUGES_S = 5.0
 READY_LAG_BLOCKS = 10
 CLAIM_S = 60.0
 DRAIN_S = 10.0
+
+
+StartShards = Callable[[CoordinatorConfig], Shards | None]
+
+
+def without_shards(config: CoordinatorConfig) -> None:
+    """Outside of Ray. Raises MLBridgeError `lane.shards_need_ray` where the file asks for shards."""
+    if config.lane is not None and config.lane.shards:
+        raise MLBridgeError(
+            "lane.shards_need_ray",
+            "Shards are Ray actors, and this coordinator runs outside of Ray.",
+            hint="Set lane.shards to 0, or start it with `mlbridge coordinator up`.",
+            exit_code=2,
+        )
 
 
 def read_or_make_token(config: CoordinatorConfig) -> str:
@@ -112,9 +126,14 @@ class Engine:
 
     @classmethod
     async def start(
-        cls, config: CoordinatorConfig, *, build: BuildReceipt = build_receipt, serve: bool = True
+        cls,
+        config: CoordinatorConfig,
+        *,
+        build: BuildReceipt = build_receipt,
+        shards: StartShards = without_shards,
+        serve: bool = True,
     ) -> Engine:
-        """Open everything and begin. serve: whether to listen for HTTP.
+        """Open everything and begin. shards: starts the lane's; serve: whether to listen for HTTP.
 
         Raises MLBridgeError: `network.*`, `keystore.*`, `store.*`, `chain.wrong_id`, `chain.no_code`,
         `http.*`. A chain node that does not answer is waited for.
@@ -135,6 +154,7 @@ class Engine:
         try:
             if config.lane is not None:
                 engine.lane = await engine._open_lane(config.lane, account)
+                engine.lane.shards = shards(config)
             engine._begin()
             if serve:
                 engine._server = await HttpServer.start(build_app(engine, token), config.http)
@@ -330,7 +350,17 @@ class Engine:
             "submissions": self.sender is not None and self.config.submissions.enabled,
             "url": self.config.local_url,
             "store": self.config.store_url.partition(":")[0],
+            "shards": [None if one is None else one["pid"] for one in await self._look_at_shards()],
         }
+
+    async def metrics_of_shards(self) -> dict[str, str]:
+        """OpenMetrics text of each shard that answers, by its number."""
+        looks = await self._look_at_shards()
+        return {str(number): one["metrics"] for number, one in enumerate(looks) if one is not None}
+
+    async def _look_at_shards(self) -> list[dict[str, Any] | None]:
+        shards = None if self.lane is None else self.lane.shards
+        return [] if shards is None else await shards.look()
 
     @property
     def ready(self) -> bool:

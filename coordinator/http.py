@@ -132,7 +132,8 @@ def build_app(engine: Engine, token: str) -> FastAPI:
 
     @app.get("/metrics", responses=METRICS_ANSWERS, response_class=Response, openapi_extra=NO_KEY)
     async def metrics(request: Request) -> Response:
-        body, content_type = engine.metrics.exposition(request.headers.get("accept", ""))
+        shards = await engine.metrics_of_shards()
+        body, content_type = engine.metrics.exposition(request.headers.get("accept", ""), shards)
         return Response(body, media_type=content_type)
 
     if engine.lane is not None:

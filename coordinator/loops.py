@@ -98,3 +98,16 @@ async def forever(
             continue
         if not busy:
             await bell.wait(pause_s)
+
+
+async def every(step: Callable[[], Awaitable[object]], pause_s: float) -> None:
+    """Run `step` every `pause_s` seconds; a failed pass is logged and the next one tries again."""
+    while True:
+        try:
+            await step()
+        except Exception as error:
+            unforeseen = not isinstance(error, MLBridgeError)
+            log.warning(
+                "loop_failed", step=getattr(step, "__name__", ""), reason=str(error), exc_info=unforeseen
+            )
+        await asyncio.sleep(pause_s)

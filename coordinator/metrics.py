@@ -8,10 +8,13 @@ Phases are measured between block times, in seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from coordinator.lane.metrics import LaneMetrics, fix_labels
 from coordinator.store import Change
@@ -31,6 +34,7 @@ SUBMISSION_OUTCOMES = ("accepted", "repeated", "refused", "sent", "failed")
 SECONDS = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 3600)
 RATIOS = (0.5, 0.6, 0.667, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 WEI_PER_MLB = 10**18
+NO_SHARDS: Mapping[str, str] = MappingProxyType({})
 
 
 class Metrics:
@@ -111,10 +115,13 @@ class Metrics:
             (self.failures, LOOPS),
         )
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
-        """(body, content type) for a scrape with this Accept header."""
+    def exposition(self, accept: str, shards: Mapping[str, str] = NO_SHARDS) -> tuple[bytes, str]:
+        """(body, content type) for a scrape with this Accept header.
+
+        shards: OpenMetrics text by shard; their series have the label shard.
+        """
         encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        return encode(_Merged(self.registry, shards)), content_type
 
     def record(self, changes: Iterable[Change]) -> None:
         """Count and measure what newly stored events changed."""
@@ -181,3 +188,21 @@ def _round_phases(before: RoundState | None, after: RoundState) -> list[tuple[st
 
 def _redraws(state: TaskState) -> int:
     return sum(item.draws - 1 for item in state.rounds if item.kind in (RoundKind.RESULT, RoundKind.VOTE))
+
+
+class _Merged:
+    """A registry and the texts of others, each family once: what an encoder reads."""
+
+    def __init__(self, registry: CollectorRegistry, shards: Mapping[str, str]) -> None:
+        self._registry, self._shards = registry, shards
+
+    def collect(self) -> Iterable[Metric]:
+        found = {family.name: family for family in self._registry.collect()}
+        for shard, text in self._shards.items():
+            families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # untyped
+            for family in families:
+                known = found.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                known.samples += [
+                    sample._replace(labels={**sample.labels, "shard": shard}) for sample in family.samples
+                ]
+        return found.values()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
 
-from coordinator.loops import Changes
+from coordinator.loops import Changes, every
 from gateway.book import Book, Task
 from gateway.lanes import (
     ENDINGS,
@@ -53,7 +53,7 @@ class Carrier:
     def start(self) -> None:
         """Begin to take over what nobody carries."""
         for step, pause in ((self._keep, RENEW_S), (self._upkeep, UPKEEP_S)):
-            self._loops.append(asyncio.create_task(forever(step, pause)))
+            self._loops.append(asyncio.create_task(every(step, pause)))
 
     async def stop(self) -> None:
         """Let go of every task; whoever starts next carries it on."""
@@ -187,16 +187,3 @@ def begins(payload: bytes, kind: str, told: str) -> bool:
         return True
     output = decode_output(kind, payload)
     return isinstance(output, ChatOutput) and output.text.startswith(told)
-
-
-async def forever(step: Callable[[], Awaitable[object]], pause_s: float) -> None:
-    """Run `step` every `pause_s` seconds; a failed pass is logged and the next one tries again."""
-    while True:
-        try:
-            await step()
-        except Exception as error:
-            unforeseen = not isinstance(error, MLBridgeError)
-            log.warning(
-                "loop_failed", step=getattr(step, "__name__", ""), reason=str(error), exc_info=unforeseen
-            )
-        await asyncio.sleep(pause_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -20,6 +21,7 @@ ROOM: Final = "gateway"
 APP_NAME: Final = "mlbridge-gateway"
 NAMESPACE: Final = "mlbridge"
 LaneName = Literal["direct", "channel"]
+_ORIGIN: Final = re.compile(r"https?://[^/?#\s]+")
 
 
 def check_rate(value: str) -> str:
@@ -42,6 +44,18 @@ class HttpConfig(Section):
         description="TCP port; default: ray.base_port + 9; needed with mode join",
     )
     max_body: int = Field(default=2**20, ge=1024, description="most bytes of a request")
+    origins: tuple[str, ...] = Field(
+        default=(),
+        description="web pages whose scripts may ask, as https://portal.example; *: every page",
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin[:80]!r} is no origin: scheme, host and port, without a path")
+        return value
 
 
 class LimitConfig(Section):

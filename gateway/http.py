@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from coordinator.openapi import HEALTH_ANSWERS, METRICS_ANSWERS, NO_KEY, Health, Problem, complete
 from gateway import native, order_routes
@@ -22,6 +23,7 @@ from gateway.service import Service
 from mlbridge.errors import MLBridgeError
 
 TITLE = "ML Bridge gateway"
+PREFLIGHT_S = 600
 
 
 def build_app(service: Service, *, names_requests: bool = True) -> FastAPI:
@@ -44,6 +46,16 @@ def build_app(service: Service, *, names_requests: bool = True) -> FastAPI:
         max_body=service.config.http.max_body,
         names_requests=names_requests,
     )
+    if service.config.http.origins:
+        # Outermost: a browser asks without a key first, and must be able to read every refusal.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.config.http.origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+            max_age=PREFLIGHT_S,
+        )
     return app
 
 

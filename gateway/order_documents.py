@@ -11,7 +11,7 @@ from coordinator.openapi import FRAMES_ANSWER, NO_KEY, OFFER_BODY, TOLD_ANSWER, 
 from gateway.refusals import SAID
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.exchange import MAX_INLINE_BYTES, Offer, parse_offer
-from mlbridge.protocol.orders712 import ChannelTerms, TaskOrder
+from mlbridge.protocol.orders712 import Attestation, ChannelTerms, TaskOrder
 from mlbridge.protocol.payload import encode_input
 from mlbridge.protocol.types import Policy
 from mlbridge.protocol.wire import Signed
@@ -98,11 +98,32 @@ class SignedOrder(_Body):
         return parse_offer(Offer(Signed(signed, _raw(self.signature)), opened, payload).to_bytes())
 
 
+class AttestedView(BaseModel):
+    """The EIP-712 struct Attestation by its names, without its order, and a seat's signature of it."""
+
+    account: int
+    result: str
+    salt: str
+    commitments: str
+    signature: str
+
+    @classmethod
+    def of(cls, signed: Signed[Attestation]) -> AttestedView:
+        """As JSON has it."""
+        said = signed.message
+        words = (said.result, said.salt, said.commitments, signed.signature)
+        result, salt, commitments, signature = ("0x" + word.hex() for word in words)
+        return cls(
+            account=said.account, result=result, salt=salt, commitments=commitments, signature=signature
+        )
+
+
 class OrderView(BaseModel):
     """An order. id: its digest; state: open, decided, failed; amounts in wei; confidence from 0 to 1.
 
     cost_wei: by the seats that attested so far, at most price_wei; null while it is open; receipt: as
-    `mlbridge verify` takes it; result: the decoded output; reason: why there is none.
+    `mlbridge verify` takes it; result: the decoded output; reason: why there is none;
+    attested: where it failed because its seats disagreed, what they signed (DissentCases.openSplit).
     """
 
     id: str
@@ -116,6 +137,7 @@ class OrderView(BaseModel):
     committee: list[int] | None = None
     result: dict[str, Any] | None = None
     reason: str | None = None
+    attested: list[AttestedView] | None = None
     receipt: dict[str, Any] | None = None
 
 

@@ -17,7 +17,7 @@ import structlog
 
 from contracts.laneview import LaneView
 from gateway.limiter import Limiter, Room
-from gateway.order_documents import OrderView
+from gateway.order_documents import AttestedView, OrderView
 from gateway.outputs import plain_output
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.admission import require_form, require_input, require_signature
@@ -30,6 +30,7 @@ from mlbridge.protocol.streams import Kind
 from mlbridge.sdk import AsyncClient, LaneReceipt
 from mlbridge.sdk.coordinators import Coordinator, CoordinatorTerms
 from mlbridge.sdk.lane_accept import accept_answer
+from mlbridge.sdk.lane_split import held
 
 log = structlog.get_logger(__name__)
 
@@ -133,6 +134,8 @@ class SignedOrders:
         }
         if told.state == "failed":
             facts |= {"reason": told.reason, "cost_wei": "0"}
+            if attested := await held(offer, view, told.attested):
+                facts["attested"] = [AttestedView.of(signed) for signed in attested]
         if told.state == "decided":
             receipt, payload = await self._accepted(offer, told, view)
             facts |= {

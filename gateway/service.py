@@ -6,11 +6,13 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from contracts.keyfile import load_key
 from coordinator.config import load_config as load_coordinator
+from coordinator.lane.beside import LaneBeside
 from gateway.book import Book, Mark, Placed, Task
 from gateway.carrier import LEASE_S, Carrier
 from gateway.catalogue import Catalogue, Model
@@ -22,7 +24,7 @@ from gateway.lanes import Lane, Order
 from gateway.limiter import Limiter
 from gateway.metrics import Metrics
 from gateway.orders import SignedOrders
-from gateway.own_coordinator import OwnCoordinator
+from gateway.own_coordinator import OwnDoor
 from gateway.purse import Purse
 from gateway.store import Store
 from gateway.tokens import TokenCounter
@@ -73,7 +75,7 @@ class Service:
         client: AsyncClient,
         lanes: Mapping[str, Lane],
         metrics: Metrics,
-        own: OwnCoordinator | None = None,
+        own: LaneBeside | None = None,
         door: Coordinator | None = None,
     ) -> None:
         self.config, self._store, self._lanes, self._own = config, store, lanes, own
@@ -97,12 +99,12 @@ class Service:
         account = load_key(config.key)
         file = None if config.channel is None else config.channel.coordinator_file
         metrics = Metrics()
-        own = None if file is None else OwnCoordinator(load_coordinator(file), metrics.lane)
+        own = None if file is None else LaneBeside(load_coordinator(file), metrics.lane)
         client = AsyncClient(
             config.load_network(),
             account,
             channel_book=config.home / "channels.db",
-            coordinator=CoordinatorDoor if own is None else own.door,
+            coordinator=CoordinatorDoor if own is None else partial(OwnDoor, own),
         )
         if config.channel is not None and client.network.lane is None:
             raise MLBridgeError(
@@ -119,7 +121,7 @@ class Service:
             purse = Purse(client, config.channel, metrics, name=config.name, lock=lock)
             lanes["channel"] = ChannelLane.start(purse, config.channel)
             # Each request that waits for a verdict holds a connection; SignedOrders says how many wait.
-            door = CoordinatorDoor(url, connections=None) if own is None else own.door(url)
+            door = CoordinatorDoor(url, connections=None) if own is None else OwnDoor(own, url)
         service = cls(config, store, client, lanes, metrics, own, door)
         service.carrier.start()
         log.info("gateway_started", network=client.network.name, address=account.address)

@@ -6,8 +6,10 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from typing import Any, Protocol
 
 import aiohttp
+import structlog
 from eth_account.signers.local import LocalAccount
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,13 +37,34 @@ from coordinator.lane.store import LaneStore
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import batch_data
 from mlbridge.protocol.answers import MAX_NODE_URL, MAX_NODES, Settlement, Told
+from mlbridge.protocol.batch import Batch
 from mlbridge.protocol.batch_wire import read_header
 from mlbridge.protocol.exchange import Offer
 from mlbridge.protocol.streams import Kind
 from mlbridge.storage import ContentStore
 
+log = structlog.get_logger(__name__)
+
 LOOP_S = 1.0
 GAUGES_S = 5.0
+BATCHES_READ = 8
+"""Batches that are kept decoded."""
+
+
+class ShardLostError(MLBridgeError):
+    """The process that carries a requester's orders is gone for now: code `lane.shard_lost`."""
+
+
+class Shards(Protocol):
+    """Other processes on the same store that carry orders for this room."""
+
+    async def order(self, requester: str, offer: bytes, wait_s: float) -> bytes:
+        """What became of an order, as it travels. Raises ShardLostError, and as LaneRoom.order."""
+        ...
+
+    async def look(self) -> list[dict[str, Any] | None]:
+        """Of each its process id ("pid") and its OpenMetrics text ("metrics"); None: it does not answer."""
+        ...
 
 
 class LaneRoom:
@@ -62,6 +85,8 @@ class LaneRoom:
         self.address, self.config, self.runner = address, config, runner
         self._session, self._directory, self._content = session, directory, content
         self._relay, self._relays = runner.relay(), relays
+        self.shards: Shards | None = None
+        self._batches_read: dict[str, Batch] = {}
         self.metrics, self._batches = metrics, sender is not None and content is not None
         self._steps: list[tuple[str, Callable[[], Awaitable[bool]], float]] = [
             ("lane", runner.step, LOOP_S),
@@ -154,6 +179,14 @@ class LaneRoom:
 
     async def order(self, offer: Offer, wait_s: float) -> Told:
         """Take an order, or find it, and wait for its end. Raises as Runner.accept."""
+        if self.shards is not None:
+            try:
+                told = await self.shards.order(offer.terms.requester, offer.to_bytes(), wait_s)
+            except ShardLostError as error:
+                # What it had taken is in the store, and this process takes it up.
+                log.warning("lane_shard_lost", reason=error.message)
+            else:
+                return Told.from_bytes(told)
         digest = await self.runner.accept(offer)
         return _told(await self.runner.wait(digest, wait_s))
 
@@ -199,12 +232,21 @@ class LaneRoom:
                 exit_code=5,
                 retry_after_s=2,
             )
-        stored = await self._content.get(batch.cid, max_bytes=batch_data.MAX_BYTES)
         key = row.channel, row.sequence
-        found = Settlement.of(read_header(batch.header), batch_data.from_bytes(stored), key)
+        found = Settlement.of(read_header(batch.header), await self._batch(self._content, batch.cid), key)
         if found is None:
             raise RuntimeError(f"batch {batch.root} does not hold an order that is bound to it")
         return found
+
+    async def _batch(self, content: ContentStore, cid: str) -> Batch:
+        """A batch's leaves. Anybody may ask, so one is not read and decoded for every order that it holds."""
+        known = self._batches_read.get(cid)
+        if known is None:
+            known = batch_data.from_bytes(await content.get(cid, max_bytes=batch_data.MAX_BYTES))
+            self._batches_read[cid] = known
+            while len(self._batches_read) > BATCHES_READ:
+                del self._batches_read[next(iter(self._batches_read))]
+        return known
 
 
 def _told(found: Outcome | None) -> Told:

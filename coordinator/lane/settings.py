@@ -18,6 +18,13 @@ class LaneConfig(BaseModel):
     )
     share: int = Field(default=300, ge=0, le=10_000, description="basis points of each price")
     max_in_flight: int = Field(default=1_024, ge=1, description="orders under way at once; more are told 503")
+    shards: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="further processes that carry orders, shared out by requester; 0: the coordinator's own "
+        "carries all. One for each core that it may have; each takes `max_in_flight`",
+    )
     max_seconds: int = Field(default=600, ge=1, description="most seconds until an order's deadline")
     collect_share: float = Field(
         default=0.7, gt=0, lt=1, description="part of an order's time in which its set must be closed"

@@ -19,13 +19,15 @@ from contracts.channels import channel_state
 from gateway.config import GatewayConfig
 from mlbridge.protocol.answers import Told
 from mlbridge.protocol.exchange import Offer
+from mlbridge.protocol.orders712 import Attestation
 from mlbridge.protocol.payload import decode_output
 from mlbridge.protocol.streams import Kind
+from mlbridge.protocol.wire import Signed
 from mlbridge.sdk import LaneReceipt
 from mlbridge.sdk.coordinators import CoordinatorDoor
 from mlbridge.sdk.lane_verify import verify_receipt
 from tests.support.gateway_lane import INPUT, Counter, drawable
-from tests.support.gateways import answer, make_key, opened, serving
+from tests.support.gateways import ORIGIN, answer, make_key, opened, serving
 from tests.support.lane_servers import Ways
 from tests.support.openapi import ask_everything
 from tests.support.seats import fresh_account, honest_label, until
@@ -113,6 +115,38 @@ async def test_a_committee_without_a_verdict_costs_nothing(wallet: Wallet) -> No
     failed = (await wallet.send(await wallet.next())).json()
     assert (failed["state"], failed["cost_wei"], failed["receipt"]) == ("failed", "0", None)
     assert failed["reason"]
+    assert failed["attested"] is None
+
+
+async def test_a_wallet_is_shown_what_seats_signed_that_disagree(wallet: Wallet) -> None:
+    offer = await wallet.next()
+    for seat in wallet.counter.server.seats.values():
+        seat.ways = Ways(wrong_first=True)
+    failed = (await wallet.send(offer)).json()
+    assert (failed["state"], failed["reason"], failed["cost_wei"]) == ("failed", "the seats disagree", "0")
+    assert len({one["result"] for one in failed["attested"]}) > 1
+    domain = wallet.stage.rig.lane.domain
+    for one in failed["attested"]:
+        result, salt, commitments, signature = (
+            bytes.fromhex(one[name][2:]) for name in ("result", "salt", "commitments", "signature")
+        )
+        digest = offer.order.message.digest(domain)
+        said = Signed(Attestation(digest, one["account"], result, salt, commitments), signature)
+        assert wallet.counter.view.facts.operators[said.signer(domain)] == one["account"] // 2
+
+
+async def test_a_page_of_a_named_origin_may_ask_and_no_other(wallet: Wallet) -> None:
+    async with wallet.http() as client:
+        wish = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+        first = await client.options("/v1/lane/orders", headers=wish | {"Origin": ORIGIN})
+        assert (first.status_code, first.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN)
+        other = await client.options("/v1/lane/orders", headers=wish | {"Origin": "https://evil.example"})
+        assert "Access-Control-Allow-Origin" not in other.headers
+        # Refusals too can be read, with what they say in their headers.
+        refused = await client.get("/v1/tasks", headers={"Origin": ORIGIN})
+        assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, ORIGIN)
+        assert refused.headers["Access-Control-Expose-Headers"] == "*"
+        assert "Access-Control-Allow-Credentials" not in refused.headers
 
 
 async def test_an_answer_is_read_while_it_is_made(wallet: Wallet) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from cluster import upkeep as upkeep_of
 from cluster.config import ProviderConfig, parse_config
 from cluster.context import Context
 from cluster.registration import Registration
@@ -140,7 +143,12 @@ async def _later(chain: Chain, moment: int) -> bool:
     return (await chain.head()).timestamp > moment
 
 
-async def test_weights_follow_reputation(chain: Chain, treasury: Sender, tmp_path: Path) -> None:
+@pytest.mark.parametrize("up_s", [5.0, 1e6], ids=["machine just started", "machine up for days"])
+async def test_weights_follow_reputation(
+    chain: Chain, treasury: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up_s: float
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: up_s, time=time.time)
+    monkeypatch.setattr(upkeep_of, "time", clock)
     model = await register_model(chain, treasury)
     node = await make_node(chain, treasury, tmp_path / "alpha", [model])
     context = await Context.open(node.config)

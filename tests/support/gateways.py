@@ -42,6 +42,9 @@ from tests.support.seats import (
 SHA = "ab" * 32
 T = TypeVar("T")
 
+ORIGIN = "https://portal.example"
+"""Of the web page whose scripts may ask test gateways."""
+
 
 def answer(payload: bytes) -> bytes:
     """What every honest scripted member says: it follows from the input, whatever its kind."""
@@ -147,7 +150,7 @@ async def make_config(
         "network": str(folder / "network.json"),
         "home": str(folder / "home"),
         "key": {"keystore": str(folder / "key.json"), "password_file": str(folder / "password")},
-        "http": {"port": free_port()},
+        "http": {"port": free_port(), "origins": [ORIGIN]},
     }
     return parse_config(basis | changes)
 

@@ -11,7 +11,7 @@ from mlbridge.storage.batches import fetch_batch
 from tests.support.lane_town import Town
 from tests.support.seats import until
 
-_QUERY = "SELECT channel, sequence, key, offer, kind, state, receipt, reason FROM orders WHERE channel=?"
+_QUERY = "SELECT * FROM orders WHERE channel=?"
 
 
 async def nothing_is_paid_twice(town: Town, tasks: Collection[str], *, timeout_s: float) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from hypothesis import given
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from coordinator.lane.metrics import LaneMetrics
 from coordinator.metrics import PHASES, Metrics, phases
 from coordinator.state import advance
 from coordinator.store import Change
@@ -129,3 +132,20 @@ def test_both_expositions_carry_every_series_from_the_start() -> None:
     assert {"mlbridge_tasks_total", "mlbridge_queue_depth", "mlbridge_task_rounds_bucket"} <= names
     _, open_type = metrics.exposition("application/openmetrics-text; version=1.0.0")
     assert open_type.startswith("application/openmetrics-text")
+
+
+def test_shards_are_told_apart_in_one_exposition() -> None:
+    metrics, texts = Metrics(), {}
+    metrics.lane.accepted.inc()
+    for shard in ("0", "1"):
+        of_shard = LaneMetrics(CollectorRegistry())
+        of_shard.accepted.inc(2)
+        texts[shard] = generate_latest(of_shard.registry).decode()
+    for accept in ("text/plain", "application/openmetrics-text; version=1.0.0"):
+        text = metrics.exposition(accept, texts)[0].decode()
+        assert len([line for line in text.splitlines() if line.startswith("# TYPE mlbridge_lane_queue")]) == 1
+        assert 'mlbridge_lane_orders_accepted_total{shard="0"} 2.0' in text
+        assert 'mlbridge_lane_orders_accepted_total{shard="1"} 2.0' in text
+        assert "mlbridge_lane_orders_accepted_total 1.0" in text
+    families = list(text_string_to_metric_families(metrics.exposition("text/plain", texts)[0].decode()))
+    assert len(families) == len({family.name for family in families})

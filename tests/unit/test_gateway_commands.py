@@ -89,6 +89,9 @@ def test_a_file_needs_a_key_and_where_a_joined_cluster_listens(tmp_path: Path) -
     assert parse_config(BASIS | {"ray": {"base_port": 21000}}).http_port == 21009
     with pytest.raises(MLBridgeError, match="600/minute"):
         parse_config(BASIS | {"limits": {"rate": "often"}})
+    for page in ("portal.example", "https://portal.example/page", "ftp://portal.example"):
+        with pytest.raises(MLBridgeError, match="no origin"):
+            parse_config(BASIS | {"http": {"port": 99, "origins": [page]}})
     with pytest.raises(MLBridgeError, match="Did you mean"):
         parse_config(BASIS | {"limit": {}})
 
