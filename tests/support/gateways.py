@@ -59,17 +59,17 @@ def answer(payload: bytes) -> bytes:
 HONEST = Script(result=answer)
 
 
-def manifest_of(kind: str, name: str) -> Manifest:
+def manifest_of(kind: str, name: str, engine: str = "torch") -> Manifest:
     """A valid manifest of a model that nobody will load."""
     return Manifest.from_fields(
         {
             "name": name,
             "version": "1",
             "kind": kind,
-            "engine": "torch",
+            "engine": engine,
             "policy": "exact",
             "exec_class": {
-                "engine": "torch",
+                "engine": engine,
                 "build": "b",
                 "dtype": "float32",
                 "quantisation": "none",
