@@ -1,10 +1,11 @@
-"""The models that can be asked, by name or id, with the kind of their inputs; remembered for a while."""
+"""The models that can be asked, by name or id, and what they take; remembered for a while."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -21,12 +22,30 @@ AGAIN_S = 60.0
 MANIFEST_S = 3.0
 
 
+class Takes(NamedTuple):
+    """What a model's inputs may be. json_schema: whether its engine can hold an answer to one.
+
+    None where its manifest is out of reach.
+    """
+
+    kind: Kind | None
+    json_schema: bool | None
+
+
+UNKNOWN: Final = Takes(None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. kind: of its inputs, None where its manifest is out of reach."""
+    """One model."""
 
     info: ModelInfo
-    kind: Kind | None
+    takes: Takes
+
+    @property
+    def kind(self) -> Kind | None:
+        """Of its inputs, None where its manifest is out of reach."""
+        return self.takes.kind
 
     @property
     def id(self) -> str:
@@ -52,7 +71,7 @@ class Catalogue:
         self._reading = asyncio.Lock()
         self._read_at = -KEEP_S
         self._active: list[ModelInfo] = []
-        self._kinds: dict[bytes, Kind] = {}
+        self._takes: dict[bytes, Takes] = {}
         self._missed: dict[bytes, float] = {}
 
     async def models(self) -> list[Model]:
@@ -84,11 +103,12 @@ class Catalogue:
             return self._active
 
     async def _model(self, info: ModelInfo) -> Model:
-        if info.id not in self._kinds and time.monotonic() >= self._missed.get(info.id, 0.0):
+        if info.id not in self._takes and time.monotonic() >= self._missed.get(info.id, 0.0):
             try:
                 async with asyncio.timeout(MANIFEST_S):
-                    self._kinds[info.id] = (await self._client.manifest(info)).kind
+                    manifest = await self._client.manifest(info)
+                self._takes[info.id] = Takes(manifest.kind, manifest.takes_json_schema)
             except (MLBridgeError, TimeoutError) as error:
                 log.warning("manifest_unreadable", model=info.name, reason=str(error))
                 self._missed[info.id] = time.monotonic() + AGAIN_S
-        return Model(info, self._kinds.get(info.id))
+        return Model(info, self._takes.get(info.id, UNKNOWN))

@@ -27,7 +27,9 @@ class OpenAIError(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """One model. mlbridge: id on chain, kind, policy, provider, fee a task in wei."""
+    """One model. mlbridge: id on chain, kind, policy, provider, fee a task in wei; json_schema: whether a
+    response_format of JSON is held to; null where that is not known.
+    """
 
     model_config = ConfigDict(extra="allow")
 

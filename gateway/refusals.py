@@ -102,9 +102,12 @@ _OPENAI_CODE: Final = {
     "key.invalid": "invalid_api_key",
     "key.missing": "invalid_api_key",
     "budget.exceeded": "insufficient_quota",
+    "input.json_schema": "openai.unsupported",
     "model.unknown": "model_not_found",
     "rate.exceeded": "rate_limit_exceeded",
 }
+# Inputs do not call their fields as OpenAI does.
+_OPENAI_PARAM: Final = {"input.json_schema": "response_format"}
 
 
 def is_openai(path: str) -> bool:
@@ -148,7 +151,7 @@ def openai_error(error: MLBridgeError) -> dict[str, Any]:
         "error": {
             "message": str(error),
             "type": kind,
-            "param": error.context.get("param"),
+            "param": _OPENAI_PARAM.get(error.code, error.context.get("param")),
             "code": _OPENAI_CODE.get(error.code, error.code),
         }
     }

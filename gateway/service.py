@@ -33,6 +33,7 @@ from mlbridge.protocol.payload import Kind, encode_input
 from mlbridge.protocol.types import Policy
 from mlbridge.sdk import AsyncClient
 from mlbridge.sdk.coordinators import Coordinator, CoordinatorDoor
+from mlbridge.sdk.inputs import no_json_schema, spelt
 
 log = structlog.get_logger(__name__)
 
@@ -164,9 +165,9 @@ class Service:
     async def place(self, key: ApiKey, wish: Wish, mark: Mark | None) -> Placement:
         """Have a wish's tasks carried; with a known mark, those of the first request.
 
-        Raises MLBridgeError `model.unknown`, `openai.kind`, `payload.*`, `policy.mismatch`, `lane.none`,
-        `lane.policy`, `price.too_high`, `budget.exceeded`, `gateway.full`, `idempotency.mismatch` or what a
-        lane raises.
+        Raises MLBridgeError `model.unknown`, `openai.kind`, `payload.*`, `input.json_schema`,
+        `policy.mismatch`, `lane.none`, `lane.policy`, `price.too_high`, `budget.exceeded`, `gateway.full`,
+        `idempotency.mismatch` or what a lane raises.
         """
         if mark is not None:
             known = await self.book.marked(mark)
@@ -175,6 +176,7 @@ class Service:
         model = await self.catalogue.find(wish.model)
         choices = wish.choices.over(key.choices)
         kind = _kind(model, wish)
+        _require_schemas(model, wish)
         if choices.policy not in (None, model.policy):
             raise MLBridgeError(
                 "policy.mismatch",
@@ -226,7 +228,7 @@ class Service:
             limit = min(limit, choices.max_price_wei)
         return Order(
             model=model,
-            payload=encode_input(kind, fields),
+            payload=encode_input(kind, spelt(fields)),
             seats=choices.seats or rules.seats,
             max_price_wei=limit,
             deadline_s=wish.deadline_s or rules.deadline_s,
@@ -282,3 +284,18 @@ def _kind(model: Model, wish: Wish) -> Kind:
             param="model",
         )
     return kind
+
+
+def _require_schemas(model: Model, wish: Wish) -> None:
+    known = model.takes.json_schema
+    if known or all(fields.get("json_schema") is None for fields in wish.fields):
+        return
+    if known is None:
+        raise MLBridgeError(
+            "input.json_schema",
+            f"Whether the model {model.name} can hold its answer to a JSON schema is not known here: its "
+            "manifest is out of reach.",
+            hint="Ask again in a minute, or leave the schema out.",
+            exit_code=2,
+        )
+    raise no_json_schema(model.name)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
+from mlbridge.protocol.json_schema import ANY_OBJECT, schema_text
 from serve.service import ModelService
 
 MAX_TEXTS: Final = 64
@@ -60,6 +61,7 @@ async def chat(service: ModelService, body: dict[str, Any]) -> dict[str, Any]:
         raise _refused("temperature", "must be 0, or give a seed to sample by the model's own rule")
     limit = body.get("max_completion_tokens") or body.get("max_tokens") or DEFAULT_MAX_TOKENS
     fields = {"messages": _messages(body.get("messages")), "max_tokens": limit, "seed": body.get("seed")}
+    fields |= {"json_schema": _json_schema(body.get("response_format"))}
     output = payload.decode_output("chat", await service.run(payload.encode_input("chat", fields)))
     assert isinstance(output, payload.ChatOutput)  # noqa: S101  # decode_output's promise
     return {
@@ -92,6 +94,20 @@ def _messages(value: object) -> list[dict[str, str]]:
     if not isinstance(value, list):
         raise _refused("messages", "must be a list")
     return [{"role": _text(item, "role"), "content": _text(item, "content")} for item in value]
+
+
+def _json_schema(given: object) -> str | None:
+    """What response_format says of the answer. Raises MLBridgeError openai.unsupported, input.json_schema."""
+    said = given if isinstance(given, dict) else {"type": "text" if given is None else None}
+    if said.get("type") == "text":
+        return None
+    if said.get("type") == "json_object":
+        return ANY_OBJECT
+    inner = said.get("json_schema") if said.get("type") == "json_schema" else None
+    schema = inner.get("schema") if isinstance(inner, dict) else None
+    if not isinstance(schema, dict):
+        raise _refused("response_format", "must be text, json_object, or json_schema with a schema")
+    return schema_text(schema)
 
 
 def _text(item: object, name: str) -> str:

@@ -1,8 +1,8 @@
 """OpenAI's request bodies, and what they mean as task inputs. Pure.
 
 What the engines have is passed on. What they lack is refused where leaving it out would change what the
-client gets (tools, JSON mode, several choices, log probabilities), and ignored where it only describes the
-client (user, metadata, store). Sampling follows the model's own rule, because a committee can only agree on
+client gets (tools, several choices, log probabilities), and ignored where it only describes the client (user,
+metadata, store). Sampling follows the model's own rule, because a committee can only agree on
 what the manifest pins: temperature 0 or none means greedy, anything above means sampled by that rule.
 """
 
@@ -16,12 +16,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.keys import Choices
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.json_schema import ANY_OBJECT, schema_text
 from mlbridge.protocol.payload import MAX_NEW_TOKENS
 
 MAX_INPUTS: Final = 32
 MAX_STOPS: Final = 4
 DEFAULT_MAX_TOKENS: Final = 256
 _SEED_BITS: Final = 63
+_NO_TOOLS: Final = (
+    "an answer is text, and no manifest says how its model calls tools; "
+    "a response_format can hold it to the schema of a call"
+)
 
 Text = Annotated[str, Field(max_length=2**20)]
 TokenLimit = Annotated[int, Field(ge=1, le=MAX_NEW_TOKENS)]
@@ -122,12 +127,44 @@ class Message(BaseModel):
     def fields(self) -> dict[str, str]:
         """As the payload has it. Raises MLBridgeError `openai.unsupported`."""
         if self.role in ("tool", "function") or self.tool_calls or self.function_call:
-            raise _refused("messages", "cannot hold calls of tools: no engine here has tools")
+            raise _refused("messages", f"cannot hold calls of tools: {_NO_TOOLS}")
         parts = self.content if isinstance(self.content, list) else [Part(type="text", text=self.content)]
         if any(part.type != "text" or part.text is None for part in parts):
             raise _refused("messages", "must have text as content, whole or in parts of type text")
         role = "system" if self.role == "developer" else self.role
         return {"role": role, "content": "".join(part.text or "" for part in parts)}
+
+
+class JsonSchema(BaseModel):
+    """schema: what the answer is to fit, and does, whatever `strict` says; name: the client's own."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    schema_: dict[str, Any] = Field(alias="schema")
+    strict: bool | None = None
+
+
+class ResponseFormat(BaseModel):
+    """text; json_object: any JSON object; json_schema: what fits the schema beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    def text(self) -> str | None:
+        """The spelling of the schema that it asks for, None for text.
+
+        Raises MLBridgeError `openai.unsupported`, `input.json_schema`.
+        """
+        if (self.json_schema is None) == (self.type == "json_schema"):
+            raise _refused(
+                "response_format.json_schema", "must stand beside the type json_schema, and no other"
+            )
+        if self.json_schema is not None:
+            return schema_text(self.json_schema.schema_)
+        return ANY_OBJECT if self.type == "json_object" else None
 
 
 class ChatBody(_Generation):
@@ -138,26 +175,30 @@ class ChatBody(_Generation):
     tools: list[Any] | None = None
     tool_choice: Any = None
     functions: list[Any] | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     logprobs: bool | None = None
     modalities: list[str] | None = None
 
     def inputs(self) -> list[dict[str, object]]:
-        """One chat input. Raises MLBridgeError `openai.unsupported`."""
+        """One chat input. Raises MLBridgeError `openai.unsupported`, `input.json_schema`."""
         self.check()
         if self.tools or self.functions:
-            raise _refused("tools", "are not supported: no engine here has tools")
+            raise _refused("tools", f"are not supported: {_NO_TOOLS}")
         if self.tool_choice not in (None, "none", "auto"):
-            raise _refused("tool_choice", "must be none: no engine here has tools")
-        if self.response_format is not None and self.response_format.get("type") != "text":
-            raise _refused("response_format", "must be text: no engine here has a JSON mode")
+            raise _refused("tool_choice", f"must be none: {_NO_TOOLS}")
         if self.logprobs:
             raise _refused("logprobs", "are not supported")
         if self.modalities not in (None, ["text"]):
             raise _refused("modalities", "must be text")
         limit = self.max_completion_tokens or self.max_tokens or DEFAULT_MAX_TOKENS
         messages = [message.fields() for message in self.messages]
-        return [{"messages": messages, "max_tokens": limit, "seed": self.drawn_seed()}]
+        asked: dict[str, object] = {"messages": messages, "max_tokens": limit, "seed": self.drawn_seed()}
+        schema = None if self.response_format is None else self.response_format.text()
+        if schema is None:
+            return [asked]
+        if self.stops:
+            raise _refused("stop", "cannot stand beside a response_format: what is cut there is not JSON")
+        return [{**asked, "json_schema": schema}]
 
 
 class CompletionBody(_Generation):
@@ -168,6 +209,7 @@ class CompletionBody(_Generation):
     echo: bool | None = None
     suffix: str | None = None
     best_of: int | None = None
+    response_format: Any = None
 
     def inputs(self) -> list[dict[str, object]]:
         """One chat input a prompt. Raises MLBridgeError `openai.unsupported`."""
@@ -180,6 +222,8 @@ class CompletionBody(_Generation):
             raise _refused("best_of", "must be 1: one task gives one answer")
         if self.echo:
             raise _refused("echo", "is not supported")
+        if self.response_format not in (None, {"type": "text"}):
+            raise _refused("response_format", "is not supported here: ask /v1/chat/completions")
         prompts = texts("prompt", self.prompt)
         if self.stream and len(prompts) > 1:
             raise _refused("prompt", "must be one text when it is streamed")

@@ -137,6 +137,7 @@ def _card(model: Model) -> ModelCard:
     told: dict[str, Any] = {
         "model_id": model.id,
         "kind": model.kind,
+        "json_schema": model.takes.json_schema,
         "policy": model.policy,
         "provider": model.info.provider,
         "fee_wei": str(model.info.price),

@@ -26,7 +26,7 @@ ChannelOption = Annotated[
 @dataclass(frozen=True)
 class ChannelWish:
     """What was typed. price: most to pay, in ETH; deadline: seconds for each committee; stream: show the
-    answer while it is made.
+    answer while it is made; schema: as spelt.
     """
 
     model: str
@@ -38,6 +38,7 @@ class ChannelWish:
     key: str | None
     channel: str | None
     stream: bool = False
+    schema: str | None = None
 
 
 class _Shown:
@@ -58,7 +59,8 @@ async def run_on_channel(client: AsyncClient, wish: ChannelWish, receipts: Path,
     shown = _Shown() if wish.stream and not as_json else None
     async with client:
         info, warnings = await choose(client, wish.model)
-        value = build_input((await client.manifest(info)).kind, wish.text, max_tokens=wish.max_tokens)
+        kind = (await client.manifest(info)).kind
+        value = build_input(kind, wish.text, max_tokens=wish.max_tokens, schema=wish.schema)
         channel = await pick(client, wish.channel)
         try:
             if not await channel.drawable():

@@ -21,13 +21,14 @@ from mlbridge.cli.decoy_facts import (
     secrets_of,
     tell,
 )
-from mlbridge.cli.inputs import build_input, read_input
+from mlbridge.cli.inputs import build_input, read_input, read_schema
+from mlbridge.cli.paying import JsonSchemaOption
 from mlbridge.console import data, emit_json, mlb, parse_ether, people, run_async
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import decode_input
 from mlbridge.sdk import AsyncClient
 from mlbridge.sdk.decoy_secrets import LENGTH
-from mlbridge.sdk.inputs import to_payload
+from mlbridge.sdk.inputs import payload_for
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -125,6 +126,7 @@ def open_(
     model: ModelArgument,
     text: Annotated[str, typer.Argument(metavar="INPUT", help="The input; - reads stdin, @FILE a file.")],
     max_tokens: Annotated[int, typer.Option(help="Chat models: most tokens to generate.")] = 64,
+    json_schema: JsonSchemaOption = None,
     network: NetworkOption = None,
     key: KeyOption = None,
     password_file: PasswordFileOption = None,
@@ -134,12 +136,13 @@ def open_(
 
     Its panel is paid from the model's dispute reserve.
     """
-    given = read_input(text)
+    given, schema = read_input(text), read_schema(json_schema)
 
     async def work(client: AsyncClient, decoys: Decoys, sender: Sender) -> dict[str, Any]:
         info = await client.model(model)
-        kind = (await client.manifest(info)).kind
-        payload = to_payload(build_input(kind, given, max_tokens=max_tokens), kind)
+        manifest = await client.manifest(info)
+        asked = build_input(manifest.kind, given, max_tokens=max_tokens, schema=schema)
+        payload = payload_for(asked, manifest)
         return await facts_of(decoys, await decoys.open(sender, info.id, payload))
 
     facts = _act(network, key, password_file, work)

@@ -26,7 +26,7 @@ from mlbridge.cli.context import (
     read_chain,
     using,
 )
-from mlbridge.cli.inputs import build_input, read_input
+from mlbridge.cli.inputs import build_input, read_input, read_schema
 from mlbridge.console import data, emit_json, mlb, moment, parse_ether, people, run_async
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.hashing import payload_root
@@ -74,6 +74,9 @@ def open_(
         ),
     ] = None,
     max_tokens: Annotated[int, typer.Option(help="Chat models: as given to `run`.")] = 64,
+    json_schema: Annotated[
+        str | None, typer.Option(metavar="FILE|JSON", help="Chat models: as given to `run`.")
+    ] = None,
     max_bond: Annotated[
         str | None, typer.Option(metavar="MLB", help="Most to pay as bond. Default: ask, naming the price.")
     ] = None,
@@ -102,6 +105,7 @@ def open_(
         )
     most = None if max_bond is None else parse_ether(max_bond, "--max-bond", "MLB")
     given = None if text is None else read_input(text)
+    schema = read_schema(json_schema)
     proof = LaneReceipt.load(Path(about)) if Path(about).exists() else None
     if proof is None and (audit or dissenter is not None or given is not None):
         raise MLBridgeError(
@@ -122,7 +126,7 @@ def open_(
         order = proof.digest
         if (await summons.dissent_case(lane, order)).status is CaseStatus.NONE:
             who = summons.NOBODY if audit else await _dissenter(lane, proof, dissenter)
-            payload = await _payload(client, proof, given, max_tokens)
+            payload = await _payload(client, proof, given, max_tokens, schema)
             sender = Sender(lane.chain, _account(client))
             await dissents.open_case(lane, sender, proof.evidence(), who, payload, most=await agreed())
         else:
@@ -304,7 +308,9 @@ async def _dissenter(lane: Lane, proof: LaneReceipt, wanted: int | None) -> int:
     )
 
 
-async def _payload(client: AsyncClient, proof: LaneReceipt, given: str | None, max_tokens: int) -> bytes:
+async def _payload(
+    client: AsyncClient, proof: LaneReceipt, given: str | None, max_tokens: int, schema: str | None
+) -> bytes:
     """The order's input. Raises MLBridgeError `dissent.no_input`, `dissent.other_input`."""
     order = proof.task_order()
     if given is None:
@@ -318,12 +324,12 @@ async def _payload(client: AsyncClient, proof: LaneReceipt, given: str | None, m
             exit_code=2,
         )
     kind = (await client.manifest(await client.model(order.model_id))).kind
-    payload = to_payload(build_input(kind, given, max_tokens=max_tokens), kind)
+    payload = to_payload(build_input(kind, given, max_tokens=max_tokens, schema=schema), kind)
     if payload_root(payload) != order.input_digest:
         raise MLBridgeError(
             "dissent.other_input",
             "This is not the input of the order: it has another digest.",
-            hint="Give exactly what `run` was given, --max-tokens too.",
+            hint="Give exactly what `run` was given, --max-tokens and --json-schema too.",
             exit_code=2,
         )
     return payload

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.protocol.json_schema import schema_text
 
 
 def read_input(text: str) -> str:
@@ -21,17 +22,45 @@ def read_input(text: str) -> str:
         raise MLBridgeError("input.unreadable", f"{where} cannot be read: {error}.", exit_code=2) from error
 
 
-def build_input(kind: str, text: str, *, max_tokens: int) -> dict[str, Any]:
-    """A task input of a model's kind from text.
+def read_schema(text: str | None) -> str | None:
+    """The spelling of a JSON schema that is given as JSON, or as the name of a file that holds it.
+
+    Raises MLBridgeError `input.unreadable`, `input.json_schema`.
+    """
+    if text is None:
+        return None
+    if text.lstrip().startswith("{"):
+        return schema_text(text)
+    try:
+        return schema_text(Path(text).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MLBridgeError(
+            "input.unreadable",
+            f"The file of the JSON schema {text[:80]} cannot be read: {error}.",
+            hint="Give the schema itself, which begins with {, or a file that holds it.",
+            exit_code=2,
+        ) from error
+
+
+def build_input(kind: str, text: str, *, max_tokens: int, schema: str | None = None) -> dict[str, Any]:
+    """A task input of a model's kind from text. schema: what a chat answer is to fit, see `read_schema`.
 
     embedding: the text. chat: one user message, or a JSON list of {role, content}. classification: 64 numbers
     0-16 (an 8x8 digit, row by row) as JSON, or separated by spaces or commas; or `digit:N`, the N-th picture
     of the digits that scikit-learn ships.
     """
+    if schema is not None and kind != "chat":
+        raise MLBridgeError(
+            "input.json_schema",
+            f"A {kind} model gives no text that could fit a JSON schema.",
+            hint="Leave --json-schema out.",
+            exit_code=2,
+        )
     if kind == "embedding":
         return {"kind": kind, "text": text}
     if kind == "chat":
-        return {"kind": kind, "messages": _messages(text), "max_tokens": max_tokens, "seed": None}
+        asked = {"kind": kind, "messages": _messages(text), "max_tokens": max_tokens, "seed": None}
+        return asked if schema is None else {**asked, "json_schema": schema}
     if kind == "classification":
         return {"kind": kind, "image": _image(text)}
     raise MLBridgeError(

@@ -31,12 +31,20 @@ IdempotencyOption = Annotated[
         help="The same key never pays twice: repeat it to resume. Default: a new one, which is printed.",
     ),
 ]
+JsonSchemaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--json-schema",
+        metavar="FILE|JSON",
+        help="Chat models on vLLM: a JSON schema that the answer is to fit.",
+    ),
+]
 MAX_PRICE = eth(MAX_PRICE_WEI).removesuffix(" ETH")
 
 
 @dataclass
 class Order:
-    """A task to pay for, and what came of it. price: most to pay, in ETH; text: as typed.
+    """A task to pay for, and what came of it. price: most to pay, in ETH; text: as typed; schema: as spelt.
 
     handle: once the task has an id; warnings: sentences for people and for --json.
     """
@@ -48,6 +56,7 @@ class Order:
     seats: int | None = None
     deadline: int | None = None
     key: str | None = None
+    schema: str | None = None
     handle: TaskHandle | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -56,7 +65,7 @@ class Order:
         most = parse_ether(self.price, "--max-price")
         info, self.warnings = await choose(client, self.model)
         kind = (await client.manifest(info)).kind
-        value = build_input(kind, self.text, max_tokens=self.max_tokens)
+        value = build_input(kind, self.text, max_tokens=self.max_tokens, schema=self.schema)
         with self.resumable():
             found = await client.submit(
                 info,

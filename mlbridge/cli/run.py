@@ -9,8 +9,8 @@ import typer
 
 from mlbridge.cli.channel_orders import RECEIPTS, ChannelOption, ChannelWish, run_on_channel
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client
-from mlbridge.cli.inputs import read_input
-from mlbridge.cli.paying import MAX_PRICE, IdempotencyOption, MaxPriceOption, Order
+from mlbridge.cli.inputs import read_input, read_schema
+from mlbridge.cli.paying import MAX_PRICE, IdempotencyOption, JsonSchemaOption, MaxPriceOption, Order
 from mlbridge.console import data, emit_json, people, run_async
 from mlbridge.devnet.demo import describe, plain
 from mlbridge.sdk import AsyncClient, Progress, TaskResult
@@ -23,6 +23,7 @@ def run(
     max_price: MaxPriceOption = MAX_PRICE,
     deadline: Annotated[int | None, typer.Option(help="Seconds the committee has to commit in.")] = None,
     max_tokens: Annotated[int, typer.Option(help="Chat models: most tokens to generate.")] = 64,
+    json_schema: JsonSchemaOption = None,
     key_id: IdempotencyOption = None,
     lane: Annotated[
         Literal["direct", "channel"],
@@ -46,12 +47,13 @@ def run(
     """
     if stream and lane != "channel":
         raise typer.BadParameter("only the channel lane streams", param_hint="--stream")
+    schema = read_schema(json_schema)
     if lane == "channel":
         asked = model, read_input(text), max_tokens, max_price, seats, deadline, key_id
-        wish = ChannelWish(*asked, channel, stream)
+        wish = ChannelWish(*asked, channel, stream, schema)
         run_async(run_on_channel(open_client(network, key, password_file), wish, receipts, as_json))
         return
-    order = Order(model, read_input(text), max_tokens, max_price, seats, deadline, key_id)
+    order = Order(model, read_input(text), max_tokens, max_price, seats, deadline, key_id, schema)
     run_async(_run(open_client(network, key, password_file), order, timeout, receipts, as_json))
 
 

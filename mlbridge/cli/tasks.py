@@ -12,8 +12,8 @@ from contracts.chain import Chain
 from contracts.events import topic_of
 from mlbridge.cli.channel_orders import RECEIPTS
 from mlbridge.cli.context import JsonOption, KeyOption, NetworkOption, PasswordFileOption, open_client, using
-from mlbridge.cli.inputs import read_input
-from mlbridge.cli.paying import MAX_PRICE, IdempotencyOption, MaxPriceOption, Order
+from mlbridge.cli.inputs import read_input, read_schema
+from mlbridge.cli.paying import MAX_PRICE, IdempotencyOption, JsonSchemaOption, MaxPriceOption, Order
 from mlbridge.cli.run import keep, show_result, tell
 from mlbridge.console import data, emit_json, eth, people, run_async, table
 from mlbridge.devnet.demo import plain
@@ -34,6 +34,7 @@ def submit(
     max_price: MaxPriceOption = MAX_PRICE,
     deadline: Annotated[int | None, typer.Option(help="Seconds the committee has to commit in.")] = None,
     max_tokens: Annotated[int, typer.Option(help="Chat models: most tokens to generate.")] = 64,
+    json_schema: JsonSchemaOption = None,
     key_id: IdempotencyOption = None,
     network: NetworkOption = None,
     key: KeyOption = None,
@@ -41,8 +42,8 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Pay for a task and print its id; `mlbridge task wait` brings the answer."""
-
-    order = Order(model, read_input(text), max_tokens, max_price, seats, deadline, key_id)
+    asked = model, read_input(text), max_tokens, max_price, seats, deadline, key_id
+    order = Order(*asked, read_schema(json_schema))
     handle = run_async(using(open_client(network, key, password_file), order.place))
     if as_json:
         emit_json(

@@ -203,6 +203,11 @@ class Manifest(_Frozen):
         return self.exec_class.id
 
     @property
+    def takes_json_schema(self) -> bool:
+        """Whether its engine can hold an answer to a JSON schema."""
+        return self.kind == "chat" and self.engine == "vllm"
+
+    @property
     def policy_id(self) -> Policy:
         """The policy as the chain knows it."""
         return Policy.EXACT if self.policy == "exact" else Policy.NUMERIC

@@ -1,8 +1,9 @@
 """Inputs and outputs of the task kinds: strict schemas over canonical CBOR maps.
 
 An encoder and a decoder that disagree about one byte would make honest members disagree, so nothing is
-coerced and every field is spelt out. Schema errors raise MLBridgeError `payload.invalid` (exit code 2) naming
-the field.
+coerced and every field is spelt out, but for `json_schema`: it came later, and is left out where there is
+none, so that older payloads keep their bytes. Schema errors raise MLBridgeError `payload.invalid` (exit
+code 2) naming the field.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.encoding import MAX_BYTES, decode, encode
+from mlbridge.protocol.json_schema import check_schema
 
 Kind = Literal["embedding", "classification", "chat"]
 KINDS: Final[tuple[Kind, ...]] = ("embedding", "classification", "chat")
@@ -25,6 +27,10 @@ MAX_OUTPUT_BYTES: Final = MAX_BYTES
 MAX_MESSAGES: Final = 128
 MAX_NEW_TOKENS: Final = 8192
 MAX_DIMENSIONS: Final = 16384
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class _Schema(BaseModel):
@@ -53,12 +59,23 @@ class Message(_Schema):
 
 
 class ChatInput(_Schema):
-    """A conversation to continue by at most max_tokens tokens; greedy if seed is None, else sampled."""
+    """A conversation to continue by at most max_tokens tokens; greedy if seed is None, else sampled.
+
+    json_schema: what the answer is to fit, as mlbridge.protocol.json_schema spells it.
+    """
 
     kind: Literal["chat"] = "chat"
     messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
     max_tokens: Annotated[int, Field(ge=1, le=MAX_NEW_TOKENS)]
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] | None = None
+    json_schema: Annotated[str | None, Field(exclude_if=_is_none)] = None
+
+    @field_validator("json_schema")
+    @classmethod
+    def _usable(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_schema(value)
+        return value
 
 
 class EmbeddingOutput(_Schema):
@@ -117,16 +134,17 @@ _OUTPUTS: Final[Mapping[str, type[TaskOutput]]] = {
 def encode_input(kind: str, value: Mapping[str, object] | TaskInput) -> bytes:
     """Payload of a task input; value is the schema or a map of its fields.
 
-    In the map `kind` and `seed` may be left out.
-    Raises MLBridgeError `payload.kind`, `payload.invalid`, `payload.too_large`.
+    In the map `kind`, `seed` and `json_schema` may be left out.
+    Raises MLBridgeError `payload.kind`, `payload.invalid`, `payload.too_large`, `input.json_schema`.
     """
     return _encode(_lookup(_INPUTS, kind), value, f"{kind} input", MAX_INPUT_BYTES)
 
 
 def decode_input(payload: bytes) -> TaskInput:
-    """The task input in a payload, of the kind it names. Every field must be there.
+    """The task input in a payload, of the kind it names. Every field must be there, or `json_schema` unset.
 
-    Raises MLBridgeError `payload.kind`, `payload.invalid`, `payload.too_large` or `encoding.*`.
+    Raises MLBridgeError `payload.kind`, `payload.invalid`, `payload.too_large`, `input.json_schema` or
+    `encoding.*`.
     """
     fields = _decode(payload, "task input", MAX_INPUT_BYTES)
     kind = fields.get("kind")
@@ -217,9 +235,11 @@ def _decode(payload: bytes, what: str, limit: int) -> dict[str, object]:
 
 
 def _complete(schema: type[_S], fields: Mapping[str, object], what: str) -> _S:
-    missing = schema.model_fields.keys() - fields.keys()
-    if missing:
-        raise _invalid(what, f"{min(missing)} is missing")
+    for name, field in sorted(schema.model_fields.items()):
+        if field.exclude_if is None and name not in fields:
+            raise _invalid(what, f"{name} is missing")
+        if field.exclude_if is not None and name in fields and field.exclude_if(fields[name]):
+            raise _invalid(what, f"{name} is spelt out, and this value is said by leaving it out")
     return _validate(schema, fields, what)
 
 

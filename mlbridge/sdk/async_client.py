@@ -39,7 +39,7 @@ from mlbridge.sdk.coordinators import Coordinator, CoordinatorDoor
 from mlbridge.sdk.draft import Draft
 from mlbridge.sdk.earlier import await_own_transactions, find_submission
 from mlbridge.sdk.handle import TaskHandle
-from mlbridge.sdk.inputs import Input, to_content, to_payload
+from mlbridge.sdk.inputs import Input, payload_for, to_content
 from mlbridge.sdk.lane_summons import find_order
 from mlbridge.sdk.receipt import Receipt, VerificationReport, verify
 from mlbridge.storage import ContentStore, open_store
@@ -106,7 +106,7 @@ class AsyncClient:
         self._reach = coordinator
         self._nodes = [*nodes, *self.network.nodes]
         self._manifests: dict[str, Manifest] = {}
-        self._found: dict[str | bytes, tuple[bytes, str | None]] = {}
+        self._found: dict[str | bytes, tuple[bytes, Manifest | None]] = {}
 
     async def chain(self) -> Chain:
         """The checked connection. Raises what Chain.connect raises."""
@@ -230,7 +230,7 @@ class AsyncClient:
     ) -> TaskHandle:
         """Pay for a task.
 
-        input: see mlbridge.sdk.inputs.to_payload; seats: committee size; deadline_s: seconds within which
+        input: see mlbridge.sdk.inputs.payload_for; seats: committee size; deadline_s: seconds within which
         the first committee must have committed; max_price_wei: refuse above it. salt (32 bytes) or
         idempotency_key (any text of the caller's): submitting again with the same finds the task instead of
         paying twice; default a random key. announce: told the task just before it is paid, so that its id
@@ -239,7 +239,7 @@ class AsyncClient:
         """
         chain, sender = await self.chain(), self._signer()
         info = model if isinstance(model, ModelInfo) else await self.model(model)
-        payload = to_payload(input, await self._kind(info))
+        payload = payload_for(input, await self._reachable(info))
         data = await to_content(payload, self.store)
         retried = salt is not None or idempotency_key is not None
         if not retried:
@@ -264,7 +264,7 @@ class AsyncClient:
     ) -> Draft:
         """Fix the terms of a task without paying for it; `send` pays. Otherwise as `submit`."""
         info = model if isinstance(model, ModelInfo) else await self.model(model)
-        data = await to_content(to_payload(input, await self._kind(info)), self.store)
+        data = await to_content(payload_for(input, await self._reachable(info)), self.store)
         key = _salt(salt or secrets.token_bytes(32), None)
         return await self._draft(info, data, seats, deadline_s, max_price_wei, key)
 
@@ -510,10 +510,10 @@ class AsyncClient:
             self._nodes,
         )
 
-    async def _find_model(self, model: str | bytes) -> tuple[bytes, str | None]:
+    async def _find_model(self, model: str | bytes) -> tuple[bytes, Manifest | None]:
         if model not in self._found:
             info = await self.model(model)
-            self._found[model] = info.id, await self._kind(info)
+            self._found[model] = info.id, await self._reachable(info)
         return self._found[model]
 
     def _channel_book(self) -> ChannelBook:
@@ -557,9 +557,9 @@ class AsyncClient:
 
     # ---- internal ----
 
-    async def _kind(self, model: ModelInfo) -> str | None:
+    async def _reachable(self, model: ModelInfo) -> Manifest | None:
         try:
-            return (await self.manifest(model)).kind
+            return await self.manifest(model)
         except MLBridgeError as error:
             if error.code.split(".")[0] in ("storage", "content"):
                 return None  # the input may say its kind itself

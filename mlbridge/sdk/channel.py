@@ -22,6 +22,7 @@ from contracts.channels import ChannelState
 from contracts.laneview import LaneView
 from contracts.sender import Sender
 from mlbridge.errors import MLBridgeError
+from mlbridge.models import Manifest
 from mlbridge.protocol.agreed import new_key
 from mlbridge.protocol.batch import WINDOW
 from mlbridge.protocol.disagreement import Attested
@@ -35,7 +36,7 @@ from mlbridge.protocol.wire import Signed, sign
 from mlbridge.sdk.channel_book import DONE, ChannelBook, Kept
 from mlbridge.sdk.channel_stream import Ear, Hear, StreamMismatchError, as_pieces
 from mlbridge.sdk.coordinators import Coordinator
-from mlbridge.sdk.inputs import Input, to_output, to_payload
+from mlbridge.sdk.inputs import Input, payload_for, to_output
 from mlbridge.sdk.lane_fetch import SeatDoors
 from mlbridge.sdk.lane_proof import prove_settlement
 from mlbridge.sdk.lane_receipt import LaneReceipt, text
@@ -58,8 +59,8 @@ FRESH_S: Final = 2.0
 _NEXT: Final = frozenset({"order.sequence", "lane.sequence_taken"})
 
 
-# Given a model's name or id: its id, and its kind if that can be had.
-FindModel = Callable[[str | bytes], Awaitable[tuple[bytes, str | None]]]
+# Given a model's name or id: its id, and its manifest if that can be had.
+FindModel = Callable[[str | bytes], Awaitable[tuple[bytes, Manifest | None]]]
 
 
 @dataclass(frozen=True)
@@ -229,8 +230,8 @@ class AsyncChannel:
         `price.too_high`, `idempotency.mismatch`, `channel.full`, `channel.lie`, `coordinator.*`, `order.*`,
         `lane.*`.
         """
-        model_id, kind = await self._find(model)
-        payload = to_payload(input, kind)
+        model_id, manifest = await self._find(model)
+        payload, kind = payload_for(input, manifest), None if manifest is None else manifest.kind
         key = idempotency_key or secrets.token_hex(8)
         await self._view.refresh(FRESH_S)
         price = await self.quote(model, seats) if price_wei is None else price_wei

@@ -7,8 +7,18 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from mlbridge.errors import MLBridgeError
+from mlbridge.models import Manifest
 from mlbridge.protocol import content
-from mlbridge.protocol.payload import KINDS, TaskInput, TaskOutput, decode_input, decode_output, encode_input
+from mlbridge.protocol.json_schema import schema_text
+from mlbridge.protocol.payload import (
+    KINDS,
+    ChatInput,
+    TaskInput,
+    TaskOutput,
+    decode_input,
+    decode_output,
+    encode_input,
+)
 from mlbridge.storage import ContentStore
 
 DEFAULT_MAX_TOKENS = 256
@@ -19,9 +29,9 @@ Input = bytes | str | Mapping[str, object] | TaskInput
 def to_payload(value: Input, model_kind: str | None) -> bytes:
     """The validated payload.
 
-    value: a payload, a schema of mlbridge.protocol.payload, a map of its fields, or for embedding and chat
-    models simply the text. model_kind: from the manifest; None when it cannot be had, and then the value
-    must say its kind. Raises MLBridgeError `payload.*` or `input.kind`.
+    value: a payload, a schema of mlbridge.protocol.payload, a map of its fields (see `spelt`), or for
+    embedding and chat models simply the text. model_kind: from the manifest; None when it cannot be had, and
+    then the value must say its kind. Raises MLBridgeError `payload.*`, `input.kind` or `input.json_schema`.
     """
     if isinstance(value, bytes):
         kind = decode_input(value).kind
@@ -33,7 +43,42 @@ def to_payload(value: Input, model_kind: str | None) -> bytes:
     if not isinstance(named, str):
         raise _no_kind()
     _require_kind(named, model_kind)
-    return encode_input(named, value)
+    return encode_input(named, spelt(value) if isinstance(value, Mapping) else value)
+
+
+def payload_for(value: Input, manifest: Manifest | None) -> bytes:
+    """As `to_payload`, for the model of a manifest; None when it cannot be had.
+
+    Raises MLBridgeError `input.json_schema` too where the model's engine knows no JSON schemas: its members
+    could only say so, and be paid for that.
+    """
+    payload = to_payload(value, None if manifest is None else manifest.kind)
+    if manifest is not None and manifest.kind == "chat" and not manifest.takes_json_schema:
+        asked = decode_input(payload)
+        if isinstance(asked, ChatInput) and asked.json_schema is not None:
+            raise no_json_schema(manifest.name)
+    return payload
+
+
+def spelt(fields: Mapping[str, object]) -> Mapping[str, object]:
+    """The fields of an input with `json_schema`, a map or JSON text in any spelling, as payloads spell it.
+
+    Raises MLBridgeError `input.json_schema`.
+    """
+    schema = fields.get("json_schema")
+    if not isinstance(schema, Mapping | str):
+        return fields
+    return {**fields, "json_schema": schema_text(schema)}
+
+
+def no_json_schema(model: str) -> MLBridgeError:
+    """The error for a JSON schema that a model's engine could not hold an answer to. model: its name."""
+    return MLBridgeError(
+        "input.json_schema",
+        f"The model {model} cannot hold its answer to a JSON schema: its engine has no grammar.",
+        hint="Leave the schema out, or ask a chat model whose manifest says engine vllm.",
+        exit_code=2,
+    )
 
 
 def _from_text(text: str, kind: str | None) -> bytes:

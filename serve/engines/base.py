@@ -84,6 +84,16 @@ def wrong_kind(kind: str, given: str) -> MLBridgeError:
     )
 
 
+def no_json_schema() -> MLBridgeError:
+    """The error for an input with a JSON schema where the engine has no grammar to hold its answer to it."""
+    return MLBridgeError(
+        "input.json_schema",
+        "This model's engine cannot hold an answer to a JSON schema.",
+        hint="Leave json_schema out, or ask a chat model whose manifest says engine vllm.",
+        exit_code=2,
+    )
+
+
 def probe(engine: Engine) -> bytes:
     """The output for the kind's fixed small input: equal at every call while the engine is healthy."""
     kind = engine.info().kind

@@ -9,7 +9,15 @@ from pathlib import Path
 import torch
 
 from mlbridge.protocol import payload
-from serve.engines.base import WEIGHTS_FILE, Device, EngineInfo, Hear, read_settings, wrong_kind
+from serve.engines.base import (
+    WEIGHTS_FILE,
+    Device,
+    EngineInfo,
+    Hear,
+    no_json_schema,
+    read_settings,
+    wrong_kind,
+)
 from serve.engines.chat_format import ChatFormat
 from serve.engines.llama import Llama
 from serve.engines.torch_runtime import load_weights, prepare
@@ -37,6 +45,8 @@ class TorchChat:
         task = payload.decode_input(data)
         if not isinstance(task, payload.ChatInput):
             raise wrong_kind("chat", task.kind)
+        if task.json_schema is not None:
+            raise no_json_schema()
         limit = min(task.max_tokens, int(self._settings["max_new_tokens"]))
         spoken = None if hear is None else self._format.spoken(hear)
         ids, finish = self.generate(self._format.prompt_ids(task.messages), limit, task.seed, spoken)

@@ -4,6 +4,9 @@ Prompts are rendered and tokenised by ChatFormat, not by vLLM, so that both engi
 same prompt. An output must not depend on what else is in the batch. On GPUs VLLM_BATCH_INVARIANT=1 sees to
 that. CPUs have no such mode: with AVX-512 bfloat16 3 of 8 greedy answers kept their tokens in a batch of 8,
 and in float32 none kept its logits, so there a batch holds one sequence.
+
+An answer that is to fit a JSON schema is picked among the tokens that xgrammar lets through. vLLM pins its
+version, so the execution class names it with vLLM's.
 """
 
 from __future__ import annotations
@@ -16,12 +19,18 @@ from typing import Any, Final, Protocol
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
+from mlbridge.protocol.json_schema import ANY_OBJECT, ordered
 from serve.engines.base import PROBES, Device, EngineInfo, Hear, read_settings, wrong_kind
 from serve.engines.chat_format import ChatFormat
 
 _OF_A_SHARE: Final = 0.9  # of a whole GPU it is vLLM's own default
 # Other names under which a GPU's kernels come out eager or compiled in another way.
 _COMPILING: Final = frozenset({"compilation_config", "optimization_level"})
+# Another grammar engine lets other tokens through; vLLM's default changes it from request to request. White
+# space is what a small model loses itself in.
+_GRAMMAR: Final[Mapping[str, Any]] = {"backend": "xgrammar", "disable_any_whitespace": True}
+# A parser of reasoning lifts the grammar for as long as it sees reasoning.
+_REASONING: Final = frozenset({"reasoning_parser", "reasoning_parser_plugin"})
 CPU_ENVIRONMENT: Final[Mapping[str, str]] = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 GPU_ENVIRONMENT: Final[Mapping[str, str]] = {
     "VLLM_BATCH_INVARIANT": "1",  # crashes the CPU engine
@@ -48,13 +57,17 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to continue a prompt; temperature 0 is greedy."""
+    """How to continue a prompt; temperature 0 is greedy.
+
+    json_schema: what the text is to fit, its properties in the order that the text has them in; JSON.
+    """
 
     max_tokens: int
     temperature: float
     top_p: float
     seed: int | None
     stop_token_ids: tuple[int, ...]
+    json_schema: str | None = None
 
 
 class Generate(Protocol):
@@ -65,7 +78,7 @@ class Generate(Protocol):
     ) -> Generation:
         """What vLLM made of a prompt. spoken: told each token id as it is made.
 
-        Raises MLBridgeError engine.failed.
+        Raises MLBridgeError engine.failed, input.json_schema.
         """
         ...
 
@@ -113,8 +126,9 @@ class VllmRunner:
         self._device: Device = device
 
     async def start(self) -> None:
-        """See Runner. One token, so that the first task does not pay for the warm-up."""
+        """See Runner. One token of each sort, so that the first task does not pay for the warm-up."""
         await self.run(payload.encode_input("chat", PROBES["chat"]))
+        await self.run(payload.encode_input("chat", {**PROBES["chat"], "json_schema": ANY_OBJECT}))
 
     async def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         """See Runner."""
@@ -130,6 +144,7 @@ class VllmRunner:
             top_p=1.0 if greedy else float(settings["top_p"]),
             seed=task.seed,
             stop_token_ids=stop,
+            json_schema=None if task.json_schema is None else ordered(task.json_schema),
         )
         spoken = None if hear is None else self._spoken(hear, stop)
         made = await self._generate(self._format.prompt_ids(task.messages), sampling, spoken)
@@ -168,6 +183,7 @@ def engine_arguments(
         "enable_prefix_caching": False,  # a warm and a cold cache may round differently
         "generation_config": "vllm",  # sampling comes from the task and engine.json alone
         "trust_remote_code": False,
+        "structured_outputs_config": dict(_GRAMMAR),
         "max_num_seqs": slots if device == "cuda" else 1,
     }
     if device == "cuda":
@@ -178,7 +194,7 @@ def engine_arguments(
     if device == "cpu":
         # Left alone vLLM takes its share of all memory, and the variable for it counts in whole GiB.
         base |= {"enforce_eager": True, "kv_cache_memory_bytes": _cache_bytes(settings, context)}
-    forbidden = pinned.keys() | (_COMPILING if device == "cuda" else set())
+    forbidden = pinned.keys() | _REASONING | (_COMPILING if device == "cuda" else set())
     clash = sorted(forbidden & extra.keys())
     if clash:
         raise MLBridgeError(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletionChunk
+from pydantic import BaseModel
 
+from mlbridge.protocol.json_schema import schema_text
 from mlbridge.protocol.payload import EmbeddingOutput, decode_output, encode_input
 from tests.support.gateways import Running, answer
 from tests.support.openai_clients import HELLO, ask_by_node
@@ -103,16 +107,69 @@ def test_openai_meets_errors_that_it_knows(client: OpenAI, running: Running) -> 
     with pytest.raises(openai.BadRequestError) as tools:
         client.chat.completions.create(model=running.model("chat"), messages=HELLO, tools=[tool])
     assert tools.value.param == "tools"
-    with pytest.raises(openai.BadRequestError) as mode:
-        client.chat.completions.create(
-            model=running.model("chat"), messages=HELLO, response_format={"type": "json_object"}
-        )
-    assert mode.value.param == "response_format"
     stranger = OpenAI(base_url=running.base_url, api_key="mlb_sk_nobody_0", max_retries=0)
     with pytest.raises(openai.AuthenticationError):
         stranger.models.list()
     with pytest.raises(openai.BadRequestError, match="does chat"):
         client.embeddings.create(model=running.model("chat"), input="a")
+
+
+class Held(BaseModel):
+    """What scripted members answer where a schema holds them."""
+
+    held_to: str
+
+
+HELD = schema_text(Held.model_json_schema() | {"additionalProperties": False})
+
+
+def test_openai_parses_what_a_schema_held_to(client: OpenAI, running: Running) -> None:
+    model = running.model("vllm-chat")
+    found = client.chat.completions.parse(model=model, messages=HELLO, response_format=Held)
+    assert found.choices[0].message.parsed == Held(held_to=HELD)
+    told = client.chat.completions.create(
+        model=model, messages=HELLO, response_format={"type": "json_object"}
+    )
+    assert json.loads(told.choices[0].message.content or "") == {"held_to": '{"type":"object"}'}
+    with client.chat.completions.stream(model=model, messages=HELLO, response_format=Held) as stream:
+        assert stream.get_final_completion().choices[0].message.parsed == Held(held_to=HELD)
+
+
+def test_a_schema_is_refused_before_anything_is_paid(client: OpenAI, running: Running) -> None:
+    headers = {"Authorization": f"Bearer {running.secret}"}
+    with httpx2.Client(base_url=running.base_url, headers=headers) as http:
+
+        def newest() -> object:
+            return http.get("tasks", params={"limit": 1}).json()["data"]
+
+        before = newest()
+        held, torch = running.model("vllm-chat"), running.model("chat")
+        schema: Any = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"enum": ["a"]}}}
+        dangerous: Any = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"pattern": "(a*)*"}}}
+        for model, response_format, param in (
+            (torch, {"type": "json_object"}, "response_format"),
+            (torch, schema, "response_format"),
+            (held, dangerous, "response_format"),
+            (
+                held,
+                {"type": "json_schema", "json_schema": {"name": "n"}},
+                "response_format.json_schema.schema",
+            ),
+        ):
+            with pytest.raises(openai.BadRequestError) as caught:
+                client.chat.completions.create(model=model, messages=HELLO, response_format=response_format)
+            assert caught.value.param == param
+        with pytest.raises(openai.BadRequestError, match=f"{torch} cannot hold") as mode:
+            client.chat.completions.create(model=torch, messages=HELLO, response_format=schema)
+        assert mode.value.code == "openai.unsupported"
+        task = {"messages": HELLO, "max_tokens": 40, "json_schema": {"enum": ["a"]}}
+        refused = http.post("tasks", json={"model": torch, "input": task})
+        assert (refused.status_code, refused.json()["code"]) == (422, "input.json_schema")
+        assert newest() == before
+        done = http.post("tasks", json={"model": held, "input": task}, params={"wait": 60}).json()
+        assert json.loads(done["result"]["text"]) == {"held_to": '{"enum":["a"]}'}
+        cards = {name: http.get(f"models/{name}").json()["mlbridge"]["json_schema"] for name in (held, torch)}
+        assert cards == {held: True, torch: False}
 
 
 def test_openai_chooses_by_extra_body_and_headers(client: OpenAI, running: Running) -> None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import jsonschema
 import pytest
 
 from cluster.context import load_key
 from contracts.chain import Chain
 from contracts.sender import Sender
+from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
+from mlbridge.protocol.encoding import encode
+from mlbridge.protocol.json_schema import schema_text
 from tests.support.orders import ordered
 from tests.support.packs import built
 from tests.support.rigs import Rig, make_rig, publish_pack
@@ -29,6 +35,7 @@ pytestmark = [
 
 BASE_PORT = 29000
 NAME = "smollm2"
+MOOD: dict[str, object] = {"messages": [{"role": "user", "content": "How do you feel?"}], "max_tokens": 60}
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
 
 Execute = Callable[[int, dict[str, object]], bytes]
@@ -99,6 +106,16 @@ def check(rig: Rig, url: str, model: bytes) -> None:
         assert client.post("/v1/execute", content=b"").status_code == 401
         check_an_answer(execute)
         check_that_company_changes_nothing(execute)
+        check_that_answers_fit_their_schemas(execute)
+
+        def refusal(schema: str) -> tuple[int, object]:
+            body = encode({"kind": "chat", "seed": None, **MOOD, "json_schema": schema})
+            headers = ordered(body, 30, key=key, model=model, chain_id=rig.chain.chain_id)
+            answer = client.post("/v1/execute", content=body, headers=headers)
+            return answer.status_code, answer.json()["code"]
+
+        check_that_a_dangerous_schema_is_refused(refusal)
+        check_an_answer(execute)
 
 
 def check_an_answer(execute: Execute) -> None:
@@ -107,6 +124,53 @@ def check_an_answer(execute: Execute) -> None:
     assert "Paris" in output.text
     assert output.finish_reason == "stop"
     assert output.token_ids
+
+
+def check_that_answers_fit_their_schemas(execute: Execute) -> None:
+    properties = {"why_not": {"type": "boolean"}, "mood": {"enum": ["good", "bad", "neither"]}}
+    schemas: list[dict[str, Any]] = [
+        {"type": "object", "properties": properties, "required": list(properties)},
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 3, "maximum": 5},
+            "minItems": 2,
+            "maxItems": 2,
+        },
+        {"anyOf": [{"const": 'a "quoted" word'}, {"type": "null"}]},
+    ]
+    for number, (schema, seed) in enumerate((schema, seed) for schema in schemas for seed in (None, 7)):
+        fields = {**MOOD, "seed": seed, "json_schema": schema_text(schema)}
+        first, again = execute(20 + number, fields), execute(40 + number, fields)
+        assert first == again
+        output = payload.decode_output("chat", first)
+        assert isinstance(output, payload.ChatOutput)
+        assert output.finish_reason == "stop"
+        value = json.loads(output.text)
+        jsonschema.validate(value, schema)
+        if isinstance(value, dict):
+            assert list(value) == list(properties)
+        assert " " not in output.text.replace('a "quoted" word', "").replace('a \\"quoted\\" word', "")
+
+
+def check_that_a_dangerous_schema_is_refused(refusal: Callable[[str], tuple[int, object]]) -> None:
+    for schema in (
+        '{"pattern":"(a{999}){999}","type":"string"}',
+        '{"maxLength":1000000000,"type":"string"}',
+        '{"$ref":"http://127.0.0.1:1/schema.json"}',
+        '{"items":' * 100 + "{}" + ',"type":"array"}' * 100,
+        '{"type":"object"} ',
+    ):
+        assert refusal(schema) == (422, "input.json_schema")
+
+
+def test_what_vllm_makes_no_grammar_of_is_an_input_that_nobody_can_run() -> None:
+    from serve.vllm_replica import require_grammar
+
+    require_grammar('{"type":"object"}')
+    for schema in ('{"type":"integer","minimum":2,"maximum":1}', '{"multipleOf":3,"type":"integer"}', "{"):
+        with pytest.raises(MLBridgeError) as caught:
+            require_grammar(schema)
+        assert (caught.value.code, caught.value.exit_code) == ("input.json_schema", 2)
 
 
 def check_that_company_changes_nothing(execute: Execute) -> None:

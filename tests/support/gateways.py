@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -26,7 +27,14 @@ from gateway.service import Service
 from gateway.store import Store
 from mlbridge.models.manifest import Manifest, schema_ids
 from mlbridge.protocol.cid import cid_from_bytes
-from mlbridge.protocol.payload import ChatInput, EmbeddingInput, decode_input, encode_output, pack_vector
+from mlbridge.protocol.payload import (
+    KINDS,
+    ChatInput,
+    EmbeddingInput,
+    decode_input,
+    encode_output,
+    pack_vector,
+)
 from mlbridge.storage import open_store
 from tests.support.seats import (
     FAST,
@@ -54,6 +62,8 @@ def answer(payload: bytes) -> bytes:
         return encode_output("embedding", {"embedding": pack_vector(byte / 256 for byte in seed[:8])})
     if isinstance(asked, ChatInput):
         text = f"You said: {asked.messages[-1].content}. That is all."
+        if asked.json_schema is not None:
+            text = json.dumps({"held_to": asked.json_schema})
         ids = list(range(len(text.split())))[: asked.max_tokens]
         return encode_output("chat", {"token_ids": ids, "text": text, "finish_reason": "stop"})
     return encode_output("classification", {"label": seed[0] % 10})
@@ -62,17 +72,17 @@ def answer(payload: bytes) -> bytes:
 HONEST = Script(result=answer)
 
 
-def manifest_of(kind: str, name: str) -> Manifest:
+def manifest_of(kind: str, name: str, engine: str = "torch") -> Manifest:
     """A valid manifest of a model that nobody will load."""
     return Manifest.from_fields(
         {
             "name": name,
             "version": "1",
             "kind": kind,
-            "engine": "torch",
+            "engine": engine,
             "policy": "exact",
             "exec_class": {
-                "engine": "torch",
+                "engine": engine,
                 "build": "b",
                 "dtype": "float32",
                 "quantisation": "none",
@@ -117,14 +127,18 @@ async def open_market(
     folder: Path,
     *,
     scripts: Sequence[Script] = (HONEST,) * 3,
-    kinds: Sequence[str] = ("chat", "embedding", "classification"),
+    kinds: Sequence[str] = KINDS,
 ) -> Market:
-    """Publish a model of each kind, named after its kind and the folder, served by these members."""
+    """Publish a model of each kind, named after its kind and the folder, served by these members.
+
+    kinds: with vllm- before them of models whose manifest says that engine.
+    """
     network = chain.network.model_copy(update={"storage_url": f"file://{folder / 'blocks'}"})
     store, models = open_store(str(network.storage_url)), {}
     for kind in kinds:
         name = f"{kind}-{folder.name}".lower().replace("_", "-")[-60:].strip("-")
-        manifest = manifest_of(kind, name)
+        engine = "vllm" if kind.startswith("vllm-") else "torch"
+        manifest = manifest_of(kind.removeprefix("vllm-"), name, engine)
         cid = await store.put(manifest.to_bytes())
         models[name] = await register_model(
             chain, treasury, cid=cid, name=name, exec_class=manifest.exec_class_id
@@ -206,7 +220,7 @@ async def market_and_gateway(network: Network, folder: Path, **changes: Any) -> 
     """Members that act and a gateway that serves, until the block ends."""
     async with await Chain.connect(network) as chain:
         treasury = Sender(chain, dev_account(0), FAST)
-        market = await open_market(chain, treasury, folder)
+        market = await open_market(chain, treasury, folder, kinds=("vllm-chat", *KINDS))
         config = await make_config(folder / "gateway", market.network, treasury, **changes)
         _, secret = await make_key(config)
         async with acting(market.members), serving(config):

@@ -14,6 +14,7 @@ import pytest
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
+from mlbridge.protocol.json_schema import ANY_OBJECT
 from serve.engines import Engine, probe, torch_engine
 from serve.engines.chat_format import ChatFormat
 from tests.support.packs import built
@@ -153,6 +154,13 @@ def test_inputs_of_another_kind_are_refused(name: str) -> None:
     with pytest.raises(MLBridgeError) as caught:
         loaded(name).run(other)
     assert caught.value.code == "input.kind"
+
+
+def test_a_schema_is_refused_where_nothing_could_hold_the_answer_to_it() -> None:
+    asked = {**INPUTS["smollm2"][0], "json_schema": ANY_OBJECT}
+    with pytest.raises(MLBridgeError, match="manifest says engine vllm") as caught:
+        loaded("smollm2").run(payload.encode_input("chat", asked))
+    assert (caught.value.code, caught.value.exit_code) == ("input.json_schema", 2)
 
 
 def test_broken_folders_and_missing_gpus_are_named(tmp_path: Path) -> None:

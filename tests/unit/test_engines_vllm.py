@@ -9,6 +9,7 @@ import pytest
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
+from mlbridge.protocol.json_schema import ANY_OBJECT, schema_text
 from serve.engines.vllm import (
     Generation,
     Sampling,
@@ -52,14 +53,32 @@ async def test_the_task_becomes_a_prompt_and_the_stop_token_is_left_out() -> Non
     await runner(fake).start()
     output = payload.decode_output("chat", await runner(fake).run(payload.encode_input("chat", ASKED)))
     assert output == payload.ChatOutput(token_ids=[504, 3575], text="The capital", finish_reason="stop")
-    assert fake.prompts[1][:2] == [1, 9690]
-    assert fake.sampling[1] == Sampling(512, 0.0, 1.0, None, (2,))
+    assert fake.prompts[-1][:2] == [1, 9690]
+    assert fake.sampling[-1] == Sampling(512, 0.0, 1.0, None, (2,))
+
+
+async def test_the_start_warms_up_what_a_schema_needs_too() -> None:
+    fake = FakeVllm(504, reason="length")
+    await runner(fake).start()
+    assert [sampling.json_schema for sampling in fake.sampling] == [None, ANY_OBJECT]
 
 
 async def test_a_seed_means_sampling_by_the_models_rule() -> None:
     fake = FakeVllm(504, reason="length")
     await runner(fake).run(payload.encode_input("chat", {**ASKED, "seed": 4}))
     assert fake.sampling == [Sampling(512, 0.8, 0.95, 4, (2,))]
+
+
+async def test_a_schema_reaches_vllm_with_its_properties_in_the_answers_order() -> None:
+    properties = {"why": {"type": "string"}, "answer": {"type": "boolean"}}
+    text = schema_text({"type": "object", "properties": properties, "required": ["why", "answer"]})
+    assert text.index('"answer"') < text.index('"why"')
+    fake = FakeVllm(504, reason="length")
+    await runner(fake).run(payload.encode_input("chat", {**ASKED, "json_schema": text}))
+    asked = fake.sampling[0].json_schema
+    assert asked is not None
+    assert list(json.loads(asked)["properties"]) == ["why", "answer"]
+    assert json.loads(asked) == json.loads(text)
 
 
 async def test_the_text_is_told_as_it_grows_and_never_the_stop() -> None:
@@ -121,7 +140,16 @@ def test_what_the_class_fixes_cannot_be_changed() -> None:
     said = engine_arguments(directory, "cuda", slots=64, extra={"gpu_memory_utilization": 0.3}, gpus=0.5)
     assert said["gpu_memory_utilization"] == 0.3
     assert (on_gpu["max_num_seqs"], "kv_cache_memory_bytes" in on_gpu) == (64, False)
-    for name in ("enable_prefix_caching", "dtype", "trust_remote_code", "max_num_seqs"):
+    for arguments in (on_cpu, on_gpu):
+        assert arguments["structured_outputs_config"]["backend"] == "xgrammar"
+    for name in (
+        "enable_prefix_caching",
+        "dtype",
+        "trust_remote_code",
+        "max_num_seqs",
+        "structured_outputs_config",
+        "reasoning_parser",
+    ):
         with pytest.raises(MLBridgeError, match=name):
             engine_arguments(directory, "cpu", slots=1, extra={name: True})
     for name in ("enforce_eager", "compilation_config", "optimization_level"):

@@ -46,7 +46,7 @@ class Network:
             await asyncio.Event().wait()
         if model.cid == "missing":
             raise MLBridgeError("content.missing", "It is not there.")
-        return SimpleNamespace(kind="chat", files=self.files)
+        return SimpleNamespace(kind="chat", takes_json_schema=model.cid == "held", files=self.files)
 
 
 def catalogue_of(network: Any) -> Catalogue:
@@ -62,6 +62,12 @@ async def test_a_name_means_the_oldest_active_model_and_an_id_each_one() -> None
     for unknown in ("0x" + "01" * 32, "c", ""):
         with pytest.raises(MLBridgeError, match="no active model"):
             await found.find(unknown)
+
+
+async def test_a_model_says_whether_it_takes_a_schema_if_its_manifest_can_be_had() -> None:
+    found = catalogue_of(Network(info(1, "a", cid="held"), info(2, "b"), info(3, "c", cid="missing")))
+    told = {model.name: (model.kind, model.takes.json_schema) for model in await found.models()}
+    assert told == {"a": ("chat", True), "b": ("chat", False), "c": (None, None)}
 
 
 async def test_a_manifest_that_never_comes_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

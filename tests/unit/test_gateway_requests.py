@@ -10,10 +10,26 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.openai.requests import MAX_INPUTS, ChatBody, CompletionBody, EmbeddingBody
+from gateway.refusals import openai_error, status_of
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.payload import encode_input
 
 USER = {"role": "user", "content": "hi"}
+SCHEMA = {
+    "title": "Mood",
+    "type": "object",
+    "properties": {"why": {"type": "string"}, "mood": {"enum": ["good", "bad"]}},
+    "required": ["mood", "why"],
+    "additionalProperties": False,
+}
+SPELT = (
+    '{"additionalProperties":false,"properties":{"mood":{"enum":["good","bad"]},"why":{"type":"string"}},'
+    '"required":["why","mood"],"type":"object"}'
+)
+MOOD: dict[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {"name": "mood", "schema": SCHEMA, "strict": True},
+}
 
 
 def chat(**fields: Any) -> ChatBody:
@@ -88,8 +104,10 @@ def test_sampling_without_a_seed_draws_a_new_one_each_time() -> None:
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"functions": [{}]}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"response_format": {**MOOD, "type": "text"}}, "response_format.json_schema"),
+        ({"response_format": MOOD, "stop": "}"}, "stop"),
+        ({"response_format": {"type": "json_object"}, "stop": ["}"]}, "stop"),
         ({"logprobs": True}, "logprobs"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
         ({"presence_penalty": 0.1}, "presence_penalty"),
@@ -103,6 +121,61 @@ def test_sampling_without_a_seed_draws_a_new_one_each_time() -> None:
 )
 def test_what_no_engine_does_is_refused_by_its_name(fields: dict[str, Any], param: str) -> None:
     assert refused(chat(**fields)) == param
+
+
+@pytest.mark.parametrize(
+    ("response_format", "spelt"),
+    [(None, None), ({"type": "text"}, None), ({"type": "json_object"}, '{"type":"object"}'), (MOOD, SPELT)],
+)
+def test_a_response_format_becomes_the_spelling_of_its_schema(
+    response_format: dict[str, Any] | None, spelt: str | None
+) -> None:
+    (fields,) = chat(response_format=response_format).inputs()
+    plain = chat().inputs()[0]
+    assert fields == (plain if spelt is None else {**plain, "json_schema": spelt})
+    encode_input("chat", fields)
+
+
+@pytest.mark.parametrize(
+    ("response_format", "place"),
+    [
+        ("json", []),
+        ({}, ["type"]),
+        ({"type": "yaml"}, ["type"]),
+        ({"type": "json_schema", "json_schema": {"schema": {}}}, ["json_schema", "name"]),
+        ({"type": "json_schema", "json_schema": {"name": "a b", "schema": {}}}, ["json_schema", "name"]),
+        ({"type": "json_schema", "json_schema": {"name": "n"}}, ["json_schema", "schema"]),
+        ({"type": "json_schema", "json_schema": {"name": "n", "schema": True}}, ["json_schema", "schema"]),
+    ],
+)
+def test_a_malformed_response_format_is_refused_by_its_field(
+    response_format: object, place: list[str]
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        chat(response_format=response_format)
+    assert [error["loc"] for error in caught.value.errors()] == [("response_format", *place)]
+
+
+def test_a_schema_that_may_not_be_used_is_openais_error_about_the_response_format() -> None:
+    dangerous = {"name": "n", "schema": {"type": "string", "pattern": "(a{999}){999}"}}
+    with pytest.raises(MLBridgeError) as caught:
+        chat(response_format={"type": "json_schema", "json_schema": dangerous}).inputs()
+    told = openai_error(caught.value)["error"]
+    assert status_of(caught.value, openai=True) == 400
+    assert (told["type"], told["code"]) == ("invalid_request_error", "openai.unsupported")
+    assert told["param"] == "response_format"
+    assert "'pattern' is not a keyword" in told["message"]
+
+
+def test_why_tools_are_refused_is_said_and_what_to_do_instead() -> None:
+    for fields in (
+        {"tools": [{}]},
+        {"tool_choice": "required"},
+        {"messages": [{"role": "tool", "content": "x"}]},
+    ):
+        with pytest.raises(MLBridgeError, match="no manifest says how its model calls tools") as caught:
+            chat(**fields).inputs()
+        assert "response_format" in caught.value.message
 
 
 def test_what_changes_nothing_is_ignored() -> None:
@@ -133,6 +206,8 @@ def test_a_prompt_is_one_message_and_several_are_several_tasks() -> None:
     assert refused(CompletionBody(model="m", prompt=[1, 2])) == "prompt"
     for field, value in (("echo", True), ("suffix", "x"), ("best_of", 2), ("logprobs", 1)):
         assert refused(CompletionBody.model_validate({"model": "m", "prompt": "a", field: value})) == field
+    in_json = {"model": "m", "prompt": "a", "response_format": {"type": "json_object"}}
+    assert refused(CompletionBody.model_validate(in_json)) == "response_format"
 
 
 def test_embeddings_take_texts_and_refuse_tokens() -> None:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import payload
+from mlbridge.protocol.json_schema import ANY_OBJECT
 from serve.engines.base import EngineInfo, Hear
 from serve.gate import Checkup, Gate, SingleFlight
 from serve.guard import Guard, GuardRules
@@ -233,12 +234,13 @@ async def test_openai_embeddings(replica: Replica) -> None:
 
 
 class FakeChat(FakeEngine):
-    """Answers with the last message."""
+    """Answers with the schema that it is given, else with the last message."""
 
     def run(self, data: bytes, hear: Hear | None = None) -> bytes:
         task = payload.decode_input(data)
         assert isinstance(task, payload.ChatInput)
-        fields = {"token_ids": [7], "text": task.messages[-1].content, "finish_reason": "stop"}
+        text = task.json_schema or task.messages[-1].content
+        fields = {"token_ids": [7], "text": text, "finish_reason": "stop"}
         return payload.encode_output("chat", fields)
 
     def info(self) -> EngineInfo:
@@ -262,3 +264,30 @@ async def test_openai_chat() -> None:
     assert streamed.text.endswith("data: [DONE]\n\n")
     assert (await post(temperature=0.7)).json()["error"]["code"] == "openai.unsupported"
     assert (await replica.client.post("/m/fake/v1/chat/completions", json=body)).status_code == 401
+
+
+async def test_openais_response_format_reaches_the_engine() -> None:
+    replica = await make_replica("secret", engine=FakeChat())
+
+    async def post(response_format: object) -> httpx2.Response:
+        sent = {"messages": [{"role": "user", "content": "Paris"}], "response_format": response_format}
+        headers = {"Authorization": "Bearer secret"}
+        return await replica.client.post("/m/fake/v1/chat/completions", json=sent, headers=headers)
+
+    async def text(response_format: object) -> object:
+        return (await post(response_format)).json()["choices"][0]["message"]["content"]
+
+    assert await text(None) == await text({"type": "text"}) == "Paris"
+    assert await text({"type": "json_object"}) == ANY_OBJECT
+    schema = {"title": "A", "enum": ["a"]}
+    assert await text({"type": "json_schema", "json_schema": {"schema": schema}}) == '{"enum":["a"]}'
+    for wrong in (
+        "json",
+        {},
+        {"type": "json_schema"},
+        {"type": "json_schema", "json_schema": {"schema": []}},
+    ):
+        answer = await post(wrong)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "openai.unsupported")
+    refused = await post({"type": "json_schema", "json_schema": {"schema": {"pattern": "a"}}})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "input.json_schema")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.encoding import decode, encode
+from mlbridge.protocol.json_schema import ANY_OBJECT, schema_text
 from mlbridge.protocol.payload import (
     MAX_INPUT_BYTES,
     ChatInput,
@@ -26,6 +27,7 @@ from mlbridge.protocol.payload import (
     pack_vector,
     unpack_vector,
 )
+from tests.support.json_schemas import SCHEMAS, Schema
 
 IMAGE = [0, 16] * 32
 CHAT = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 8}
@@ -39,6 +41,43 @@ def test_inputs_are_the_documented_maps() -> None:
         "image": IMAGE,
     }
     assert decode(encode_input("chat", CHAT)) == {"kind": "chat", "seed": None, **CHAT}
+
+
+def test_a_schema_is_one_more_field_and_none_is_no_field() -> None:
+    plain = encode_input("chat", CHAT)
+    assert plain.hex() == (
+        "a4646b696e6464636861746473656564f6686d6573736167657381a264726f6c65647573657267636f6e74656e746268696a"
+        "6d61785f746f6b656e7308"
+    )
+    assert encode_input("chat", {**CHAT, "json_schema": None}) == plain
+    held = encode_input("chat", {**CHAT, "json_schema": ANY_OBJECT})
+    assert decode(held) == {"kind": "chat", "seed": None, "json_schema": ANY_OBJECT, **CHAT}
+    assert encode_input("chat", decode_input(held)) == held
+    assert encode_input("chat", decode_input(plain)) == plain
+    with pytest.raises(MLBridgeError, match="json_schema is spelt out"):
+        decode_input(encode({"kind": "chat", "seed": None, "json_schema": None, **CHAT}))
+
+
+@given(SCHEMAS)
+def test_an_input_with_a_schema_survives_exactly(schema: Schema) -> None:
+    text = schema_text(schema)
+    payload = encode_input("chat", {**CHAT, "json_schema": text})
+    given_back = decode_input(payload)
+    assert isinstance(given_back, ChatInput)
+    assert given_back.json_schema == text
+    assert encode_input("chat", given_back) == payload
+
+
+@pytest.mark.parametrize("text", ['{"type": "object"}', '{"pattern":"a","type":"string"}', "{", "", "[]"])
+def test_a_schema_that_may_not_be_used_is_refused_both_ways(text: str) -> None:
+    fields = {**CHAT, "json_schema": text}
+    for attempt in (
+        lambda: encode_input("chat", fields),
+        lambda: decode_input(encode({"kind": "chat", "seed": None, **fields})),
+    ):
+        with pytest.raises(MLBridgeError) as caught:
+            attempt()
+        assert (caught.value.code, caught.value.exit_code) == ("input.json_schema", 2)
 
 
 def test_outputs_are_the_documented_maps() -> None:
@@ -77,6 +116,8 @@ def test_decoders_give_the_schema() -> None:
         ("chat", {**CHAT, "max_tokens": 8193}, "max_tokens"),
         ("chat", {**CHAT, "seed": -1}, "seed"),
         ("chat", {**CHAT, "seed": 2**63}, "seed"),
+        ("chat", {**CHAT, "json_schema": {"type": "object"}}, "json_schema"),
+        ("chat", {**CHAT, "json_schema": ANY_OBJECT.encode()}, "json_schema"),
     ],
 )
 def test_bad_inputs_are_named(kind: str, fields: dict[str, object], field: str) -> None:
