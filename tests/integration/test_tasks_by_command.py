@@ -20,10 +20,12 @@ from contracts.reads import ModelInfo
 from contracts.rpc import RpcUnreachableError
 from contracts.sender import Sender
 from mlbridge.console import parse_ether
+from mlbridge.models import Manifest
 from mlbridge.sdk import AsyncClient
 from tests.integration.conftest import DevChain
 from tests.integration.test_cli import one_task
 from tests.support.command import Say
+from tests.support.gateways import manifest_of
 from tests.support.seats import FAST, Script, fresh_account, fund, make_members, register_model
 
 pytestmark = pytest.mark.integration
@@ -79,6 +81,35 @@ def test_nobody_pays_more_than_the_default_by_accident(
     assert (refused.code, error["code"]) == (4, "price.too_high")
     assert f"--max-price 0.00{error['price_wei'] // 10**15}" in error["hint"]
     assert "[default: 0.001]" in say("run", "--help").out
+
+
+def test_a_schema_reaches_the_task_or_is_refused_before_anything_is_paid(
+    devchain: DevChain, network_file: Path, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, dear, _ = asyncio.run(shared_name(devchain, f"held-{secrets.token_hex(4)}"))
+    (tmp_path / "schema.json").write_text('{"title": "Mood", "enum": ["good", "bad"]}')
+
+    def outcome(kind: str, engine: str, *command: str) -> tuple[int, str]:
+        async def manifest(self: AsyncClient, model: ModelInfo) -> Manifest:
+            return manifest_of(kind, "held", engine)
+
+        monkeypatch.setattr(AsyncClient, "manifest", manifest)
+        said = say(*command, "--network", str(network_file), "--json")
+        return said.code, said.json["error"]["code"]
+
+    file = str(tmp_path / "schema.json")
+    for command in (("run", dear, "hi"), ("task", "submit", dear, "hi")):
+        held = (*command, "--json-schema", file)
+        assert outcome("chat", "torch", *held) == (2, "input.json_schema")
+        assert outcome("chat", "torch", *command) == (4, "price.too_high")
+        assert outcome("chat", "vllm", *held) == (4, "price.too_high")
+        assert outcome("chat", "vllm", *command, "--json-schema", '{"pattern":"a"}') == (
+            2,
+            "input.json_schema",
+        )
+        assert outcome("embedding", "torch", *held) == (2, "input.json_schema")
+    on_channel = ("run", dear, "hi", "--lane", "channel", "--json-schema", file)
+    assert outcome("embedding", "torch", *on_channel) == (2, "input.json_schema")
 
 
 async def a_served_model(devchain: DevChain) -> tuple[str, LocalAccount]:

@@ -18,8 +18,11 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from contracts.reads import ModelInfo, ModelStatus
 from gateway import catalogue as catalogue_module
+from gateway import service as service_module
 from gateway import tokens as tokens_module
 from gateway.catalogue import Catalogue
+from gateway.keys import Choices
+from gateway.service import Wish
 from gateway.tokens import TokenCounter
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.types import Policy
@@ -68,6 +71,15 @@ async def test_a_model_says_whether_it_takes_a_schema_if_its_manifest_can_be_had
     found = catalogue_of(Network(info(1, "a", cid="held"), info(2, "b"), info(3, "c", cid="missing")))
     told = {model.name: (model.kind, model.takes.json_schema) for model in await found.models()}
     assert told == {"a": ("chat", True), "b": ("chat", False), "c": (None, None)}
+
+
+async def test_a_schema_for_a_model_whose_manifest_is_out_of_reach_is_refused() -> None:
+    model = await catalogue_of(Network(info(1, "a", cid="missing"))).find("a")
+    plain = {"messages": [], "json_schema": None}
+    service_module._require_schemas(model, Wish("a", "chat", [plain], Choices()))
+    with pytest.raises(MLBridgeError, match="manifest is out of reach") as caught:
+        service_module._require_schemas(model, Wish("a", "chat", [plain, {"json_schema": "{}"}], Choices()))
+    assert caught.value.code == "input.json_schema"
 
 
 async def test_a_manifest_that_never_comes_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,6 +234,13 @@ def test_of_sorted_properties_the_order_is_what_required_says() -> None:
         ({"$defs": [], "type": "string"}, r"at \$defs: it is not an object"),
         (an_object(a={"$defs": {}, "type": "string"}), r"properties.a: '\$defs' is not"),
         (nested(TEXT, MAX_HEIGHT), f"more than {MAX_HEIGHT} schemas inside"),
+        (
+            {
+                "$defs": {"a": nested(TEXT, MAX_HEIGHT // 2)},
+                **an_object(a={"$ref": "#/$defs/a"}, b=nested({"$ref": "#/$defs/a"}, MAX_HEIGHT // 2)),
+            },
+            f"more than {MAX_HEIGHT} schemas inside",
+        ),
         (an_object(**{f"p{at}": {} for at in range(MAX_NODES)}), f"more than {MAX_NODES} schemas"),
         (laughing(8, 3), f"more than {MAX_NODES} schemas"),
         ({"anyOf": [TEXT] * (MAX_READINGS + 1)}, f"more than {MAX_READINGS} alternatives"),
