@@ -232,6 +232,8 @@ contract DissentCases is IDissentCases {
         found.model = _requireExact(ordered.modelId);
         uint256 bond = BOND_FACTOR * review.seats * distributor.judgeFee();
         (found.opener, found.bond, found.status) = (msg.sender, uint96(bond), Status.Judging);
+        // Status and bond are kept, and the panel is drawn in a later block: no verdict comes before the id is kept.
+        // slither-disable-next-line reentrancy-no-eth
         reviewId = taskManager.openReview(review);
         (found.reviewId, found.record) = (reviewId, Hashing.asked(keccak256(inputData), excluded));
         _orderOf[reviewId] = order;
@@ -291,6 +293,8 @@ contract DissentCases is IDissentCases {
         if (condemnedFor[order][account] != 0) revert AlreadyProvenFault(order, account);
         // Of neither zero nor one anybody knows the payload, and zero says that nobody was condemned.
         condemnedFor[order][account] = result == 0 ? bytes32(uint256(1)) : result;
+        // Marked above, so nobody is punished twice; what follows only adds to a sum.
+        // slither-disable-next-line reentrancy-no-eth
         uint256 amount = distributor.punish(account, order, found.model, Fault.Incorrect, found.confidence);
         found.taken += uint128(amount);
         emit AttestedWrongly(order, account, result, amount);

@@ -60,6 +60,8 @@ contract MLBridgeToken is ERC20, ERC20Burnable, ERC20Permit, ERC20Votes, IMLBrid
         if (msg.sender != rewardPool) revert OnlyRewardPool(msg.sender);
         uint256 minted = inflationMinted;
         amount = mintable();
+        // It follows from the time and from what was minted, and from no balance.
+        // slither-disable-next-line incorrect-equality
         if (amount == 0) revert NothingToMint(minted);
         inflationMinted = minted + amount;
         emit InflationMinted(amount, minted + amount);

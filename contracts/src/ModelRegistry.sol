@@ -169,6 +169,8 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
         if (facts.index() == 0) revert UnknownModel(modelId);
         facts = _counted(modelId, facts, int256(seats));
         model.facts = facts;
+        // A bit for each reason to halt, set and lifted through this contract alone: zero says that there is none.
+        // slither-disable-next-line incorrect-equality
         return Offer({
             index: facts.index(),
             price: DemandPrice.price(facts.price(), facts.multiple()),
@@ -322,6 +324,8 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
     function _multipleAt(Facts facts, uint256 epoch) private view returns (uint256 multiple) {
         multiple = facts.multiple();
         uint256 last = facts.epoch();
+        // Both are numbers of epochs, and every later one is dealt with below.
+        // slither-disable-next-line incorrect-equality
         if (last == epoch) return multiple;
         // A quiet model stays at its floor under any pricing, so the common case reads no more.
         if (multiple == DemandPrice.ONE && facts.ordered() <= int256(facts.providers())) return multiple;
@@ -367,6 +371,8 @@ contract ModelRegistry is IModelRegistry, AccessManaged {
         uint256 offset = uint256(bytes32(metadata[64:96]));
         uint256 size = uint256(bytes32(metadata[96:128]));
         if (rawPolicy == 0 || rawPolicy > uint256(type(Policy).max) || offset != 96) revert BadMetadata();
+        // The encoding pads the name to whole words.
+        // slither-disable-next-line divide-before-multiply
         if (size > MAX_NAME || metadata.length != 128 + (size + 31) / 32 * 32) revert BadMetadata();
         bytes calldata name = metadata[128:128 + size];
         if (size != 0 && !_isText(name, " ")) revert BadMetadata();

@@ -77,6 +77,8 @@ contract StakeSnapshots is IStakeSnapshots {
     /// @inheritdoc IStakeSnapshots
     function recordModel(bytes32 modelId) external returns (uint256 epoch) {
         IModelRegistry.Terms memory terms = registry.terms(modelId);
+        // The event tells the price as it is kept, which is in whole gwei.
+        // slither-disable-next-line divide-before-multiply
         uint256 price = terms.price / GWEI;
         if (price >= type(uint48).max) revert ModelTooDear(modelId, terms.price);
         epoch = _open();

@@ -252,6 +252,8 @@ contract TaskManager is TaskViews {
         taskId = Hashing.taskId(spec);
         if (!_tasks[taskId].head.isEmpty()) revert TaskExists(taskId);
 
+        // The registry counts the order and calls nobody, so this task cannot be submitted again meanwhile.
+        // slither-disable-next-line reentrancy-no-eth
         IModelRegistry.Offer memory offer = registry.orderTask(spec.modelId, spec.seats);
         if (offer.policy == Policy.None || offer.index > HeadWord.MAX_MODEL) {
             revert ModelNotActive(spec.modelId);
@@ -330,6 +332,8 @@ contract TaskManager is TaskViews {
 
     function _tally(bytes32 taskId, Head head, Round storage round) private {
         (uint32[] memory accounts, uint64[] memory weights) = round.seats.load(head.seats());
+        // Counting ballots, paying judges and earmarking fees call nobody, and an end is final before it calls.
+        // slither-disable-next-line reentrancy-no-eth
         Verdict memory verdict = verifier.tallyRound(taskId, _ballot(taskId, head, round, weights));
         _close(taskId, head, verdict, round, accounts);
     }

@@ -4,7 +4,17 @@ from itertools import islice
 
 import pytest
 
-from contracts.tools.proofs import coverage, halmos, invariants, layout, mutants, natspec, slither
+from contracts.tools.proofs import (
+    coverage,
+    halmos,
+    invariants,
+    layout,
+    mutants,
+    natspec,
+    silences,
+    slither,
+    syntax,
+)
 
 
 def test_a_parameter_without_words_is_missed() -> None:
@@ -43,6 +53,43 @@ def test_a_finding_needs_a_reason_and_a_reason_a_finding() -> None:
 def test_a_serious_finding_is_not_matched_away() -> None:
     reasons = [{"check": "suicidal", "names": ["A.*"], "reason": ""}]
     assert slither.judge([("High", "suicidal", "A.c")], reasons) == ([], [], ["suicidal A.*"])
+
+
+def test_a_place_is_passed_over_only_with_a_reason_right_before() -> None:
+    source = (
+        "    // Nobody else can be named here.\n"
+        "    // slither-disable-start suicidal,timestamp\n"
+        "    /// @notice Ends it.\n"
+        "    // slither-disable-next-line assembly\n"
+        "    function end() external {\n"
+        "        // slither-disable-next-line calls-loop\n"
+        "        // slither-disable-next-line low-level-calls\n"
+        "    }\n"
+        "    // slither-disable-end suicidal,timestamp\n"
+    )
+    found = [(one.detector, one.line, one.explained) for one in silences.silences("src/A.sol", source)]
+    assert found == [
+        ("suicidal", 2, True),
+        ("timestamp", 2, True),
+        ("assembly", 4, False),
+        ("calls-loop", 6, False),
+        ("low-level-calls", 7, False),
+    ]
+    assert not silences.silences("src/A.sol", "// slither-disable-next-line suicidal")[0].explained
+
+
+def test_no_place_of_the_sources_is_passed_over_without_a_reason() -> None:
+    found = silences.of_sources()
+    assert {"arbitrary-send-eth", "uninitialized-state"} <= {one.detector for one in found}
+    assert [one for one in found if not one.explained] == []
+
+
+def test_a_comment_that_silences_nothing_is_named_with_its_line() -> None:
+    def unused(path: str) -> dict[str, object]:
+        return {"file": str(syntax.CONTRACTS / path), "line": 7, "unused_detectors": ["suicidal"]}
+
+    listed = {"check": slither.IDLE, "unused_ignores": [unused("src/A.sol"), unused("node_modules/B.sol")]}
+    assert slither.idle([{"check": "suicidal"}, listed]) == ["src/A.sol:7 suicidal"]
 
 
 def test_a_moved_member_of_a_struct_shows_in_the_layout() -> None:

@@ -76,7 +76,11 @@ abstract contract OrderDesk is ChannelBook {
             place = sequence - floor;
         }
         if (place >= WINDOW) revert SequenceTooFar(uint32(sequence), floor + WINDOW);
+        // One bit for each sequence, set when it is settled.
+        // slither-disable-next-line incorrect-equality
         if (purse.window >> place & 1 == 1) revert AlreadySettled(channel, uint32(sequence));
+        // How far the signed sequence is from the floor: zero is the floor itself.
+        // slither-disable-next-line incorrect-equality
         if (place == 0) _advance(purse, 1);
         else purse.window |= uint64(1 << place);
         return _settle(evidence, hash, purse);

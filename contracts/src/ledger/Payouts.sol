@@ -89,6 +89,8 @@ abstract contract Payouts is Restitution {
             if (seatFees != 0) _claimedSeatFees[claimant] += seatFees;
             amount += seatFees;
         }
+        // The sum of what was credited here; wei that somebody sends are no credit.
+        // slither-disable-next-line incorrect-equality
         if (amount == 0) revert NothingToClaim(claimant);
         emit Claimed(claimant, amount);
         bridge.release(payable(claimant), amount);

@@ -191,6 +191,8 @@ abstract contract Slashing is StakeLedger {
         uint32 account = found.account;
         Hot memory hot = _hot[account];
         Cold memory cold = _cold[account];
+        // Opening an account writes the time there, which is never zero.
+        // slither-disable-next-line incorrect-equality
         if (hot.decayedAt == 0) revert UnknownAccount(account);
         if (found.fault == Fault.Absent) {
             // In jail it is drawn no more, and seats from before cannot cost it more than the jail did. Nor can a burst.

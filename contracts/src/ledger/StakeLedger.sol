@@ -194,6 +194,8 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
     /// @inheritdoc IRewardDistributor
     function accounts(uint32 account) external view returns (Account memory) {
         Hot memory hot = _hot[account];
+        // The time is written when an account is opened, and never zero from then on.
+        // slither-disable-next-line incorrect-equality
         if (hot.decayedAt == 0) return Account(address(0), 0, 0, 0, 0, 0, 0);
         Cold memory cold = _cold[account];
         return Account({
@@ -244,6 +246,8 @@ abstract contract StakeLedger is IRewardDistributor, AccessManaged, ReentrancyGu
     function weightOf(uint32 account) public view returns (uint64) {
         Hot memory hot = _hot[account];
         if (hot.jailed != 0 || hot.bonded < minimumStake(_roleOf(account))) return 0;
+        // A weight is of whole MLB: a part of one counts for nothing.
+        // slither-disable-next-line divide-before-multiply
         return uint64(uint256(hot.bonded) / 1e18 * _reputationNow(hot));
     }
 

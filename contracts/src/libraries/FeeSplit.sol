@@ -30,6 +30,8 @@ library FeeSplit {
             uint256 protocolFee = fee * protocolShare / BASIS;
             uint256 fixed_ = coordinatorFee + protocolFee + modelFee;
             if (fee < fixed_) revert FeeTooLow(fee, fixed_);
+            // A seat's fee is whole wei, and the debit counts what is paid: the dust stays with the requester.
+            // slither-disable-next-line divide-before-multiply
             uint256 seatFee = (fee - fixed_) / seats;
             // All are at most the fee, which has 96 bits.
             outcome.coordinatorFee = uint96(coordinatorFee);

@@ -22,6 +22,8 @@ library Reputation {
     function decayed(uint256 value, uint256 since, uint256 time) internal pure returns (uint256, uint256) {
         unchecked {
             if (time < since + DECAY_PERIOD) return (value, since);
+            // The clock moves by whole weeks: the rest of one is kept for later.
+            // slither-disable-next-line divide-before-multiply
             uint256 steps = (time - since) / DECAY_PERIOD;
             since += steps * DECAY_PERIOD;
             if (value <= START) return (value, since);

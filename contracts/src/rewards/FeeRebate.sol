@@ -50,6 +50,8 @@ abstract contract FeeRebate is UptimeStream {
             modelFees - counted.modelFees, fee * registry.qualityOf(earner), _rates.mlbPerCoin, left - bonus
         );
         amount = bonus + quality;
+        // No fee is left to pay for, or no MLB to pay with; sending the pool some can only turn it into a payment.
+        // slither-disable-next-line incorrect-equality
         if (amount == 0) revert NothingToCollect(earner);
         _counted[earner] = Counted(counted.seatFees + uint128(seats), counted.modelFees + uint128(models));
         _rebateSpent += uint128(amount);

@@ -169,6 +169,8 @@ abstract contract PoolFunds is IRewardPool, AccessManaged {
     function _ahead() internal view returns (uint256 index, uint256 more) {
         uint256 step = RewardMath.perShare(_rates.stakingRate, block.timestamp - _advancedAt);
         uint256 shares = _totalShares;
+        // No time has passed, the rate is zero or nobody has stake: a balance is in none of the three.
+        // slither-disable-next-line incorrect-equality
         if (step == 0 || shares == 0) return (_index, 0);
         uint256 most = _free() * RewardMath.RAY;
         if (step * shares > most) step = most / shares;

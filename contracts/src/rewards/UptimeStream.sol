@@ -49,6 +49,8 @@ abstract contract UptimeStream is StakeStream {
     /// @inheritdoc IRewardPool
     function report(uint32 account) external returns (uint256 amount) {
         Interval memory interval = _intervals[account];
+        // The time of the check-in that counts, and zero where none does.
+        // slither-disable-next-line incorrect-equality
         if (interval.since == 0) revert NotCheckedIn(account);
         bytes32 modelId = registry.modelAt(interval.model);
         if (taskManager.isServing(modelId, account)) revert StillServing(modelId, account);
@@ -74,6 +76,8 @@ abstract contract UptimeStream is StakeStream {
     /// @inheritdoc IRewardPool
     function uptimeOf(uint32 account) public view returns (uint256) {
         Interval memory interval = _intervals[account];
+        // As in report: zero where no check-in counts.
+        // slither-disable-next-line incorrect-equality
         if (interval.since == 0) return 0;
         uint256 elapsed = Math.min(block.timestamp - interval.since, LONGEST_INTERVAL);
         return RewardMath.uptime(interval.stake, interval.rate, elapsed);

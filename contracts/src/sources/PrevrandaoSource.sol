@@ -73,6 +73,8 @@ contract PrevrandaoSource is IRandomnessSource {
     function targetOf(uint256 from) public view returns (uint256) {
         uint256 first = readyAt(from);
         if (block.timestamp < first) return first;
+        // Down to the beginning of the window: every second of one has the same target.
+        // slither-disable-next-line divide-before-multiply
         return first + (block.timestamp - first) / window * window;
     }
 

@@ -113,6 +113,8 @@ abstract contract ReviewDesk is TaskEndings {
         emit ITaskManager.TaskFinalized(
             taskId, verdict.winner, 0, uint8(head.round()), verdict.confidence, new uint32[](0)
         );
+        // The review is final before anybody is called, and its reviewer is called last, when its rounds are cleared.
+        // slither-disable-next-line reentrancy-no-eth
         _punish(taskId, head, head.round() + 1, verdict.confidence, 0);
         Purse purse = _purseOf(taskId, head);
         _clear(taskId, head, purse);

@@ -47,6 +47,8 @@ abstract contract TaskEndings is TaskStore {
         emit ITaskManager.TaskFinalized(
             taskId, verdict.winner, outcome.deliverer, outcome.deliveredIn, verdict.confidence, outcome.winners
         );
+        // The task is final before anybody is called, and nobody whom a slash calls moves a task on.
+        // slither-disable-next-line reentrancy-no-eth
         _punish(taskId, head, head.round() + 1, verdict.confidence, outcome.condemned);
         Purse purse = _purseOf(taskId, head);
         _clear(taskId, head, purse);
@@ -77,6 +79,8 @@ abstract contract TaskEndings is TaskStore {
         uint256 rounds = head.status() == TaskStatus.Revealing ? head.round() + 1 : head.round();
         _tasks[taskId].head = head.withStatus(TaskStatus.Refunded);
         emit ITaskManager.TaskRefunded(taskId, amount, reason);
+        // As in _finalize: the task is refunded before anybody is called.
+        // slither-disable-next-line reentrancy-no-eth
         _punish(taskId, head, rounds, confidence, condemned);
         // Judges that were called for and came to nothing have earned nothing.
         if (head.stage() != 0) distributor.payJudges(taskId, new uint32[](0));
@@ -177,6 +181,8 @@ abstract contract TaskEndings is TaskStore {
         uint256 tip = rules.tip;
         // The quote covered all of this, and the rules are still those of the submission.
         uint256 forSeats = reward - modelFee - protocolFee - TIPS * tip;
+        // What the division leaves goes back with the refund.
+        // slither-disable-next-line divide-before-multiply
         uint256 seatFee = forSeats / outcome.firstSeats;
         (settlement.modelFee, settlement.protocolFee, settlement.seatFee) = (modelFee, protocolFee, seatFee);
         settlement.refund = forSeats - seatFee * outcome.winners.length + head.tips() * tip;

@@ -1,8 +1,10 @@
 """Static analysis with every detector: `evidence slither`.
 
-tools/proofs/slither.json gives a reason for each finding that stays. A finding without one fails, and so does
-a reason that no finding needs any more. Findings are named by detector, contract, function and variable, not
-by line. High and medium ones are named one by one; of lower ones a reason may cover a pattern.
+A finding that stays needs a reason. Where the place decides whether there is a fault, the reason stands in
+the source, in the comment before slither's own `slither-disable-next-line` or `slither-disable-start`. Where
+one reason serves many places, it stands in tools/proofs/slither.json, which names findings by detector,
+contract, function and variable, not by line: high and medium ones one by one, lower ones also by pattern.
+A finding without a reason fails, and so does a reason that no finding needs any more.
 """
 
 import fnmatch
@@ -16,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from contracts.tools.proofs import report
+from contracts.tools.proofs.silences import Silence, of_sources
 from contracts.tools.proofs.syntax import CONTRACTS
 
 REASONS = Path(__file__).with_suffix(".json")
 SERIOUS = {"High", "Medium"}
 OUT = Path("out") / "slither"
+# The name under which slither lists comments that silence nothing.
+IDLE = "unused-ignore-directive"
 
 
 def _analyse() -> list[dict[str, Any]]:
@@ -41,7 +46,7 @@ def _analyse() -> list[dict[str, Any]]:
         answer = Path(folder) / "answer.json"
         slither = [str(Path(os.environ["EVIDENCE_BIN"]) / "slither"), ".", "--json", str(answer)]
         slither += ["--foundry-ignore-compile", "--foundry-compile-all", "--foundry-out-directory", str(OUT)]
-        slither += ["--filter-paths", "node_modules"]
+        slither += ["--filter-paths", "node_modules", "--warn-unused-ignores"]
         done = subprocess.run(slither, cwd=CONTRACTS, env=environment, capture_output=True, text=True)
         if not answer.exists():
             sys.exit(f"slither wrote nothing:\n{done.stderr[-4000:]}")
@@ -50,6 +55,20 @@ def _analyse() -> list[dict[str, Any]]:
         sys.exit(f"slither failed: {said['error']}")
     findings: list[dict[str, Any]] = said["results"].get("detectors", [])
     return findings
+
+
+def idle(findings: list[dict[str, Any]]) -> list[str]:
+    """Comments of src/ that silence nothing, as "path:line detector". OpenZeppelin has some of its own."""
+    unused = [one for finding in findings if finding["check"] == IDLE for one in finding["unused_ignores"]]
+    # slither may list one twice.
+    places = {
+        (Path(one["file"]), one["line"], detector) for one in unused for detector in one["unused_detectors"]
+    }
+    return [
+        f"{path.relative_to(CONTRACTS)}:{line} {detector}"
+        for path, line, detector in sorted(places)
+        if path.is_relative_to(CONTRACTS / "src")
+    ]
 
 
 def _name(finding: dict[str, Any]) -> str:
@@ -98,24 +117,25 @@ def judge(
 
 def main() -> int:
     raw = _analyse()
-    findings = [(finding["impact"], finding["check"], _name(finding)) for finding in raw]
+    findings = [
+        (finding["impact"], finding["check"], _name(finding)) for finding in raw if finding["check"] != IDLE
+    ]
     reasons: list[dict[str, Any]] = json.loads(REASONS.read_text())
+    silences = of_sources()
     open_, stale, wide = judge(findings, reasons)
-    for impact, check, name in sorted(set(open_)):
-        print(f"no reason: {impact} {check} {name}")
-    for what in stale:
-        print(f"no such finding any more: {what}")
-    for what in sorted(set(wide)):
-        print(f"a serious finding must be named, not matched: {what}")
-    bad = len(set(open_)) + len(stale) + len(set(wide))
-    unexplained = len(set(open_))
-    print(f"{len(findings)} findings, {unexplained} without a reason, {len(stale)} reasons without a finding")
-    if not bad:
-        _report(findings, reasons)
-    return 1 if bad else 0
+    wrong = [f"no reason: {impact} {check} {name}" for impact, check, name in sorted(set(open_))]
+    wrong += [f"no such finding any more: {what}" for what in [*stale, *idle(raw)]]
+    wrong += [f"a serious finding must be named, not matched: {what}" for what in sorted(set(wide))]
+    wrong += [f"no reason before {s.path}:{s.line}: {s.detector}" for s in silences if not s.explained]
+    print(*wrong, f"{len(findings)} findings, {len(silences)} passed over, {len(wrong)} complaints", sep="\n")
+    if not wrong:
+        _report(findings, reasons, silences)
+    return 1 if wrong else 0
 
 
-def _report(findings: list[tuple[str, str, str]], reasons: list[dict[str, Any]]) -> None:
+def _report(
+    findings: list[tuple[str, str, str]], reasons: list[dict[str, Any]], silences: list[Silence]
+) -> None:
     version = subprocess.run(
         [str(Path(os.environ["EVIDENCE_BIN"]) / "slither"), "--version"],
         capture_output=True,
@@ -132,7 +152,18 @@ def _report(findings: list[tuple[str, str, str]], reasons: list[dict[str, Any]])
     body += report.table(
         ["impact", "findings", "mended or explained"], [[i, str(counts[i]), "all"] for i in order]
     )
-    body += ["", "Why each that stays is no fault:", ""]
+    body += [
+        "",
+        f"Not counted are {len(silences)} places where a `slither-disable` comment in the source has slither "
+        "pass over a finding. The comment before it says why that is no fault:",
+        "",
+    ]
+    places = Counter((silence.detector, silence.path) for silence in silences)
+    body += report.table(
+        ["detector", "file", "places"],
+        [[detector, path, str(count)] for (detector, path), count in sorted(places.items())],
+    )
+    body += ["", "Why each finding that is counted is no fault:", ""]
     grouped: dict[str, list[list[str]]] = defaultdict(list)
     for reason in reasons:
         impact = impacts[reason["check"]]
