@@ -115,6 +115,11 @@ async def condemn_attested(lane: Lane, sender: Sender, evidence: Evidence) -> li
     return await _condemn(lane, sender, order, attestations(evidence, order))
 
 
+async def condemn_known(lane: Lane, sender: Sender, order: bytes, attested: Attested) -> list[int]:
+    """The same for whoever attested any of this, on record or not."""
+    return await _condemn(lane, sender, order, attested)
+
+
 async def condemn_shown(lane: Lane, sender: Sender, order: bytes) -> list[int]:
     """The same for whoever a case was opened with because the seats disagreed."""
     if not any((await summons.dissent_case(lane, order)).truth):

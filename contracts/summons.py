@@ -93,8 +93,8 @@ class DissentCase:
     """A case; all zero for an order that has none.
 
     confidence: basis points of the panel's seats that agreed; until: from when a case that took too little
-    is closed against its bond; taken: MLB; winner: the panel's digest; truth: the order's;
-    record: hash of the input and of who could not sit.
+    is closed against its bond; taken: MLB; split: opened because the seats disagreed; winner: the panel's
+    digest; truth: the order's; record: hash of the input and of who could not sit.
     """
 
     opener: str
@@ -104,6 +104,7 @@ class DissentCase:
     confidence: int
     until: int
     taken: int
+    split: bool
     review_id: bytes
     winner: bytes
     ballot: bytes
@@ -334,7 +335,7 @@ async def conclude(lane: Lane, sender: Sender, order: bytes) -> None:
 
 async def dissent_case(lane: Lane, order: bytes) -> DissentCase:
     """The case about an order."""
-    opener, bond, status, model, confidence, until, taken, *words = await call(
+    opener, bond, status, model, confidence, until, taken, split, *words = await call(
         _cases(lane).functions.cases(order)
     )
     review_id, winner, ballot, truth, record = (bytes(word) for word in words)
@@ -346,6 +347,7 @@ async def dissent_case(lane: Lane, order: bytes) -> DissentCase:
         confidence,
         until,
         taken,
+        split,
         review_id,
         winner,
         ballot,

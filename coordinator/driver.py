@@ -62,6 +62,7 @@ def start(config: CoordinatorConfig, *, timeout_s: float) -> dict[str, Any]:
             problem = MLBridgeError("coordinator.dead", f"The coordinator's actor died: {error}")
         if problem.code not in MENDED_BY_TIME:
             ray.kill(actor)
+            end_shards()
             raise problem
         if time.monotonic() >= until:
             raise problem

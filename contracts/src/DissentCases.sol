@@ -94,7 +94,7 @@ contract DissentCases is IDissentCases {
             excluded[i] = evidence.seats[i].account;
         }
         if (dissenter != 0) excluded[count] = dissenter;
-        return _openCase(order, evidence.order, count, excluded, dissenter, inputData);
+        return _openCase(order, evidence.order, count, excluded, dissenter, false, inputData);
     }
 
     /// @inheritdoc IDissentCases
@@ -122,7 +122,7 @@ contract DissentCases is IDissentCases {
         }
         if (!split) revert NotSplit(order);
         emit SplitShown(order, attestations, signatures);
-        return _openCase(order, ordered, count, excluded, 0, inputData);
+        return _openCase(order, ordered, count, excluded, 0, true, inputData);
     }
 
     /// @inheritdoc IDissentCases
@@ -215,6 +215,7 @@ contract DissentCases is IDissentCases {
 
     // ---- internal ----
 
+    /// @dev A split names as few of an order's seats as it likes, so it must not use up the case that excludes them all.
     /// @param seated of the order's seats, as many as are known
     /// @param excluded accounts whose operators may not sit
     function _openCase(
@@ -223,15 +224,19 @@ contract DissentCases is IDissentCases {
         uint256 seated,
         uint32[] memory excluded,
         uint32 dissenter,
+        bool split,
         bytes calldata inputData
     ) private returns (bytes32 reviewId) {
         Case storage found = _cases[order];
-        if (found.status != Status.None) revert CaseExists(order);
+        bool again = found.split && !split && found.status == Status.Closed && found.truth == 0;
+        if (found.status != Status.None && !again) revert CaseExists(order);
         _requireYoung(order, ordered.epoch);
         Review memory review = _review(order, ordered, seated, excluded, inputData);
+        if (again) review.salt = keccak256(abi.encode(order));
         found.model = _requireExact(ordered.modelId);
         uint256 bond = BOND_FACTOR * review.seats * distributor.judgeFee();
         (found.opener, found.bond, found.status) = (msg.sender, uint96(bond), Status.Judging);
+        found.split = split;
         // Status and bond are kept, and the panel is drawn in a later block: no verdict comes before the id is kept.
         // slither-disable-next-line reentrancy-no-eth
         reviewId = taskManager.openReview(review);

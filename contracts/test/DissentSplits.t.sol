@@ -186,6 +186,41 @@ contract DissentSplitsTest is DissentTest {
         assertEq(bondedOf(found.dissenter), stake / 2);
     }
 
+    /// @dev Four of five bought seats might have their lie heard first, with three of them free to sit on the panel.
+    function testASplitWithoutARulingDoesNotUseUpTheCaseThatExcludesAllSeats() public {
+        Dispute memory found = _dispute(WRONG, RIGHT);
+        Split memory split;
+        split.dispute = found;
+        uint256 seat = found.evidence.seats[0].account == found.dissenter ? 1 : 0;
+        uint32 other = found.evidence.seats[seat].account;
+        (split.said, split.signatures) = (new Attestation[](2), new bytes[](2));
+        (uint256 mine, uint256 its) = found.dissenter < other ? (0, 1) : (1, 0);
+        (split.said[mine], split.signatures[mine]) = attest(found.id, found.dissenter, digestOf(found.id, RIGHT), ROOT);
+        (split.said[its], split.signatures[its]) = attest(found.id, other, found.evidence.result, ROOT);
+        _openSplit(split);
+        bytes[] memory said = new bytes[](9);
+        for (uint256 i; i < 9; ++i) {
+            said[i] = i < 5 ? RIGHT : WRONG;
+        }
+        _judge(split.dispute, said);
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.CaseExists.selector, found.id));
+        judged.open(found.evidence, found.dissenter, inline_(ASKED));
+        judged.conclude(found.id);
+        _refused(split, abi.encodeWithSelector(IDissentCases.CaseExists.selector, found.id));
+
+        found.revealed = 0;
+        _open(found);
+        _judge(found, _one(RIGHT));
+        _rule(found, RIGHT);
+        uint256 stake = bondedOf(other);
+        _condemnSeat(found, seat);
+        assertEq(bondedOf(other), stake / 2);
+        judged.conclude(found.id);
+        assertEq(token.balanceOf(stranger), 10 * BOND - BOND / 2, "what the undecided panel was paid");
+        vm.expectRevert(abi.encodeWithSelector(IDissentCases.CaseExists.selector, found.id));
+        judged.open(found.evidence, found.dissenter, inline_(ASKED));
+    }
+
     /// @dev An order that nobody placed, signed for by two accounts of one liar: it pays for its own trial.
     function testWhoInventsADisputeGainsNothing() public {
         Split memory split = _split(WRONG, RIGHT, 2);

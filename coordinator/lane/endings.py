@@ -107,9 +107,8 @@ class Endings:
         if now < self._ruled.get(order, 0.0) + _RULED_EVERY_S:
             return []
         case = await summons.dissent_case(lane, order)
-        if case.status in (CaseStatus.NONE, CaseStatus.CLOSED):
-            self._cases.discard(order)
-            self._ruled.pop(order, None)
+        if case.status is CaseStatus.NONE or (case.status is CaseStatus.CLOSED and not any(case.truth)):
+            self._forget(order)
             return []
         if case.status is CaseStatus.RULED:
             self._ruled[order] = now
@@ -121,4 +120,11 @@ class Endings:
         done += [("condemned", f"account {account}") for account in gone]
         if await dissents.conclude(lane, sender, order, now):
             done.append(("concluded", "its bond was dealt with"))
+        elif case.status is CaseStatus.CLOSED:
+            # Whoever closes a case at its first slash must not save the others that are on record.
+            self._forget(order)
         return done
+
+    def _forget(self, order: bytes) -> None:
+        self._cases.discard(order)
+        self._ruled.pop(order, None)

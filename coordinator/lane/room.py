@@ -129,7 +129,11 @@ class LaneRoom:
         connector = aiohttp.TCPConnector(limit=0)
         session = aiohttp.ClientSession(connector=connector, headers=PLAIN, auto_decompress=False)
         directory = Directory(config.members, session)
-        await directory.refresh()
+        try:
+            await directory.refresh()
+        except BaseException:
+            await session.close()
+            raise
         members = Members(directory, session, view.lane.domain, bytes(account.key), view.now)
         store = LaneStore(engine, uuid.uuid4().hex, lock)
         address = str(account.address)

@@ -181,8 +181,9 @@ def condemn(
 ) -> None:
     """Have everybody slashed that attested another result than the panel's. Anybody may, and gains nothing.
 
-    Dissents are on record, and so is what a case about a failed order was opened with. Who agreed to a wrong
-    verdict is known by its receipt: name it with --receipt.
+    Dissents are on record, and so is what a case about a failed order was opened with; what this machine was
+    told of its own order counts too. Who agreed to a wrong verdict is known by its receipt: name it with
+    --receipt.
     """
     digest = _parse(order)
     proof = None if receipt is None else LaneReceipt.load(receipt)
@@ -194,7 +195,9 @@ def condemn(
             exit_code=2,
         )
 
-    async def work(lane: Lane, sender: Sender) -> None:
+    async def work(client: AsyncClient) -> dict[str, Any]:
+        lane = (await client.lane_view()).lane
+        sender = Sender(lane.chain, _account(client))
         if not any((await summons.dissent_case(lane, digest)).truth):
             raise MLBridgeError(
                 "dissent.no_ruling",
@@ -204,10 +207,13 @@ def condemn(
             )
         await dissents.condemn_reported(lane, sender, digest)
         await dissents.condemn_shown(lane, sender, digest)
+        # A seat that is on no record, because whoever opened the case left it out.
+        await dissents.condemn_known(lane, sender, digest, await client.attested_of_order(order))
         if proof is not None:
             await dissents.condemn_attested(lane, sender, proof.evidence())
+        return await _facts(lane, digest)
 
-    _step(digest, work, network, key, password_file, as_json=as_json)
+    _tell(run_async(using(open_client(network, key, password_file), work)), as_json=as_json)
 
 
 @app.command()

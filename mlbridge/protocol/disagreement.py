@@ -30,15 +30,22 @@ def disagreement(
 ) -> Attested:
     """The attestations that hold, each seat once by ascending account; none if they do not differ.
 
-    order: digest; operators: node key -> operator id.
+    Of a seat that says two things the one that differs from the others counts, if one does. order: digest;
+    operators: node key -> operator id.
     """
-    found: dict[int, Signed[Attestation]] = {}
+    found: dict[int, list[Signed[Attestation]]] = {}
     for signed in attested:
         said = signed.message
-        seated = said.order == order and said.account in committee and said.account not in found
-        if seated and _signed(signed, operators, domain):
-            found[said.account] = signed
-    return differing(found[account] for account in sorted(found))
+        if said.order == order and said.account in committee and _signed(signed, operators, domain):
+            found.setdefault(said.account, []).append(signed)
+    firsts = {account: several[0] for account, several in found.items()}
+    if not differing(firsts.values()):
+        for account, several in found.items():
+            others = [one for one in several if one.message.result != several[0].message.result]
+            if others:
+                firsts[account] = others[0]
+                break
+    return differing(firsts[account] for account in sorted(firsts))
 
 
 def differing(attested: Iterable[Signed[Attestation]]) -> Attested:

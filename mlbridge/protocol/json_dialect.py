@@ -27,9 +27,9 @@ MAX_HEIGHT: Final = 24
 """Most schemas inside one another; a reference is one, and what it refers to the next."""
 MAX_NODES: Final = 512
 """Most schemas in all, one that is referred to counted at each use."""
-MAX_READINGS: Final = 32
+MAX_READINGS: Final = 16
 """Most ways in which an unfinished answer may fit: a grammar engine follows all of them at every token."""
-MAX_ITEMS: Final = 1024
+MAX_ITEMS: Final = 128
 MAX_NUMBER: Final = 2**53 - 1
 """Beyond it not every reader of JSON keeps whole numbers."""
 FORMATS: Final = ("date", "date-time", "time", "uuid")

@@ -29,7 +29,8 @@ from contracts.sender import Sender, SendPolicy
 from contracts.summons import withdraw_due
 from mlbridge.errors import MLBridgeError
 from mlbridge.models import Manifest, publish_folder
-from mlbridge.protocol import hashing
+from mlbridge.protocol import disagreement, hashing
+from mlbridge.protocol.disagreement import Attested
 from mlbridge.protocol.exchange import parse_offer
 from mlbridge.protocol.orders712 import ChannelTerms
 from mlbridge.protocol.types import Role
@@ -469,6 +470,11 @@ class AsyncClient:
             hint="`mlbridge channel list` shows channels, `mlbridge channel orders CHANNEL` their orders.",
             exit_code=5,
         )
+
+    async def attested_of_order(self, order: str) -> Attested:
+        """What seats of an order that this machine signed attested, where it knows that they disagreed."""
+        kept = await self._kept_order(order)
+        return () if kept is None or kept.attested is None else disagreement.from_bytes(kept.attested)
 
     async def input_of_order(self, order: str) -> bytes | None:
         """The input payload of an order that this machine signed; None if it signed none such."""

@@ -43,27 +43,23 @@ async def held(offer: Offer, view: LaneView, told: Iterable[Signed[Attestation]]
 
 
 async def find_split(kept: Kept, view: LaneView, door: Coordinator, seats: SeatDoors) -> Attested:
-    """What the seats of an order attested that differs, from whoever still says so.
+    """What the seats of an order attested that differs, from whoever says so: each may know another liar.
 
     Raises MLBridgeError `dissent.no_split` where nobody shows two seats that disagree.
     """
     offer = parse_offer(kept.offer)
     known = list(disagreement.from_bytes(kept.attested)) if kept.attested is not None else []
-    found = await held(offer, view, known)
     sources: tuple[Callable[[], Awaitable[Iterable[Signed[Attestation]]]], ...] = (
         lambda: _coordinator(door, kept),
         lambda: _seats(seats, offer),
         lambda: _summons(view, offer),
     )
     for source in sources:
-        if found:
-            return found
         try:
             known += await source()
         except MLBridgeError as error:
             log.info("split_not_told", sequence=kept.sequence, reason=error.message)
-        found = await held(offer, view, known)
-    if found:
+    if found := await held(offer, view, known):
         return found
     digest = text(offer.order.message.digest(view.facts.domain))
     raise MLBridgeError(

@@ -6,14 +6,15 @@ Members, coordinator, chain and command are real. Who pays what is read on chain
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from contracts import keystore, summons
+from contracts import dissents, keystore, summons
 from contracts.network import HOME_ENV
 from contracts.reads import get_account
 from contracts.sender import Sender
@@ -104,20 +105,7 @@ async def test_the_liar_of_three_is_judged_by_command_and_pays(
     shown = disagreement.from_bytes(kept.attested)
     assert liar in {signed.message.account for signed in shown}
 
-    monkeypatch.setenv(HOME_ENV, str(court.home))
-    monkeypatch.setenv("MLBRIDGE_PASSWORD", "test")
-    monkeypatch.chdir(court.folder)
-    await fund(rig.treasury, rig.chain, stage.requester.address, mlb=10_000 * MLB)
-    keystore.create(court.folder / "requester.json", "test", stage.requester, rounds=2)
-    place = [
-        *("--network", str(court.folder / "network.json")),
-        *("--keystore", str(court.folder / "requester.json"), "--json"),
-    ]
-    with saying(monkeypatch, capsys) as say:
-
-        async def said(*arguments: str) -> Said:
-            return await asyncio.to_thread(say, *arguments, *place)
-
+    async with saying_as_requester(court, monkeypatch, capsys) as said:
         unknown = (await said("dissent", "open", "never-signed")).json["error"]
         assert unknown["code"] == "channel.no_order"
         typo = (await said("dissent", "open", "receipts/none.json", "--audit")).json["error"]
@@ -137,7 +125,7 @@ async def test_the_liar_of_three_is_judged_by_command_and_pays(
         storage = f"file://{court.folder / 'store'}"
         watched = await said("watch", "--once", "--storage", storage)
         assert watched.code == 0, watched.err
-        found = (await asyncio.to_thread(say, "dissent", "show", opened["order"], *place[:2], "--json")).json
+        found = (await said("dissent", "show", opened["order"])).json
     assert (found["status"], found["condemned"]) == ("closed", [liar])
     # A panel of one mind takes half of the stake, of the liar alone; nobody else lost or gained a wei.
     half = {account: stake // 2 if account == liar else stake for account, stake in stakes.items()}
@@ -145,6 +133,59 @@ async def test_the_liar_of_three_is_judged_by_command_and_pays(
     assert await court.balance() == deposit
     token = rig.chain.token.functions
     assert await token.balanceOf(stage.requester.address).call() == 10_000 * MLB
+
+
+@contextlib.asynccontextmanager
+async def saying_as_requester(
+    court: Court, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Callable[..., Awaitable[Said]]]:
+    """The command, on the machine that signed the orders, with MLB for bonds."""
+    rig, requester = court.stage.rig, court.stage.requester
+    monkeypatch.setenv(HOME_ENV, str(court.home))
+    monkeypatch.setenv("MLBRIDGE_PASSWORD", "test")
+    monkeypatch.chdir(court.folder)
+    await fund(rig.treasury, rig.chain, requester.address, mlb=10_000 * MLB)
+    keystore.create(court.folder / "requester.json", "test", requester, rounds=2)
+    network = ("--network", str(court.folder / "network.json"), "--json")
+    key = ("--keystore", str(court.folder / "requester.json"))
+    with saying(monkeypatch, capsys) as say:
+
+        async def said(*arguments: str) -> Said:
+            keyless = arguments[:2] == ("dissent", "show")
+            return await asyncio.to_thread(say, *arguments, *network, *(() if keyless else key))
+
+        yield said
+
+
+async def test_whoever_closes_the_case_at_its_first_slash_saves_no_other_liar(
+    court: Court,
+    judges: list[ScriptedMember],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rig, lane = court.stage.rig, court.stage.rig.lane
+    first, second, honest = sorted(court.server.speakers)
+    court.server.behave(second, "wrong-result")
+    stakes = await staked(court)
+    async with court.channel() as channel:
+        await failing(channel, court)
+        digest = (await channel.signed("k")).digest(lane.domain)
+        # Each source may know another liar: together they know both.
+        shown = await channel.split("k")
+    assert {one.message.account for one in shown} == {first, second, honest}
+    async with saying_as_requester(court, monkeypatch, capsys) as said:
+        bond = await summons.case_bond(lane)
+        assert (await said("dissent", "open", "k", "--max-bond", str(bond // MLB))).code == 0
+        await judge(court, judges, digest)
+        assert await dissents.rule(lane, rig.treasury, digest)
+        await summons.condemn(lane, rig.treasury, next(one for one in shown if one.message.account == first))
+        await summons.conclude(lane, rig.treasury, digest)
+        watched = await said("watch", "--once", "--storage", f"file://{court.folder / 'store'}")
+        assert watched.code == 0, watched.err
+        found = (await said("dissent", "show", "0x" + digest.hex())).json
+    assert (found["status"], found["condemned"]) == ("closed", [first, second])
+    half = {account: stakes[account] // (1 if account == honest else 2) for account in stakes}
+    assert await staked(court) == half
 
 
 async def judge(court: Court, judges: list[ScriptedMember], digest: bytes) -> None:

@@ -64,6 +64,14 @@ def test_who_says_two_things_is_listed_once() -> None:
     assert held(said(2, RIGHT), said(2, WRONG), said(4, WRONG)) == [2, 4]
 
 
+def test_who_says_two_things_hides_behind_neither() -> None:
+    for first, second in ((RIGHT, WRONG), (WRONG, RIGHT)):
+        found = disagreement.disagreement(
+            ORDER, COMMITTEE, [said(2, first), said(2, second), said(4, RIGHT)], OPERATORS, DOMAIN
+        )
+        assert [signed.message.result for signed in found] == [WRONG, RIGHT]
+
+
 def test_it_is_read_as_it_was_kept() -> None:
     attested = (said(2, RIGHT), said(4, WRONG))
     assert disagreement.from_bytes(disagreement.to_bytes(attested)) == attested

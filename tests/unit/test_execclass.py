@@ -64,7 +64,7 @@ def test_vllm_is_a_class_of_its_own() -> None:
     alone, batched = (detect(pack.directory, engine, "cpu", threads=1) for engine in ("torch", "vllm"))
     assert batched.threads is None
     assert batched.kernel == f"{alone.kernel}/unbatched"
-    assert batched.build.startswith("vllm-")
+    assert batched.build.startswith("mlbridge-vllm-1 vllm-")
     assert batched.build == build("vllm")
 
 

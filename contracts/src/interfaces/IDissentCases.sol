@@ -28,6 +28,7 @@ interface IDissentCases is IReviewer {
     /// @param confidence basis points of the panel's seats that agreed
     /// @param until unix seconds from which a case that took too little is closed against the bond
     /// @param taken MLB that the case's slashes took
+    /// @param split it was opened by `openSplit`
     /// @param reviewId id of the review by judges
     /// @param winner digest that the panel agreed on, as the review counts
     /// @param ballot hash of who said what
@@ -41,6 +42,7 @@ interface IDissentCases is IReviewer {
         uint16 confidence;
         uint40 until;
         uint128 taken;
+        bool split;
         bytes32 reviewId;
         bytes32 winner;
         bytes32 ballot;
@@ -145,7 +147,7 @@ interface IDissentCases is IReviewer {
     event DissentCaseClosed(bytes32 indexed order, uint256 returned, uint256 toReserve, uint256 burned);
 
     /// @notice Have a panel judge an order from whose verdict a seat dissented, or audit any order. Anyone, with the bond in
-    /// MLB by allowance; once an order.
+    /// MLB by allowance; once an order, and once more where a split was closed without a ruling.
     /// @param evidence of the verdict
     /// @param dissenter a seat whose other result `Dissents` holds; zero for an audit
     /// @param inputData 0x00 || payload of the order's input
