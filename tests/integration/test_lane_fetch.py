@@ -66,7 +66,7 @@ def right(result: ChannelResult) -> LaneReceipt:
 async def test_whoever_withholds_an_answer_keeps_it_from_nobody(court: Court, manner: Manner) -> None:
     deposit = await court.balance()
     async with withholder(court.engine.config.local_url, manner) as liar, court.channel(liar) as channel:
-        result = await channel.order(court.stage.rig.model, ASK, deadline_s=10)
+        result = await channel.order(court.stage.rig.model, ASK, deadline_s=16)
         receipt = right(result)
         assert (await verify_receipt(receipt, court.view)).failures == []
         # One order was signed, and it is paid once: the coordinator settles it as if nothing were.
@@ -83,7 +83,7 @@ async def test_a_seat_is_paid_as_if_nobody_had_fetched_anything(court: Court) ->
     lane, before = court.stage.rig.lane, await court.earned()
     deposit = await court.balance()
     async with withholder(court.engine.config.local_url, "silent") as liar, court.channel(liar) as channel:
-        result = await channel.order(court.stage.rig.model, ASK, deadline_s=10)
+        result = await channel.order(court.stage.rig.model, ASK, deadline_s=16)
     await court.spent()
     (posted,) = await batches.posted(lane)
     batch = await fetch_batch(court.content, posted.header.data)
@@ -130,7 +130,7 @@ async def test_an_order_that_nobody_revealed_has_no_answer_and_costs_nothing(hus
     deposit = await hushed.balance()
     async with withholder(hushed.engine.config.local_url, "silent") as liar, hushed.channel(liar) as channel:
         with pytest.raises(OrderFailedError):
-            await channel.order(hushed.stage.rig.model, ASK, deadline_s=3, tries=1, idempotency_key="k")
+            await channel.order(hushed.stage.rig.model, ASK, deadline_s=8, tries=1, idempotency_key="k")
         with pytest.raises(MLBridgeError) as caught:
             await channel.fetch("k")
     assert caught.value.code == "fetch.no_verdict"
@@ -152,7 +152,7 @@ async def test_the_command_fetches_an_order_of_the_book_at_any_later_time(
     ):
         # It does not say who its members are either, so by itself the requester finds none of them.
         with pytest.raises(OrderFailedError):
-            await channel.order(hushed.stage.rig.model, ASK, deadline_s=4, tries=1, idempotency_key="k")
+            await channel.order(hushed.stage.rig.model, ASK, deadline_s=8, tries=1, idempotency_key="k")
     place = [
         *("--network", str(hushed.folder / "network.json")),
         *("--keystore", str(hushed.folder / "requester.json"), "--json"),
