@@ -82,8 +82,10 @@ async def staked(court: Court) -> dict[int, int]:
 
 
 async def failing(channel: AsyncChannel, court: Court) -> None:
+    # Each test begins on the same chain: judges would take the same order for one that they have judged.
+    asked = ASK | {"messages": [{"role": "user", "content": court.folder.name}]}
     with pytest.raises(OrderFailedError):
-        await channel.order(court.stage.rig.model, ASK, deadline_s=10, tries=1, idempotency_key="k")
+        await channel.order(court.stage.rig.model, asked, deadline_s=16, tries=1, idempotency_key="k")
 
 
 async def test_the_liar_of_three_is_judged_by_command_and_pays(
