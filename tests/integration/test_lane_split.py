@@ -18,7 +18,6 @@ from contracts import dissents, keystore, summons
 from contracts.network import HOME_ENV
 from contracts.reads import get_account
 from contracts.sender import Sender
-from contracts.summons import CaseStatus
 from mlbridge.errors import MLBridgeError
 from mlbridge.protocol import disagreement, orders712
 from mlbridge.protocol.hashing import keccak, result_digest
@@ -29,11 +28,11 @@ from mlbridge.sdk import AsyncChannel, OrderFailedError
 from mlbridge.sdk.channel_book import FAILED
 from tests.support.command import Said, saying
 from tests.support.lane_court import ASK, Court, court_of
-from tests.support.lane_judges import ballot
+from tests.support.lane_judges import agreed
 from tests.support.lane_rooms import LaneStage, lane_stage
 from tests.support.lane_speakers import TEXT, chat
 from tests.support.lane_withholder import withholder
-from tests.support.seats import FAST, MLB, Script, ScriptedMember, acting, fund, make_member, until
+from tests.support.seats import FAST, MLB, Script, ScriptedMember, fund, make_member
 
 pytestmark = [
     pytest.mark.integration,
@@ -192,22 +191,10 @@ async def test_whoever_closes_the_case_at_its_first_slash_saves_no_other_liar(
 
 async def judge(court: Court, judges: list[ScriptedMember], digest: bytes) -> None:
     """Let a panel be drawn that holds no seat that was shown, and agree."""
-    rig = court.stage.rig
-    lane, chain = rig.lane, rig.chain
-    review = (await summons.dissent_case(lane, digest)).review_id
-    for _ in range(3):
-        await rig.warp(1)
-    await Sender(chain, judges[0].node, FAST).send(chain.tasks.functions.assign(review))
-
-    async def is_judged() -> bool:
-        return (await summons.dissent_case(lane, digest)).status is CaseStatus.JUDGED
-
-    honest = Script(result=lambda _: RIGHT)
+    rig, honest = court.stage.rig, Script(result=lambda _: RIGHT)
     for member in rig.members:
         member.script = honest
-    async with acting([*judges, *rig.members]):
-        await until(is_judged)
-    accounts, _, _ = await ballot(lane, review)
+    accounts, _, _ = await agreed(rig, judges, digest)
     assert liar_of(court) not in accounts
 
 

@@ -22,8 +22,10 @@ async def ballot(lane: Lane, review: bytes) -> tuple[list[int], list[bytes], int
     return accounts, values, sum(1 << i for i, account in enumerate(accounts) if account in said)
 
 
-async def judged(rig: LaneRig, judges: Sequence[ScriptedMember], order: bytes, output: bytes) -> list[int]:
-    """Let judges and members act until an open case has its ruling; the panel. output: what it agrees on."""
+async def agreed(
+    rig: LaneRig, judges: Sequence[ScriptedMember], order: bytes
+) -> tuple[list[int], list[bytes], int]:
+    """Let judges and members act until the panel of an open case agrees; who it was, as `ballot` has it."""
     lane, chain = rig.lane, rig.chain
     review = (await summons.dissent_case(lane, order)).review_id
     for _ in range(3):
@@ -35,8 +37,13 @@ async def judged(rig: LaneRig, judges: Sequence[ScriptedMember], order: bytes, o
 
     async with acting([*judges, *rig.members]):
         await until(is_judged)
-    accounts, values, revealed = await ballot(lane, review)
+    return await ballot(lane, review)
+
+
+async def judged(rig: LaneRig, judges: Sequence[ScriptedMember], order: bytes, output: bytes) -> list[int]:
+    """As `agreed`, until the case has its ruling; the panel. output: what it agrees on."""
+    accounts, values, revealed = await agreed(rig, judges, order)
     await summons.rule(
-        lane, rig.treasury, order, keccak(output), accounts=accounts, values=values, revealed=revealed
+        rig.lane, rig.treasury, order, keccak(output), accounts=accounts, values=values, revealed=revealed
     )
     return accounts
